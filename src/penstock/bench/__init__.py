@@ -1,0 +1,1 @@
+"""``penstock bench``: each case beside a peer measured in the same run."""

@@ -1,0 +1,89 @@
+"""Everything penstock raises, in one tree.
+
+    PenstockError                the root: catch this to catch all of ours
+    |- UserError                 you wrote something we cannot do (exit code 4)
+    |  |- WiringError            the graph or a knob is wrong; says file:line
+    |  |- UnsupportedType        a value that cannot travel; says the ways out
+    |- EnvironmentFault          an interpreter or package is missing (exit code 5)
+    |- PeerError                 the other side of a wire broke the protocol
+    |- NotRunning                no such pipeline is running here (exit code 3)
+    |- TimedOut                  a wait came to its end (exit code 6)
+    |- PipelineFailed            the pipeline ran and gave up (exit code 1)
+
+    Reject, Retry                raised *by* user code to settle one item; not errors of ours
+
+Ours, the peer's and the world's are apart (the idea is h11's Local/RemoteProtocolError): a
+``UserError`` is cured by an edit, an ``EnvironmentFault`` by an install, a ``PeerError`` by nobody here.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+
+class PenstockError(Exception):
+    """The root of the tree. ``exit_code`` is what the command line answers with."""
+
+    exit_code = 70
+
+
+class UserError(PenstockError):
+    """Something in the pipeline's own files must be changed."""
+
+    exit_code = 4
+
+
+class WiringError(UserError):
+    """The graph, a reference or a knob is wrong. ``where`` is ``file:line`` when it is known."""
+
+    def __init__(self, message: str, where: Optional[str] = None) -> None:
+        super().__init__(f"{where}: {message}" if where else message)
+        self.where = where
+
+
+class UnsupportedType(UserError):
+    """A value cannot travel. The message names its type, where it sits and the ways out."""
+
+
+class EnvironmentFault(PenstockError):
+    """A stage's interpreter cannot run it: missing, too old, or without pyzmq and msgspec."""
+
+    exit_code = 5
+
+
+class PeerError(PenstockError):
+    """A message was refused before anything was built from it. The peer is named."""
+
+
+class NotRunning(PenstockError):
+    """No pipeline of that name answers on this machine. Start one with ``penstock run``."""
+
+    exit_code = 3
+
+
+class TimedOut(PenstockError):
+    """What was waited for did not happen in time."""
+
+    exit_code = 6
+
+
+class PipelineFailed(PenstockError):
+    """A stage could not be kept running, so the pipeline was stopped."""
+
+    exit_code = 1
+
+
+class Reject(Exception):
+    """Raise in a stage to send this item to the dead letters at once, with this reason."""
+
+
+class Retry(Exception):
+    """Raise in a stage to have this item delivered again later.
+
+    It counts as one failure, like any exception; ``after`` replaces the back-off for this once.
+    """
+
+    def __init__(self, reason: str = "", *, after: float | str | None = None) -> None:
+        """``after`` in seconds, or as text with a unit: ``"250ms"``, ``"2s"``, ``"1m"``, ``"1h"``."""
+        super().__init__(reason or "retry asked for")
+        self.after = after

@@ -1,0 +1,164 @@
+"""The envelopes of the link protocol: what a frame says before anything is built from it.
+
+Every message is a multipart ZeroMQ message. Between the ROUTER of a sender and the DEALER of a receiver:
+
+    frame 0        frame 1             frame 2..
+    +----------+   +---------------+   +------------------------------+
+    | envelope |   | body          |   | large arrays that found no   |
+    | msgpack  |   | (BATCH only)  |   | room in shared memory, raw   |
+    +----------+   +---------------+   +------------------------------+
+
+The envelope is a msgpack array whose first element is the kind:
+
+    receiver -> sender                                  sender -> receiver
+    HELLO    version, worker, link, host, window, bytes WELCOME  version, sender, arena
+    CREDIT   batch, busy, settled, failures, releases   BATCH    batch, attempt, ids, count
+    SETTLE   batches                                    END      sent, settled, dead
+    RELEASE  slots
+    BYE
+
+The body of a BATCH is one msgpack array of ``count`` values (see ``codec``). Plain msgpack that msgspec
+0.18.6 reads on Python 3.9: a stage's interpreter may be older than the supervisor's.
+"""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional, Tuple, Union
+
+import msgspec
+
+from penstock.errors import PeerError
+
+VERSION = 1
+"""Of the link protocol. HELLO and WELCOME carry it; a peer of another version is refused by name."""
+
+MAX_ENVELOPE = 8 * 1024 * 1024
+"""The longest envelope that is looked at, in bytes. A batch of thousands of single ids fits well."""
+
+IdRun = Tuple[str, int, int]
+"""``(origin, first, count)``: the ids ``origin:first`` .. ``origin:first+count-1``."""
+
+SlotRef = Tuple[int, int]
+"""``(offset, generation)`` of a slot in the sender's arena."""
+
+
+class Failure(msgspec.Struct, array_like=True, frozen=True):
+    """One item of a batch that user code did not finish."""
+
+    index: int
+    error: str
+    """One line: type and message."""
+    traceback: str
+    reject: bool = False
+    """True: to the dead letters at once."""
+    after: Optional[float] = None
+    """Seconds until the next delivery, where user code asked; None: the usual back-off."""
+
+
+class Hello(msgspec.Struct, array_like=True, frozen=True, tag=1):
+    """A receiver introduces itself and says how much it takes."""
+
+    version: int
+    worker: int
+    """The receiver's number in the run."""
+    link: int
+    host: str
+    window: int
+    """Items it holds unfinished at most; 0: the sender may choose by what they cost."""
+    window_bytes: int
+
+
+class Credit(msgspec.Struct, array_like=True, frozen=True, tag=2):
+    """A batch is finished here: its room is free again. ``settled`` when nothing was made from it."""
+
+    batch: int
+    busy: int
+    """ns of user code it cost."""
+    settled: bool
+    failures: List[Failure]
+    releases: List[SlotRef]
+
+
+class Settle(msgspec.Struct, array_like=True, frozen=True, tag=3):
+    """All that was made from these batches has been settled downstream."""
+
+    batches: List[int]
+
+
+class Release(msgspec.Struct, array_like=True, frozen=True, tag=4):
+    """No view of these slots is alive here any more."""
+
+    slots: List[SlotRef]
+
+
+class Bye(msgspec.Struct, array_like=True, frozen=True, tag=5):
+    """Send me nothing more; what I hold I will finish and settle."""
+
+
+class Welcome(msgspec.Struct, array_like=True, frozen=True, tag=6):
+    """The sender's answer to HELLO. ``arena``: the path of its shared memory, or empty."""
+
+    version: int
+    sender: int
+    arena: str
+
+
+class Batch(msgspec.Struct, array_like=True, frozen=True, tag=7):
+    """Work. ``attempt`` is of every item in it: items delivered again travel alone."""
+
+    batch: int
+    attempt: int
+    ids: List[IdRun]
+    count: int
+
+
+class End(msgspec.Struct, array_like=True, frozen=True, tag=8):
+    """The sender is done, and these are its totals on this link."""
+
+    sent: int
+    settled: int
+    dead: int
+
+
+FromReceiver = Union[Hello, Credit, Settle, Release, Bye]
+FromSender = Union[Welcome, Batch, End]
+
+encode = msgspec.msgpack.Encoder().encode
+_from_receiver = msgspec.msgpack.Decoder(FromReceiver)
+_from_sender = msgspec.msgpack.Decoder(FromSender)
+
+
+def from_receiver(data: Any) -> FromReceiver:
+    """Read an envelope that came to a sender.
+
+    Raises:
+        PeerError: it is none, or too long.
+    """
+    return _decode(_from_receiver, data)  # type: ignore[no-any-return]
+
+
+def from_sender(data: Any) -> FromSender:
+    """Read an envelope that came to a receiver.
+
+    Raises:
+        PeerError: it is none, or too long, or its ids do not add up to its count.
+    """
+    message: FromSender = _decode(_from_sender, data)
+    if type(message) is Batch:
+        total = 0
+        for _, _, count in message.ids:
+            if count < 1:
+                raise PeerError(f"batch {message.batch} has a run of {count} ids")
+            total += count
+        if total != message.count:
+            raise PeerError(f"batch {message.batch} says {message.count} items and has ids for {total}")
+    return message
+
+
+def _decode(decoder: Any, data: Any) -> Any:
+    if len(data) > MAX_ENVELOPE:
+        raise PeerError(f"an envelope of {len(data)} bytes; the limit is {MAX_ENVELOPE}")
+    try:
+        return decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise PeerError(f"not an envelope of this protocol: {error}") from None

@@ -1,0 +1,1 @@
+"""What happened: events, numbers, logs. May import settings, lifecycle and errors only."""

@@ -1,0 +1,62 @@
+"""What user code may know and do while it works on an item."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Sequence, Tuple, Union
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+class Context:
+    """Handed to user code that asks for it by annotation (``ctx: Context``), one per replica.
+
+    A function, ``__call__``, ``setup`` or ``teardown`` may ask. In a test of your own, make one with the
+    values you need: ``Context(attempt=2)``; what it emits is then kept in ``emitted``.
+
+    Attributes:
+        id: The item's id. The same item has the same id every time it is delivered, also after a crash
+            of whoever made it: ``camera/0:17``, and ``camera/0:17:2`` for the third thing yielded from it.
+        attempt: 1 at the first delivery of an item, more when it is delivered again.
+        replica: Which replica this is, from 0.
+        replicas: How many there were when this one was started.
+        stopping: True once the pipeline drains: a source that waits for something should return.
+        log: A standard logger whose lines land in this replica's log.
+        emitted: What ``emit`` was called with, where no pipeline runs.
+    """
+
+    def __init__(self, *, id: str = "", attempt: int = 1, replica: int = 0, replicas: int = 1) -> None:
+        self.id = id
+        self.attempt = attempt
+        self.replica = replica
+        self.replicas = replicas
+        self.stopping = False
+        self.log: logging.Logger = logging.getLogger("penstock.stage")
+        self.emitted: list[Tuple[str, Any]] = []
+
+    def emit(self, port: str, value: Any) -> None:
+        """Send ``value`` out of ``port`` (``""`` is the default port) as a child of the current item.
+
+        Waits while the receivers of that port are full.
+
+        Raises:
+            WiringError: no such port.
+            UnsupportedType: ``value`` cannot travel.
+        """
+        self.emitted.append((port, value))
+
+    def empty(self, shape: Union[int, Sequence[int]], dtype: npt.DTypeLike = float) -> np.ndarray[Any, Any]:
+        """An uninitialised C-ordered array to fill in and send on without any copy.
+
+        It lies in shared memory while there is room for it, else (and below 64 KiB) in ordinary memory;
+        either way it is used alike. Once sent it becomes read-only: others are reading it.
+
+        Args:
+            shape: As NumPy's ``empty``.
+            dtype: Any fixed-size dtype; float64 by default.
+        """
+        import numpy as np
+
+        return np.empty(shape, dtype)

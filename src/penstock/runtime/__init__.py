@@ -1,0 +1,1 @@
+"""What keeps it running: a supervisor per run, a worker per replica, and the words between them."""

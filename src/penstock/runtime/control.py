@@ -1,0 +1,214 @@
+"""The words that pass between a supervisor and its workers (known to both processes).
+
+They travel as length-prefixed msgpack over one unix socket pair per worker, made before the worker
+is started, so the kernel itself tells each side of the other's death (end of file):
+
+    +----------------+------------------------------+
+    | length, u32 LE | msgpack of one tagged struct |
+    +----------------+------------------------------+
+
+Supervisor and worker import this file and never each other.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Dict, List, Optional, Tuple, Union
+
+import msgspec
+
+VERSION = 1
+"""Changes when either side would misread the other; compared at the handshake."""
+
+LENGTH = struct.Struct("<I")
+LIMIT = 16 * 1024 * 1024
+"""The longest message either side accepts, in bytes."""
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """Where user code is found: never a pickle of it."""
+
+    root: str
+    """Directory put first on ``sys.path``."""
+    module: str
+    """Import name, for example ``app`` or ``steps.clean``; never ``__main__``."""
+    name: str
+    """Qualified name inside the module, for example ``normalise``."""
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.name}"
+
+
+class OutLink(msgspec.Struct, frozen=True):
+    """One link this worker feeds."""
+
+    id: int
+    """The link's number in the plan: the same in every process of a run."""
+    target: str
+    """Name of the stage that receives."""
+    max_failures: int
+    """The target's: an item may fail this often and be tried again; one more is a dead letter."""
+
+
+class Outlet(msgspec.Struct, frozen=True):
+    """What happens with what leaves a port: a copy to every link, or a choice of one by ``by``."""
+
+    port: str
+    """``""`` is the default port: what is returned or yielded."""
+    links: List[OutLink]
+    by: Union[Reference, str, None] = None
+    """``None``: each link gets it. A reference: called with the value, names the target (a stage,
+    its name or its position). A string: the key (or attribute) of the value that names it."""
+
+
+class InLink(msgspec.Struct, frozen=True):
+    """One link this worker is fed by."""
+
+    id: int
+    source: str
+    """Name of the stage that sends."""
+
+
+class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
+    """The first message to a worker: all it needs to know. Nothing is passed by environment or argv."""
+
+    version: int
+    run: str
+    """The run's id: also the name of the run directory."""
+    pipeline: str
+    stage: str
+    kind: str
+    """``source``, ``stage`` or ``sink``."""
+    replica: int
+    replicas: int
+    number: int
+    """Unique in the run: a restarted replica gets a new one. Names its socket, arena and page."""
+    code: Reference
+    outlets: List[Outlet]
+    inlinks: List[InLink]
+    run_dir: str
+    state_dir: str
+    """Where dead letters go: ``<state_dir>/dead/``."""
+    window: int = 0
+    """Items this replica may hold unfinished, per sender; 0 lets the link choose."""
+    window_bytes: int = 64 * 1024 * 1024
+    timeout: Optional[float] = None
+    """Seconds one item may take; watched by the supervisor through the status page."""
+    arena_bytes: int = 0
+    """How much shared memory this worker may use for what it sends; 0: everything by socket."""
+    allow_pickle: bool = False
+
+    @property
+    def label(self) -> str:
+        """``detect/0``: how people name this worker."""
+        return f"{self.stage}/{self.replica}"
+
+
+class Connect(msgspec.Struct, frozen=True, tag="connect"):
+    """Supervisor -> worker: take work from this sender."""
+
+    link: int
+    peer: int
+    """The sender's number."""
+    label: str
+    endpoint: str
+
+
+class Blame(msgspec.Struct, frozen=True, tag="blame"):
+    """Which item a dead worker was working on, as its status page says."""
+
+    sender: int
+    link: int
+    batch: int
+    index: int
+
+
+class Gone(msgspec.Struct, frozen=True, tag="gone"):
+    """Supervisor -> worker: this peer has ended. Senders take back what it held; receivers let go of it."""
+
+    peer: int
+    label: str
+    cause: str
+    """``"killed (SIGKILL)"``, ``"exit code 3"``, ``"out of memory"``, ``"timed out after 30 s"``; ``""``: it finished."""
+    blame: Optional[Blame] = None
+
+
+class Drain(msgspec.Struct, frozen=True, tag="drain"):
+    """Supervisor -> worker: take nothing new; finish what you hold; say ``Finished``; end."""
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    """Supervisor -> worker: end after the current item; what is unsettled is left to others."""
+
+
+class Bound(msgspec.Struct, frozen=True, tag="bound"):
+    """Worker -> supervisor: my socket accepts receivers (sent before user code is loaded)."""
+
+    pid: int
+    python: str
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """Worker -> supervisor: user code is loaded and ``setup`` is done."""
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """Worker -> supervisor: user code could not be loaded or ``setup`` (or a source) raised; I end."""
+
+    error: str
+    """One line."""
+    traceback: str
+    permanent: bool = False
+    """A restart would not help: the code is missing, the interpreter is wrong."""
+
+
+class Finished(msgspec.Struct, frozen=True, tag="finished"):
+    """Worker -> supervisor: all I sent is settled, all I got is settled; I end now."""
+
+
+class Notice(msgspec.Struct, frozen=True, tag="notice"):
+    """Worker -> supervisor: something people want to see."""
+
+    kind: str
+    """``failure``, ``dead``, ``pool``, ``refused``, ``warning``."""
+    text: str
+    fields: Dict[str, Union[str, int, float]] = {}
+
+
+ToWorker = Union[Assignment, Connect, Gone, Drain, Stop]
+ToSupervisor = Union[Bound, Ready, Failed, Finished, Notice]
+
+_encoder = msgspec.msgpack.Encoder()
+to_worker = msgspec.msgpack.Decoder(ToWorker)
+to_supervisor = msgspec.msgpack.Decoder(ToSupervisor)
+
+
+def frame(message: Union[ToWorker, ToSupervisor]) -> bytes:
+    """One message as bytes, length first."""
+    body = _encoder.encode(message)
+    return LENGTH.pack(len(body)) + body
+
+
+def split(data: bytearray) -> List[bytes]:
+    """Take the whole messages off the front of ``data``; what is incomplete stays in it.
+
+    Raises:
+        ValueError: a length above ``LIMIT``.
+    """
+    found: List[bytes] = []
+    at = 0
+    while len(data) - at >= LENGTH.size:
+        (length,) = LENGTH.unpack_from(data, at)
+        if length > LIMIT:
+            raise ValueError(f"a control message of {length} bytes; the limit is {LIMIT}")
+        if len(data) - at - LENGTH.size < length:
+            break
+        found.append(bytes(data[at + LENGTH.size : at + LENGTH.size + length]))
+        at += LENGTH.size + length
+    del data[:at]
+    return found
+
+
+def paths(run_dir: str, number: int) -> Tuple[str, str, str]:
+    """Socket, arena and status page of worker ``number`` in its run directory."""
+    return f"{run_dir}/{number}.sock", f"{run_dir}/{number}.arena", f"{run_dir}/{number}.page"
