@@ -17,56 +17,15 @@ from typing import Dict, List, Optional, Tuple, Union
 
 import msgspec
 
+from penstock.pipeline.plan import InLink, Outlet
+from penstock.pipeline.reference import Reference
+
 VERSION = 1
 """Changes when either side would misread the other; compared at the handshake."""
 
 LENGTH = struct.Struct("<I")
 LIMIT = 16 * 1024 * 1024
 """The longest message either side accepts, in bytes."""
-
-
-class Reference(msgspec.Struct, frozen=True):
-    """Where user code is found: never a pickle of it."""
-
-    root: str
-    """Directory put first on ``sys.path``."""
-    module: str
-    """Import name, for example ``app`` or ``steps.clean``; never ``__main__``."""
-    name: str
-    """Qualified name inside the module, for example ``normalise``."""
-
-    def __str__(self) -> str:
-        return f"{self.module}:{self.name}"
-
-
-class OutLink(msgspec.Struct, frozen=True):
-    """One link this worker feeds."""
-
-    id: int
-    """The link's number in the plan: the same in every process of a run."""
-    target: str
-    """Name of the stage that receives."""
-    max_failures: int
-    """The target's: an item may fail this often and be tried again; one more is a dead letter."""
-
-
-class Outlet(msgspec.Struct, frozen=True):
-    """What happens with what leaves a port: a copy to every link, or a choice of one by ``by``."""
-
-    port: str
-    """``""`` is the default port: what is returned or yielded."""
-    links: List[OutLink]
-    by: Union[Reference, str, None] = None
-    """``None``: each link gets it. A reference: called with the value, names the target (a stage,
-    its name or its position). A string: the key (or attribute) of the value that names it."""
-
-
-class InLink(msgspec.Struct, frozen=True):
-    """One link this worker is fed by."""
-
-    id: int
-    source: str
-    """Name of the stage that sends."""
 
 
 class Assignment(msgspec.Struct, frozen=True, tag="assignment"):

@@ -1,0 +1,159 @@
+"""The plan of a run: what the graph says, in the words the runtime works with.
+
+A plan is plain data (msgspec structs), so it can be compared, printed as JSON and sent anywhere. The
+functions below answer each worker's two questions: what do I feed, and what feeds me.
+"""
+
+from __future__ import annotations
+
+from graphlib import TopologicalSorter
+from typing import Dict, List, Optional, Union
+
+import msgspec
+
+from penstock.pipeline.reference import Reference
+
+By = Union[Reference, str]
+"""How a route chooses. A reference: called with the value, it names the target (a stage, its name or
+its position). A string: the key (or attribute) of the value that names it."""
+
+
+class StagePlan(msgspec.Struct, frozen=True):
+    """One stage: where its code is, in how many processes and under which rules it runs."""
+
+    name: str
+    kind: str
+    """``source``, ``stage`` or ``sink``."""
+    code: Reference
+    replicas: int = 1
+    window: int = 0
+    """Items one replica may hold unfinished, per sender; 0 lets the link choose."""
+    window_bytes: int = 64 * 1024 * 1024
+    timeout: Optional[float] = None
+    """Seconds one item may take; ``None``: as long as it likes."""
+    max_failures: int = 3
+    """An item may fail this often and be tried again; one more is a dead letter."""
+    max_restarts: int = 20
+    """Restarts inside a minute before the pipeline gives up."""
+    start_timeout: float = 60.0
+    """Seconds from the start of the process until ``setup`` is done."""
+    interpreter: Optional[str] = None
+    """Path of the Python that runs it; ``None``: the supervisor's own."""
+    variables: Dict[str, str] = {}
+    """Added to the worker's environment."""
+    where: str = ""
+    """``file:line`` of its definition."""
+
+
+class LinkPlan(msgspec.Struct, frozen=True):
+    """One link: what leaves ``port`` of ``source`` arrives at ``target``."""
+
+    id: int
+    """Its number: the same in every process of a run."""
+    source: str
+    target: str
+    port: str = ""
+    """``""`` is the default port: what is returned or yielded."""
+
+    @property
+    def label(self) -> str:
+        """How people name it: ``camera→detect``, ``detect[rejected]→review``."""
+        port = f"[{self.port}]" if self.port else ""
+        return f"{self.source}{port}→{self.target}"
+
+
+class RoutePlan(msgspec.Struct, frozen=True):
+    """Links of one port of one stage of which each value takes exactly one."""
+
+    by: By
+    links: List[int]
+    """Ids, in the order the targets were written: a position returned by ``by`` counts here."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """All that a supervisor needs to run a pipeline."""
+
+    pipeline: str
+    stages: List[StagePlan]
+    """Upstream before downstream."""
+    links: List[LinkPlan]
+    allow_pickle: bool = False
+    routes: List[RoutePlan] = []
+
+    def stage(self, name: str) -> StagePlan:
+        """The stage of that name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise KeyError(name)
+
+
+class OutLink(msgspec.Struct, frozen=True):
+    """One link this worker feeds."""
+
+    id: int
+    """The link's number in the plan: the same in every process of a run."""
+    target: str
+    """Name of the stage that receives."""
+    max_failures: int
+    """The target's: an item may fail this often and be tried again; one more is a dead letter."""
+
+
+class Outlet(msgspec.Struct, frozen=True):
+    """What happens with what leaves a port: a copy to every link, or a choice of one by ``by``."""
+
+    port: str
+    """``""`` is the default port: what is returned or yielded."""
+    links: List[OutLink]
+    by: Union[Reference, str, None] = None
+    """``None``: each link gets it. A reference: called with the value, names the target (a stage,
+    its name or its position). A string: the key (or attribute) of the value that names it."""
+
+
+class InLink(msgspec.Struct, frozen=True):
+    """One link this worker is fed by."""
+
+    id: int
+    source: str
+    """Name of the stage that sends."""
+
+
+def outlets(plan: Plan, stage: str) -> List[Outlet]:
+    """What ``stage`` feeds: per port one outlet that copies to its plain links, then one per route."""
+    mine = {link.id: link for link in plan.links if link.source == stage}
+    routed = {link for route in plan.routes for link in route.links}
+    copies: Dict[str, List[OutLink]] = {}
+    for link in mine.values():
+        if link.id not in routed:
+            copies.setdefault(link.port, []).append(_outlink(plan, link))
+    found = [Outlet(port, links) for port, links in copies.items()]
+    for route in plan.routes:
+        if route.links[0] in mine:
+            links = [_outlink(plan, mine[link]) for link in route.links]
+            found.append(Outlet(mine[route.links[0]].port, links, route.by))
+    return found
+
+
+def inlinks(plan: Plan, stage: str) -> List[InLink]:
+    """What feeds ``stage``, in the order of the plan."""
+    return [InLink(link.id, link.source) for link in plan.links if link.target == stage]
+
+
+def order(plan: Plan) -> List[str]:
+    """Names of the stages, upstream before downstream: the order in which a pipeline drains.
+
+    Raises:
+        graphlib.CycleError: never for a plan made by ``Pipeline.plan()``.
+    """
+    feeds: Dict[str, List[str]] = {stage.name: [] for stage in plan.stages}
+    for link in plan.links:
+        feeds[link.target].append(link.source)
+    return list(TopologicalSorter(feeds).static_order())
+
+
+def _outlink(plan: Plan, link: LinkPlan) -> OutLink:
+    return OutLink(link.id, link.target, plan.stage(link.target).max_failures)
