@@ -1,0 +1,54 @@
+# `make` says what there is. Every target makes the .venv it needs, from nothing but Python >= 3.11.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format faults bench docs lock clean
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
+
+# One clean environment whatever shell calls: an active venv or PYTHONPATH must not leak in.
+unexport PYTHONPATH
+unexport PYTHONHOME
+unexport VIRTUAL_ENV
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.dev ## make .venv with all that development needs
+
+demo: .venv/.demo ## train on real digits through separate processes; KILL=1 kills one on the way
+	@$(BIN)/python examples/digits/demo.py $(if $(KILL),--kill)
+
+test: .venv/.dev ## prove the promises: the whole suite
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/.dev ## lint, format, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --config pyproject.toml
+
+format: .venv/.dev ## put the code into shape
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+faults: .venv/.dev ## break everything on purpose, in the long forms (a million items, twenty kills)
+	@$(BIN)/python -m pytest tests/faults -m fault --long $(ARGS)
+
+bench: .venv/.dev ## measure, each case beside its peer in the same run
+	@$(BIN)/penstock bench $(ARGS)
+
+docs: .venv/.dev ## run every code block of README and docs
+	@$(BIN)/python -m pytest tests/house/test_docs.py $(ARGS)
+
+lock: .venv/.dev ## lock what pyproject.toml asks for, with hashes
+	@requirements/lock
+
+clean: ## remove what was made: .venv, caches, builds
+	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.dev: requirements/dev.txt requirements/venv pyproject.toml
+	@requirements/venv dev
+
+.venv/.demo: requirements/demo.txt requirements/venv pyproject.toml
+	@requirements/venv demo
