@@ -53,6 +53,8 @@ class Failure(msgspec.Struct, array_like=True, frozen=True):
     """True: to the dead letters at once."""
     after: Optional[float] = None
     """Seconds until the next delivery, where user code asked; None: the usual back-off."""
+    unread: bool = False
+    """True: it could not be decoded, so no view of its slots exists and none will be released."""
 
 
 class Hello(msgspec.Struct, array_like=True, frozen=True, tag=1):

@@ -1,0 +1,44 @@
+"""How large a batch should be. A decision module: numbers in, numbers out.
+
+Batches make themselves: an item is sent at once to a receiver that has nothing to do; while all are
+busy, items gather, and the next credit takes them, up to a batch that costs its receiver about 5 ms. An
+idle link so has the latency of one message and a busy one the throughput of thousands, with no knob.
+"""
+
+from __future__ import annotations
+
+GOAL = 5_000_000
+"""ns of user code that one batch should cost its receiver."""
+
+MOST = 4096
+"""Items in one batch, however cheap they are."""
+
+SLOW = 20_000_000
+"""ns: from here on an item is handed only to a receiver that has nothing to do. Waiting in the wrong
+queue would cost more than the tenth of a millisecond that the hand-over takes."""
+
+
+class Pace:
+    """What an item of a link costs its receivers: a moving average of what they report."""
+
+    __slots__ = ("cost",)
+
+    def __init__(self) -> None:
+        self.cost = 0.0
+        """ns an item; 0 before the first report."""
+
+    def report(self, items: int, busy: int) -> None:
+        """``items`` took ``busy`` ns of user code."""
+        if items > 0:
+            new = max(1.0, busy / items)
+            self.cost = new if not self.cost else 0.75 * self.cost + 0.25 * new
+
+    def target(self) -> int:
+        """Items in a batch that costs about ``GOAL``. Before anything is known: 1."""
+        if not self.cost:
+            return 1
+        return max(1, min(MOST, int(GOAL / self.cost)))
+
+    def slow(self) -> bool:
+        """Whether a second batch should wait until the first is finished."""
+        return self.cost > SLOW

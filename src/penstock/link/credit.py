@@ -1,0 +1,140 @@
+"""Who may be sent how much. A decision module: no sockets, no clock.
+
+Nothing is sent without credit. A receiver has room for ``window`` items and ``window_bytes`` bytes that
+it has not finished, and credit comes back when work is *finished*, so it bounds what is in flight and not
+just what is queued. Within that:
+
+* a receiver with nothing to do is offered whatever waits, at once;
+* a second batch, to be there when the first is done, goes out when it is as large as the first: so
+  batches double while there is a backlog, and shrink when there is none;
+* the receiver with the least in hand comes first.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List, NamedTuple, Optional
+
+from penstock.link.batching import Pace
+
+NEVER = 1 << 62
+"""A number of waiting items that is not reached."""
+
+
+class Offer(NamedTuple):
+    """One batch that may be sent now."""
+
+    receiver: int
+    items: int
+    """At most."""
+    nbytes: int
+    """At most, but one item always may."""
+
+
+class _Room:
+    """What one receiver has in hand."""
+
+    __slots__ = ("batches", "items", "nbytes", "open", "window", "window_bytes")
+
+    def __init__(self, window: int, window_bytes: int) -> None:
+        self.window = window
+        self.window_bytes = window_bytes
+        self.batches: List[int] = []
+        self.items = 0
+        self.nbytes = 0
+        self.open = True
+
+
+class Credit:
+    """The receivers of one link, and what each may still be sent."""
+
+    def __init__(self) -> None:
+        self.pace = Pace()
+        self._rooms: Dict[int, _Room] = {}
+
+    def join(self, receiver: int, window: int, window_bytes: int) -> None:
+        """A receiver says HELLO; ``window`` 0 leaves the number of items to the pace of the link.
+
+        Raises:
+            ValueError: a window below zero, or of no bytes.
+        """
+        if window < 0 or window_bytes < 1:
+            raise ValueError(f"a window of {window} items and {window_bytes} bytes")
+        self._rooms[receiver] = _Room(window, window_bytes)
+
+    def close(self, receiver: int) -> None:
+        """It said BYE: nothing more for it, but it finishes what it has."""
+        if receiver in self._rooms:
+            self._rooms[receiver].open = False
+
+    def leave(self, receiver: int) -> None:
+        """It is gone."""
+        self._rooms.pop(receiver, None)
+
+    def receivers(self) -> List[int]:
+        """Who has joined and not left."""
+        return list(self._rooms)
+
+    def __contains__(self, receiver: int) -> bool:
+        return receiver in self._rooms
+
+    def spend(self, receiver: int, items: int, nbytes: int) -> None:
+        """A batch was sent to it."""
+        room = self._rooms[receiver]
+        room.batches.append(items)
+        room.items += items
+        room.nbytes += nbytes
+
+    def regain(self, receiver: int, items: int, nbytes: int, busy: int) -> None:
+        """It finished a batch, in ``busy`` ns."""
+        room = self._rooms.get(receiver)
+        if room is None:
+            return
+        room.batches.remove(items)
+        room.items -= items
+        room.nbytes -= nbytes
+        self.pace.report(items, busy)
+
+    def offer(self, waiting: int) -> Optional[Offer]:
+        """The batch to send now when ``waiting`` items wait; None: better wait."""
+        best: Optional[int] = None
+        least = NEVER
+        for receiver, room in self._rooms.items():
+            if waiting >= self._wants(room) and room.items < least:
+                best, least = receiver, room.items
+        if best is None:
+            return None
+        room = self._rooms[best]
+        return Offer(best, self._most(room), max(1, room.window_bytes // 2))
+
+    def trigger(self) -> int:
+        """How many items must wait for ``offer`` to say yes; ``NEVER`` when none would do."""
+        return min(map(self._wants, self._rooms.values()), default=NEVER)
+
+    def backlog(self) -> int:
+        """How many items a sender should let gather while all are busy: the next batch."""
+        most = max((self._largest(room) for room in self._rooms.values()), default=1)
+        return max(1, most)
+
+    def _wants(self, room: _Room) -> int:
+        """How many items must wait before this receiver is sent a batch."""
+        if not room.open:
+            return NEVER
+        if not room.batches:
+            return 1
+        if room.nbytes >= room.window_bytes // 2 and room.nbytes + room.nbytes // room.items > room.window_bytes:
+            return NEVER
+        if room.window:
+            if room.items >= room.window:
+                return NEVER
+        elif len(room.batches) > 1 or self.pace.slow():
+            return NEVER
+        return min(room.batches[-1], self._most(room))
+
+    def _largest(self, room: _Room) -> int:
+        """Items of a full batch for this receiver: two of them fill its window."""
+        target = self.pace.target()
+        return min(target, max(1, room.window // 2)) if room.window else target
+
+    def _most(self, room: _Room) -> int:
+        largest = self._largest(room)
+        return min(largest, room.window - room.items) if room.window else largest

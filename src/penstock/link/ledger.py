@@ -1,0 +1,226 @@
+"""What a sender owes: every item it sent, until it is settled. A decision module: no sockets, no clock.
+
+At any time, per link:    sent = settled + dead + in flight
+
+where *in flight* is with a receiver, or waiting to be delivered again. An item leaves the ledger by
+exactly one of two doors: ``settled`` (everything made from it has been settled downstream) or ``dead``
+(its letter is on disk). Items are counted by batches; only a failure or a death makes single ones of them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+FIRST_PAUSE = 0.05
+"""Seconds before an item that failed once is delivered again; doubled each time."""
+LONGEST_PAUSE = 10.0
+
+
+class Run(NamedTuple):
+    """Neighbouring items of one origin: ids ``origin:first`` ..., all made from ``parent``."""
+
+    parent: Any
+    """The batch they were made from (opaque here); None at a source."""
+    origin: str
+    first: int
+    count: int
+
+
+class Cargo:
+    """The items of one batch, kept until they are settled."""
+
+    __slots__ = ("attempt", "cause", "failures", "frames", "nbytes", "payloads", "runs", "slots", "traceback")
+
+    def __init__(
+        self,
+        payloads: List[bytes],
+        runs: List[Run],
+        *,
+        nbytes: int = 0,
+        slots: Optional[List[Sequence[Any]]] = None,
+        frames: Sequence[Any] = (),
+    ) -> None:
+        self.payloads = payloads
+        self.runs = runs
+        self.nbytes = nbytes
+        self.slots = slots
+        """The arena slots of each item; None: none has any."""
+        self.frames = frames
+        """Only an item that travels alone has frames."""
+        self.attempt = 1
+        self.failures = 0
+        self.cause = ""
+        self.traceback = ""
+
+    def __len__(self) -> int:
+        return len(self.payloads)
+
+    def single(self, index: int) -> Cargo:
+        """The item at ``index``, alone, as its next delivery."""
+        payload = self.payloads[index]
+        slots = self.slots[index] if self.slots is not None else ()
+        nbytes = len(payload) + sum(slot.size for slot in slots) + sum(len(frame) for frame in self.frames)
+        one = Cargo(
+            [payload], [self.run_at(index)], nbytes=nbytes, slots=[slots] if slots else None, frames=self.frames
+        )
+        one.attempt = self.attempt + 1
+        one.failures, one.cause, one.traceback = self.failures, self.cause, self.traceback
+        return one
+
+    def run_at(self, index: int) -> Run:
+        """The one item at ``index`` as a run."""
+        for run in self.runs:
+            if index < run.count:
+                return Run(run.parent, run.origin, run.first + index, 1)
+            index -= run.count
+        raise IndexError(index)
+
+
+class Fault(NamedTuple):
+    """One item that was not finished, as the ledger needs to know it."""
+
+    index: int
+    cause: str
+    traceback: str = ""
+    reject: bool = False
+    after: Optional[float] = None
+
+
+class _Open:
+    """A batch that is out."""
+
+    __slots__ = ("cargo", "failed", "finished", "receiver")
+
+    def __init__(self, receiver: int, cargo: Cargo) -> None:
+        self.receiver = receiver
+        self.cargo = cargo
+        self.finished = False
+        self.failed: set[int] = set()
+
+
+class Settled(NamedTuple):
+    """What left by the good door: the items of ``cargo`` that are not in ``failed``."""
+
+    cargo: Cargo
+    failed: set[int]
+
+
+class Ledger:
+    """One link's account at one sender."""
+
+    def __init__(self, max_failures: int) -> None:
+        self._max_failures = max_failures
+        self._open: Dict[int, _Open] = {}
+        self._next = 1
+        self._again: List[Tuple[float, int, Cargo]] = []
+        self._dying = 0
+        self.sent = 0
+        self.settled = 0
+        self.dead = 0
+        self.again = 0
+        """Deliveries beyond the first."""
+        self.taken_back = 0
+        """Items that a receiver held when it died."""
+
+    @property
+    def in_flight(self) -> int:
+        """Items that are out, or wait to go out again."""
+        return self.sent - self.settled - self.dead
+
+    def send(self, receiver: int, cargo: Cargo) -> int:
+        """``cargo`` goes to ``receiver``; the number of the batch."""
+        number = self._next
+        self._next += 1
+        self._open[number] = _Open(receiver, cargo)
+        if cargo.attempt == 1:
+            self.sent += len(cargo)
+        else:
+            self.again += 1
+        return number
+
+    def finish(self, receiver: int, batch: int, faults: Sequence[Fault], now: float) -> Tuple[Optional[Cargo], List[Cargo]]:
+        """The receiver is through with a batch. Its cargo, for the credit, and the items that are now to
+        be written to the dead letters (then ``buried``); ``(None, [])`` for what was never open: said
+        twice, or by a receiver whose items have been taken back."""
+        entry = self._open.get(batch)
+        if entry is None or entry.receiver != receiver or entry.finished:
+            return None, []
+        entry.finished = True
+        dying = []
+        for fault in faults:
+            if 0 <= fault.index < len(entry.cargo) and fault.index not in entry.failed:
+                entry.failed.add(fault.index)
+                dying += self._fail(entry.cargo.single(fault.index), fault, now)
+        return entry.cargo, dying
+
+    def settle(self, receiver: int, batch: int) -> Optional[Settled]:
+        """All that was made from a batch is settled; None for a batch that is not open, or not finished."""
+        entry = self._open.get(batch)
+        if entry is None or entry.receiver != receiver or not entry.finished:
+            return None
+        del self._open[batch]
+        self.settled += len(entry.cargo) - len(entry.failed)
+        return Settled(entry.cargo, entry.failed)
+
+    def lose(self, receiver: int, cause: str, blame: Optional[Tuple[int, int]], now: float) -> List[Cargo]:
+        """The receiver died. What it held goes out again, one by one; the item that it was working on
+        (``blame``: batch, index) has failed. Answers the items for the dead letters."""
+        dying = []
+        for number in [n for n, entry in self._open.items() if entry.receiver == receiver]:
+            entry = self._open.pop(number)
+            for index in range(len(entry.cargo)):
+                if index in entry.failed:
+                    continue
+                one = entry.cargo.single(index)
+                self.taken_back += 1
+                if blame == (number, index):
+                    dying += self._fail(one, Fault(index, cause, after=0.0), now)
+                else:
+                    self._queue(one, now)
+        return dying
+
+    def unsent(self, receiver: int, batch: int, now: float) -> None:
+        """The batch could not be handed to the socket: its items wait again."""
+        entry = self._open.pop(batch)
+        for index in range(len(entry.cargo)):
+            self._queue(entry.cargo.single(index), now)
+
+    def due(self, now: float) -> bool:
+        """Whether an item waits whose time to go out again has come."""
+        return bool(self._again) and self._again[0][0] <= now
+
+    def next_due(self) -> Optional[float]:
+        """When the next such time comes."""
+        return self._again[0][0] if self._again else None
+
+    def take_due(self) -> Cargo:
+        """The first of them."""
+        return heapq.heappop(self._again)[2]
+
+    def buried(self, _: Cargo) -> None:
+        """Its letter is on disk."""
+        self._dying -= 1
+        self.dead += 1
+
+    def not_buried(self, cargo: Cargo, when: float) -> None:
+        """Its letter could not be written: it stays in flight and fails again at ``when``."""
+        self._dying -= 1
+        self._queue(cargo, when)
+
+    def _fail(self, one: Cargo, fault: Fault, now: float) -> List[Cargo]:
+        one.failures += 1
+        one.cause, one.traceback = fault.cause, fault.traceback
+        if fault.reject or one.failures > self._max_failures:
+            self._dying += 1
+            return [one]
+        pause = fault.after
+        if pause is None:
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (one.failures - 1))
+        self._queue(one, now + max(0.0, pause))
+        return []
+
+    def _queue(self, one: Cargo, when: float) -> None:
+        # Numbered, so that what became due first goes first and two cargos are never compared.
+        heapq.heappush(self._again, (when, self._next, one))
+        self._next += 1

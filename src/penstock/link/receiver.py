@@ -1,0 +1,223 @@
+"""The receiving end of a worker's links: asks for work by credit, and settles it.
+
+One DEALER per sender and link. A batch is *finished* when user code is through with it (that gives the
+credit back) and *settled* when all that was made from it has been settled downstream. All methods are
+called with the worker's lock held, except that ``Inbound.emitted`` is counted by the main thread alone.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
+
+from penstock.errors import PeerError
+from penstock.link.sockets import Context, Dealer
+from penstock.message import envelope
+from penstock.message.arena import Mapping
+from penstock.message.codec import Source
+from penstock.observe import page
+
+HOST = socket.gethostname()
+
+
+class Connection:
+    """One sender this worker takes from."""
+
+    def __init__(self, *, dealer: Dealer, link: int, peer: int, label: str, word: int) -> None:
+        self.dealer = dealer
+        self.link = link
+        self.peer = peer
+        self.label = label
+        self.word = word
+        self.source = Source(None, None)
+        self.settles: List[int] = []
+        self.releases: List[envelope.SlotRef] = []
+        self.open = True
+        self.ended = False
+        """Whether the sender has said that nothing more will come."""
+
+    def say(self, message: Any) -> None:
+        """Send one envelope; to a sender that is gone it makes no difference."""
+        self.dealer.send((envelope.encode(message),))
+
+
+class Inbound:
+    """A batch that was received and is not yet settled."""
+
+    __slots__ = ("attempt", "body", "connection", "count", "emitted", "finished", "frames", "ids", "number", "settled")
+
+    def __init__(self, connection: Connection, batch: envelope.Batch, body: Any, frames: List[Any]) -> None:
+        self.connection = connection
+        self.number = batch.batch
+        self.attempt = batch.attempt
+        self.ids = batch.ids
+        self.count = batch.count
+        self.body = body
+        self.frames = frames
+        self.emitted = 0
+        """Items made from it."""
+        self.settled = 0
+        """Of these, the settled ones."""
+        self.finished = False
+
+    def id_at(self, index: int) -> Tuple[str, int]:
+        """Origin and number of the item at ``index``."""
+        for origin, first, count in self.ids:
+            if index < count:
+                return origin, first + index
+            index -= count
+        raise IndexError(index)
+
+
+class Receiver:
+    """The in-links of one worker."""
+
+    def __init__(
+        self, *, context: Context, number: int, window: int, window_bytes: int, links: Dict[int, int], words: Any,
+        wake: Callable[[], None],
+    ) -> None:
+        """``links``: the first word on the page of each in-link. ``wake`` is called, from whatever
+        thread, when a view was dropped while nobody looks."""
+        self._context = context
+        self._number = number
+        self._window = window
+        self._window_bytes = window_bytes
+        self._links = links
+        self._words = words
+        self._wake = wake
+        self._queue: Deque[Inbound] = deque()
+        self._released: Deque[Tuple[Connection, envelope.SlotRef]] = deque()
+        self._leaving = False
+        self.connections: Dict[Tuple[int, int], Connection] = {}
+        self.unsettled = 0
+        """Batches received and not settled."""
+
+    def connect(self, link: int, peer: int, label: str, endpoint: str) -> None:
+        """Take work from a sender.
+
+        Raises:
+            PeerError: no such in-link.
+        """
+        if link not in self._links:
+            raise PeerError(f"no in-link {link} here")
+        identity = f"{self._number}.{link}".encode()
+        dealer = self._context.dealer(endpoint, identity)
+        connection = Connection(dealer=dealer, link=link, peer=peer, label=label, word=self._links[link])
+        self.connections[peer, link] = connection
+        if not self._leaving:
+            connection.say(
+                envelope.Hello(envelope.VERSION, self._number, link, HOST, self._window, self._window_bytes)
+            )
+
+    def gone(self, peer: int) -> None:
+        """A sender has ended. What it sent and we have not begun, others get from those who own it."""
+        for key in [key for key in self.connections if key[0] == peer]:
+            connection = self.connections.pop(key)
+            connection.open = False
+            connection.dealer.close()
+            kept = [inbound for inbound in self._queue if inbound.connection is not connection]
+            self.unsettled -= len(self._queue) - len(kept)
+            for inbound in self._queue:
+                if inbound.connection is connection:
+                    self._words[connection.word + page.HELD] -= inbound.count
+            self._queue.clear()
+            self._queue.extend(kept)
+
+    def handle(self, connection: Connection, frames: List[Any]) -> None:
+        """One message from a sender.
+
+        Raises:
+            PeerError: it is none of the protocol; nothing has changed.
+        """
+        message = envelope.from_sender(frames[0])
+        kind = type(message)
+        if kind is envelope.Batch:
+            if len(frames) < 2:
+                raise PeerError(f"batch {message.batch} has no body")  # type: ignore[union-attr]
+            inbound = Inbound(connection, message, frames[1], frames[2:])  # type: ignore[arg-type]
+            self._queue.append(inbound)
+            self.unsettled += 1
+            words, word = self._words, connection.word
+            words[word + page.RECEIVED] += inbound.count
+            words[word + page.RECEIVED_BYTES] += len(inbound.body)
+            words[word + page.HELD] += inbound.count
+        elif kind is envelope.Welcome:
+            self._welcome(connection, message)  # type: ignore[arg-type]
+        else:
+            connection.ended = True
+
+    def take(self) -> Optional[Inbound]:
+        """The next batch to work on, oldest first."""
+        return self._queue.popleft() if self._queue else None
+
+    def finish(self, inbound: Inbound, busy: int, failures: List[envelope.Failure]) -> None:
+        """User code is through with a batch, in ``busy`` ns."""
+        inbound.finished = True
+        settled = inbound.emitted == inbound.settled
+        connection = inbound.connection
+        words, word = self._words, connection.word
+        words[word + page.DONE] += inbound.count - len(failures)
+        words[word + page.HELD] -= inbound.count
+        if settled:
+            self.unsettled -= 1
+        if connection.open:
+            self._sort_releases()
+            releases, connection.releases = connection.releases, []
+            connection.say(envelope.Credit(inbound.number, busy, settled, failures, releases))
+
+    def settled(self, inbound: Inbound, count: int) -> None:
+        """``count`` items made from a batch have been settled."""
+        inbound.settled += count
+        if inbound.finished and inbound.settled == inbound.emitted:
+            self.unsettled -= 1
+            inbound.connection.settles.append(inbound.number)
+
+    def flush(self) -> None:
+        """Send the settlements and releases that have gathered."""
+        self._sort_releases()
+        for connection in self.connections.values():
+            if connection.settles:
+                connection.say(envelope.Settle(connection.settles))
+                connection.settles = []
+            if connection.releases:
+                connection.say(envelope.Release(connection.releases))
+                connection.releases = []
+
+    @property
+    def left(self) -> bool:
+        """Whether, after ``leave``, nothing more can come and all that came is settled."""
+        ended = all(connection.ended for connection in self.connections.values())
+        return self._leaving and ended and not self.unsettled
+
+    def leave(self) -> None:
+        """Ask for nothing more. Twice is fine."""
+        if not self._leaving:
+            self._leaving = True
+            for connection in self.connections.values():
+                connection.say(envelope.Bye())
+
+    def dealers(self) -> Sequence[Dealer]:
+        """To wait on."""
+        return [connection.dealer for connection in self.connections.values()]
+
+    def _welcome(self, connection: Connection, welcome: envelope.Welcome) -> None:
+        if welcome.version != envelope.VERSION:
+            raise PeerError(f"{connection.label} speaks version {welcome.version} of the link protocol")
+        mapping = None
+        if welcome.arena:
+            try:
+                mapping = Mapping(welcome.arena)
+            except FileNotFoundError:
+                return  # it has ended meanwhile; what it sent comes from others
+
+        def released(slot: envelope.SlotRef) -> None:
+            self._released.append((connection, slot))
+            self._wake()
+
+        connection.source = Source(mapping, released)
+
+    def _sort_releases(self) -> None:
+        while self._released:
+            connection, slot = self._released.popleft()
+            connection.releases.append(slot)

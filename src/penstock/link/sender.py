@@ -1,0 +1,280 @@
+"""The sending end of a worker's links: owns every item until it is settled.
+
+One ROUTER for all of them. What to send to whom is decided by ``credit`` and ``ledger``; this file does
+it. All methods but ``Link.put`` are called with the worker's lock held.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from penstock.errors import PeerError
+from penstock.link.credit import NEVER, Credit
+from penstock.link.ledger import Cargo, Fault, Ledger, Settled
+from penstock.link.outbox import Outbox
+from penstock.link.sockets import Router
+from penstock.message import codec, envelope
+from penstock.message.arena import Arena
+from penstock.observe import page
+
+
+class Link:
+    """One out-link: its account, its receivers' room and what waits."""
+
+    def __init__(self, *, id: int, target: str, max_failures: int, word: int) -> None:
+        self.id = id
+        self.target = target
+        self.word = word
+        """Its first word on the status page."""
+        self.ledger = Ledger(max_failures)
+        self.credit = Credit()
+        self.outbox = Outbox()
+        self.put = self.outbox.put
+        self.trigger = NEVER
+        """When so many items wait, some receiver wants them."""
+        self.limit = 1
+        """When so many items wait, whoever makes more must wait too."""
+        self.heavy_limit = 1 << 25
+        """The same in bytes of large arrays."""
+        self.bytes = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the maker of items has to wait."""
+        return self.outbox.waiting >= self.limit or self.outbox.heavy >= self.heavy_limit
+
+    @property
+    def alarmed(self) -> bool:
+        """Whether the sockets should be looked at now: a receiver wants what waits, or the link is full."""
+        waiting = self.outbox.waiting
+        return waiting >= self.trigger or waiting >= self.limit or self.outbox.heavy >= self.heavy_limit
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits and nothing is in flight."""
+        return not self.outbox.waiting and not self.ledger.in_flight
+
+
+class _Receiver(NamedTuple):
+    """Someone who said HELLO."""
+
+    number: int
+    link: Link
+
+
+class Sender:
+    """The out-links of one worker."""
+
+    def __init__(
+        self,
+        *,
+        router: Router,
+        number: int,
+        arena: Arena,
+        links: Sequence[Link],
+        words: Any,
+        clock: Callable[[], float],
+        on_settled: Callable[[Any, int], None],
+        bury: Callable[[Link, Cargo], bool],
+        notice: Callable[[str, str], None],
+    ) -> None:
+        """``on_settled(parent, n)``: n items made from parent are settled. ``bury(link, cargo)`` writes a
+        dead letter and says whether it is on disk. ``notice(kind, text)`` tells people."""
+        self.router = router
+        self.links = list(links)
+        self._number = number
+        self._arena = arena
+        self._words = words
+        self._clock = clock
+        self._on_settled = on_settled
+        self._bury = bury
+        self._notice = notice
+        self._by_id = {link.id: link for link in self.links}
+        self._peers: Dict[bytes, _Receiver] = {}
+        self._names: Dict[Tuple[int, int], bytes] = {}
+        self._ended = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was ever put is settled or dead."""
+        return all(link.empty for link in self.links)
+
+    @property
+    def full(self) -> bool:
+        """Whether a link makes its maker wait."""
+        return any(link.full for link in self.links)
+
+    def next_due(self) -> Optional[float]:
+        """When an item is to be delivered again, on the clock; None: none waits."""
+        times = [due for due in (link.ledger.next_due() for link in self.links) if due is not None]
+        return min(times) if times else None
+
+    def handle(self, frames: List[Any]) -> None:
+        """One message from a receiver.
+
+        Raises:
+            PeerError: it is none of the protocol; nothing has changed.
+        """
+        if len(frames) != 2:
+            raise PeerError(f"a message of {len(frames)} frames from a receiver")
+        name, data = frames
+        message = envelope.from_receiver(data)
+        kind = type(message)
+        if kind is envelope.Hello:
+            self._hello(name, message)  # type: ignore[arg-type]
+            return
+        peer = self._peers.get(name)
+        if peer is None:
+            return  # one that is dead to us: it does not settle anything any more
+        if kind is envelope.Credit:
+            self._credit(peer, message)  # type: ignore[arg-type]
+        elif kind is envelope.Settle:
+            for batch in message.batches:  # type: ignore[union-attr]
+                self._settle(peer, batch)
+        elif kind is envelope.Release:
+            for offset, generation in message.slots:  # type: ignore[union-attr]
+                self._arena.returned(peer.number, offset, generation)
+        elif kind is envelope.Bye:
+            peer.link.credit.close(peer.number)
+            self._say_end(name, peer.link)
+
+    def flush(self) -> None:
+        """Send what may be sent now, and note on the page how things stand."""
+        for link in self.links:
+            self._flush(link)
+
+    def lose(self, peer: int, cause: str, blame: Optional[Tuple[int, int, int]]) -> None:
+        """A receiver has ended. ``blame``: the link, batch and index of the item it was working on."""
+        for link in self.links:
+            name = self._names.pop((peer, link.id), None)
+            if name is not None:
+                del self._peers[name]
+            link.credit.leave(peer)
+            mine = (blame[1], blame[2]) if blame is not None and blame[0] == link.id else None
+            self._bury_all(link, link.ledger.lose(peer, cause, mine, self._clock()))
+        self._arena.forget(peer)
+
+    def end(self) -> None:
+        """Tell the receivers that this was all. Twice is fine."""
+        if self._ended:
+            return
+        self._ended = True
+        for name, peer in self._peers.items():
+            self._say_end(name, peer.link)
+
+    def _say_end(self, name: bytes, link: Link) -> None:
+        ledger = link.ledger
+        self.router.send(name, (envelope.encode(envelope.End(ledger.sent, ledger.settled, ledger.dead)),))
+
+    def _hello(self, name: bytes, hello: envelope.Hello) -> None:
+        link = self._by_id.get(hello.link)
+        if hello.version != envelope.VERSION:
+            raise PeerError(
+                f"worker {hello.worker} speaks version {hello.version} of the link protocol, this one {envelope.VERSION}"
+            )
+        if link is None:
+            raise PeerError(f"worker {hello.worker} asks for link {hello.link}, which does not start here")
+        try:
+            link.credit.join(hello.worker, hello.window, hello.window_bytes)
+        except ValueError as error:
+            raise PeerError(f"worker {hello.worker} asks for {error}") from None
+        link.heavy_limit = max(1, hello.window_bytes // 2)
+        self._peers[name] = _Receiver(hello.worker, link)
+        self._names[hello.worker, hello.link] = name
+        self.router.send(name, (envelope.encode(envelope.Welcome(envelope.VERSION, self._number, self._arena.path)),))
+
+    def _credit(self, peer: _Receiver, credit: envelope.Credit) -> None:
+        link = peer.link
+        for offset, generation in credit.releases:
+            self._arena.returned(peer.number, offset, generation)
+        faults = [Fault(f.index, f.error, f.traceback, f.reject, f.after) for f in credit.failures]
+        cargo, dying = link.ledger.finish(peer.number, credit.batch, faults, self._clock())
+        if cargo is None:
+            return
+        link.credit.regain(peer.number, len(cargo), cargo.nbytes, credit.busy)
+        for failure in credit.failures:
+            if failure.unread and cargo.slots is not None:
+                for slot in cargo.slots[failure.index]:
+                    self._arena.returned(peer.number, slot.offset, slot.generation)
+            self._notice("failure", f"{link.target}: {failure.error}")
+        self._bury_all(link, dying)
+        if credit.settled:
+            self._settle(peer, credit.batch)
+
+    def _settle(self, peer: _Receiver, batch: int) -> None:
+        done = peer.link.ledger.settle(peer.number, batch)
+        if done is not None:
+            self._let_go(done)
+
+    def _let_go(self, done: Settled) -> None:
+        """These items are over: free their slots, tell their parents."""
+        cargo, failed = done
+        if cargo.slots is not None:
+            for index, slots in enumerate(cargo.slots):
+                if index not in failed:
+                    for slot in slots:
+                        self._arena.drop(slot)
+        at = 0
+        for run in cargo.runs:
+            gone = sum(1 for index in failed if at <= index < at + run.count) if failed else 0
+            at += run.count
+            if run.parent is not None and run.count > gone:
+                self._on_settled(run.parent, run.count - gone)
+
+    def _bury_all(self, link: Link, dying: List[Cargo]) -> None:
+        for cargo in dying:
+            if self._bury(link, cargo):
+                link.ledger.buried(cargo)
+                self._let_go(Settled(cargo, set()))
+            else:
+                link.ledger.not_buried(cargo, self._clock() + 1.0)
+
+    def _flush(self, link: Link) -> None:
+        ledger, credit, outbox = link.ledger, link.credit, link.outbox
+        while True:
+            due = ledger.next_due() is not None and ledger.due(self._clock())
+            offer = credit.offer(1 if due else outbox.waiting)
+            if offer is None:
+                break
+            cargo = ledger.take_due() if due else outbox.take(offer.items, offer.nbytes)
+            self._send(link, offer.receiver, cargo)
+        link.trigger = credit.trigger()
+        link.limit = credit.backlog()
+        self._note(link)
+
+    def _send(self, link: Link, receiver: int, cargo: Cargo) -> None:
+        number = link.ledger.send(receiver, cargo)
+        message = envelope.encode(envelope.Batch(number, cargo.attempt, _ids(cargo), len(cargo)))
+        name = self._names[receiver, link.id]
+        if cargo.slots is not None:
+            for slots in cargo.slots:
+                for slot in slots:
+                    self._arena.lend(slot, receiver)
+        if self.router.send(name, (message, codec.join(cargo.payloads), *cargo.frames)):
+            link.credit.spend(receiver, len(cargo), cargo.nbytes)
+            link.bytes += cargo.nbytes
+        else:
+            # Its end of the socket is gone, and the supervisor will say so; until then nothing for it.
+            link.credit.close(receiver)
+            link.ledger.unsent(receiver, number, self._clock())
+
+    def _note(self, link: Link) -> None:
+        ledger, words, at = link.ledger, self._words, link.word
+        words[at + page.SENT] = ledger.sent
+        words[at + page.SETTLED] = ledger.settled
+        words[at + page.DEAD] = ledger.dead
+        words[at + page.AGAIN] = ledger.again
+        words[at + page.SENT_BYTES] = link.bytes
+        words[at + page.TAKEN_BACK] = ledger.taken_back
+        words[at + page.WAITING] = max(0, link.outbox.waiting)
+
+
+def _ids(cargo: Cargo) -> List[envelope.IdRun]:
+    """The ids of a batch, neighbours joined also where their parents differ."""
+    ids: List[envelope.IdRun] = []
+    for _, origin, first, count in cargo.runs:
+        if ids and ids[-1][0] == origin and ids[-1][1] + ids[-1][2] == first:
+            ids[-1] = (origin, ids[-1][1], ids[-1][2] + count)
+        else:
+            ids.append((origin, first, count))
+    return ids

@@ -1,0 +1,149 @@
+"""NumPy arrays as descriptors and back. The only module that knows NumPy, and only when an array travels.
+
+A descriptor is a dtype in words (as in the header of a .npy file), an order, a shape, and where the
+bytes are. Every fixed-size dtype travels: plain, structured, sub-arrays, datetime64, either byte order.
+Object dtypes, variable-width strings and dtypes that NumPy cannot spell are refused by name.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import sys
+from typing import TYPE_CHECKING, Any, Sequence, Tuple
+
+from penstock.errors import PeerError, UnsupportedType
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Layout = Tuple[str, str, Tuple[int, ...]]
+"""dtype in words, ``C`` or ``F``, shape."""
+
+
+def is_array(value: Any) -> bool:
+    """Whether ``value`` is a plain array (or a memory-mapped one, which travels as one)."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and type(value) in (numpy.ndarray, numpy.memmap)
+
+
+def is_scalar(value: Any) -> bool:
+    """Whether ``value`` is one of NumPy's scalars, ``np.float32(3)``."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.generic)
+
+
+def layout(array: np.ndarray[Any, Any]) -> Layout:
+    """How ``array`` will be laid out on the other side: Fortran order stays, else C order.
+
+    Raises:
+        UnsupportedType: its dtype does not travel.
+    """
+    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+    return dtype_words(array.dtype), order, array.shape
+
+
+@functools.lru_cache(maxsize=1024)
+def dtype_words(dtype: np.dtype[Any]) -> str:
+    """``dtype`` as text.
+
+    Raises:
+        UnsupportedType: it holds Python objects, has no fixed size, or NumPy cannot spell it.
+    """
+    import numpy
+
+    if dtype.hasobject or dtype.kind == "T":
+        raise UnsupportedType(
+            f"an array of dtype {dtype} holds Python objects, not bytes; use a fixed-size dtype"
+            " (for text for example 'U20' or 'S20'), or send a list"
+        )
+    text = repr(numpy.lib.format.dtype_to_descr(dtype))
+    if dtype_from(text) != dtype:
+        raise UnsupportedType(f"dtype {dtype} is an extension that NumPy cannot spell; send array.view('u1') and name the dtype beside it")
+    return text
+
+
+@functools.lru_cache(maxsize=1024)
+def dtype_from(words: str) -> np.dtype[Any]:
+    """The dtype that ``words`` spell.
+
+    Raises:
+        PeerError: they spell none, or one that holds objects.
+    """
+    numpy = _numpy()
+    try:
+        dtype: np.dtype[Any] = numpy.lib.format.descr_to_dtype(ast.literal_eval(words))
+    except (ValueError, SyntaxError, TypeError) as error:
+        raise PeerError(f"not a dtype: {words[:80]!r} ({error})") from None
+    if dtype.hasobject:
+        raise PeerError(f"a dtype that holds objects: {words[:80]!r}")
+    return dtype
+
+
+def size_of(words: str, shape: Sequence[int]) -> int:
+    """Bytes of an array of that dtype and shape.
+
+    Raises:
+        PeerError: a negative length.
+    """
+    size: int = dtype_from(words).itemsize
+    for length in shape:
+        if type(length) is not int or length < 0:
+            raise PeerError(f"not a shape: {shape!r}")
+        size *= length
+    return size
+
+
+def view(where: Layout, buffer: Any, offset: int = 0) -> np.ndarray[Any, Any]:
+    """An array over ``buffer``, no bytes copied; read-only where the buffer is."""
+    words, order, shape = where
+    array: np.ndarray[Any, Any] = _numpy().ndarray(
+        tuple(shape), dtype_from(words), buffer=buffer, offset=offset, order="F" if order == "F" else "C"
+    )
+    return array
+
+
+def own(where: Layout, data: bytes) -> np.ndarray[Any, Any]:
+    """A read-only array over ``data`` (a small one must not differ from a large one in that)."""
+    need = size_of(where[0], where[2])
+    if need != len(data):
+        raise PeerError(f"an array of {need} bytes came with {len(data)}")
+    array = view(where, data) if need else _numpy().zeros(tuple(where[2]), dtype_from(where[0]))
+    array.flags.writeable = False
+    return array
+
+
+def raw(array: np.ndarray[Any, Any]) -> bytes:
+    """Its bytes in the order that ``layout`` says."""
+    return array.tobytes("F" if layout(array)[1] == "F" else "C")
+
+
+def fill(where: Layout, buffer: Any, offset: int, array: np.ndarray[Any, Any]) -> None:
+    """Copy ``array`` into ``buffer``: one pass over the memory, whatever its strides."""
+    _numpy().copyto(view(where, buffer, offset), array)
+
+
+def scalar_words(value: np.generic) -> Tuple[str, bytes]:
+    """A NumPy scalar as dtype and bytes."""
+    return dtype_words(value.dtype), value.tobytes()
+
+
+def scalar_from(words: str, data: bytes) -> Any:
+    """The NumPy scalar of these bytes."""
+    return own((words, "C", ()), data)[()]
+
+
+def address(array: np.ndarray[Any, Any]) -> int:
+    """Where its first byte lies in this process."""
+    return int(array.__array_interface__["data"][0])
+
+
+def _numpy() -> Any:
+    try:
+        import numpy
+        import numpy.lib.format
+    except ImportError:
+        raise PeerError(
+            f"an array arrived, and NumPy is not installed in {sys.executable}; install numpy there"
+        ) from None
+    return numpy

@@ -1,0 +1,131 @@
+"""In the worker of a stage or sink: the loop that gives user code one item after the other."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, List
+
+from penstock.errors import PeerError
+from penstock.link.receiver import Inbound
+from penstock.message.codec import Decoder
+from penstock.message.envelope import Failure
+from penstock.observe import page
+from penstock.runtime import handler
+from penstock.runtime.channel import SupervisorLost
+from penstock.runtime.emitter import Emitter
+from penstock.runtime.exchange import Exchange, Stopped
+from penstock.runtime.handler import Handler
+from penstock.runtime.live import LiveContext
+
+
+class Consumer:
+    """Runs one replica of a stage or sink."""
+
+    def __init__(
+        self, *, exchange: Exchange, emitter: Emitter, handler: Handler, context: LiveContext, decoder: Decoder,
+        words: Any, is_sink: bool, timed: bool,
+    ) -> None:
+        """``timed``: note on the page when each item begins, for the supervisor's time-out."""
+        self._exchange = exchange
+        self._emitter = emitter
+        self._handler = handler
+        self._context = context
+        self._decoder = decoder
+        self._words = words
+        self._is_sink = is_sink
+        self._timed = timed
+
+    def run(self) -> None:
+        """Until it is drained.
+
+        Raises:
+            Stopped: it was told to end.
+        """
+        exchange, receiver = self._exchange, self._exchange.receiver
+        while True:
+            inbound = receiver.take()
+            if inbound is not None:
+                self._process(inbound)
+                exchange.serve()
+            elif receiver.left:
+                return
+            else:
+                exchange.turn()
+            if exchange.stopping:
+                raise Stopped
+
+    def _process(self, inbound: Inbound) -> None:
+        """Call user code for every item of a batch, and finish it."""
+        words, guard = self._words, self._exchange.guard
+        words[page.SENDER], words[page.LINK] = inbound.connection.peer, inbound.connection.link
+        words[page.BATCH], words[page.INDEX] = inbound.number, 0
+        failures: List[Failure] = []
+        self._context.inbound = inbound
+        words[page.STARTED] = started = time.monotonic_ns()
+        guard.leave()
+        try:
+            self._call_all(inbound, self._decode(inbound, failures), failures)
+        finally:
+            guard.enter()
+            words[page.STARTED] = 0
+            self._context.inbound = None
+        busy = time.monotonic_ns() - started
+        words[page.BUSY] += busy
+        words[page.ITEMS] += inbound.count - len(failures)
+        words[page.FAILURES] += len(failures)
+        self._exchange.receiver.finish(inbound, busy, failures)
+
+    def _decode(self, inbound: Inbound, failures: List[Failure]) -> List[Any]:
+        """The values, last first: each is popped, so that a view dies with its item, not with its batch."""
+        source = inbound.connection.source
+        source.frames = inbound.frames
+        try:
+            values = self._decoder.values(inbound.body, source)
+            if len(values) != inbound.count:
+                raise PeerError(f"a batch of {inbound.count} items holds {len(values)}")
+        except PeerError as error:
+            # Which of them was bad shows when they come again, each alone.
+            failures += [handler.failure(index, error, unread=True) for index in range(inbound.count)]
+            return []
+        finally:
+            source.frames = inbound.frames = []
+            inbound.body = b""
+        values.reverse()
+        return values
+
+    def _call_all(self, inbound: Inbound, values: List[Any], failures: List[Failure]) -> None:
+        call, words, context, exchange = self._handler.call, self._words, self._context, self._exchange
+        next_item, many = self._emitter.next_item, handler.many
+        for index in range(len(values)):
+            words[page.INDEX] = context.index = index
+            if self._timed:
+                words[page.STARTED] = time.monotonic_ns()
+            try:
+                result = call(values.pop())
+                if result is not None:
+                    if many(result):
+                        self._emit_many(result)
+                    elif not self._is_sink:
+                        self._emit_one(result, inbound, index)
+            except (Stopped, SupervisorLost):
+                raise
+            except BaseException as error:
+                failures.append(handler.failure(index, error))
+            result = None
+            next_item()
+            if exchange.stopping:
+                raise Stopped
+
+    def _emit_one(self, value: Any, inbound: Inbound, index: int) -> None:
+        ids = inbound.ids
+        if len(ids) == 1:
+            self._emitter.out(value, inbound, ids[0][0], ids[0][1] + index)
+        else:
+            self._emitter.out(value, inbound, *inbound.id_at(index))
+        if self._exchange.alarmed():
+            self._exchange.pump()
+
+    def _emit_many(self, values: Any) -> None:
+        for value in values:
+            if value is not None and not self._is_sink:
+                self._context.emit("", value)

@@ -1,0 +1,147 @@
+"""In the worker: from what user code hands over to the outboxes of the links.
+
+Runs in the main thread, inside user code: it encodes at once (the value is the caller's again afterwards)
+and only puts; sending is for whoever holds the lock.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Callable, Dict, List, Optional, Sequence, Union
+
+from penstock.errors import WiringError
+from penstock.link.outbox import Extras
+from penstock.link.receiver import Inbound
+from penstock.link.sender import Link
+from penstock.message.arena import Arena
+from penstock.message.codec import Encoder
+
+Chooser = Union[Callable[[Any], Any], str]
+
+
+class Route:
+    """A choice of one link by the value."""
+
+    def __init__(self, by: Chooser, links: Sequence[Link]) -> None:
+        self._by = by
+        self._links = list(links)
+        self._names = {link.target: link for link in links}
+
+    def choose(self, value: Any) -> Link:
+        """The link for ``value``.
+
+        Raises:
+            WiringError: ``by`` names no target of this route.
+        """
+        answer = self._ask(value)
+        if isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < len(self._links):
+            return self._links[answer]
+        name = answer if isinstance(answer, str) else getattr(answer, "name", None)
+        link = self._names.get(name) if isinstance(name, str) else None
+        if link is None:
+            raise WiringError(f"route(by=...) answered {answer!r}; the targets are {', '.join(self._names)}")
+        return link
+
+    def _ask(self, value: Any) -> Any:
+        if callable(self._by):
+            return self._by(value)
+        try:
+            return value[self._by] if isinstance(value, dict) else getattr(value, self._by)
+        except (KeyError, AttributeError):
+            raise WiringError(f"route(by={self._by!r}): a {type(value).__name__} without it") from None
+
+
+class Port:
+    """Where one port leads: to every link of ``copies`` and to one of each route."""
+
+    def __init__(self) -> None:
+        self.copies: List[Link] = []
+        self.routes: List[Route] = []
+
+    def targets(self, value: Any) -> List[Link]:
+        """The links that get ``value``."""
+        if not self.routes:
+            return self.copies
+        return self.copies + [route.choose(value) for route in self.routes]
+
+
+class Emitter:
+    """All ports of one worker."""
+
+    def __init__(
+        self, *, encoder: Encoder, arena: Arena, ports: Dict[str, Port], on_spill: Callable[[int], None]
+    ) -> None:
+        """``on_spill(n)`` is called when an array found no room in the arena, for the n-th time."""
+        self._on_spill = on_spill
+        self._encoder = encoder
+        self._arena = arena
+        self._ports = ports
+        self._children: Dict[str, int] = {}
+        default = ports.get("", Port())
+        self._only: Optional[Link] = default.copies[0] if len(default.copies) == 1 and not default.routes else None
+        self._default = default
+
+    def out(self, value: Any, parent: Optional[Inbound], origin: str, number: int) -> None:
+        """Put ``value`` on the default port as the item ``origin:number``.
+
+        Raises:
+            UnsupportedType: it cannot travel.
+            WiringError: a route does not know where to.
+        """
+        encoder = self._encoder
+        payload = encoder.encode(value)
+        if self._only is not None and not encoder.slots and not encoder.frames:
+            self._only.put(parent, origin, number, payload)
+            if parent is not None:
+                parent.emitted += 1
+            return
+        self._put(self._default, value, payload, parent, origin, number)
+
+    def emit(self, port: str, value: Any, parent: Optional[Inbound], origin: str) -> None:
+        """Put ``value`` on ``port`` as the next child of the item ``origin``.
+
+        Raises:
+            UnsupportedType: it cannot travel.
+            WiringError: no such port, or a route does not know where to.
+        """
+        place = self._ports.get(port)
+        if place is None:
+            near = difflib.get_close_matches(port, self._ports, 1)
+            raise WiringError(
+                f"no port {port!r} here" + (f"; did you mean {near[0]!r}?" if near else "; declare it with ports=(...)")
+            )
+        number = self._children.get(port, 0)
+        self._put(place, value, self._encoder.encode(value), parent, origin, number)
+        self._children[port] = number + 1
+
+    def next_item(self) -> None:
+        """Children are counted anew."""
+        if self._children:
+            self._children.clear()
+
+    def _put(
+        self, port: Port, value: Any, payload: bytes, parent: Optional[Inbound], origin: str, number: int
+    ) -> None:
+        slots, frames = self._encoder.slots, self._encoder.frames
+        self._encoder.slots, self._encoder.frames = [], []
+        try:
+            targets = port.targets(value)
+        except BaseException:
+            for slot in slots:
+                self._arena.drop(slot)
+            raise
+        extras = None
+        if frames:
+            self._on_spill(self._encoder.spilled)
+        if slots or frames:
+            nbytes = sum(slot.size for slot in slots) + sum(map(len, frames))
+            extras = Extras(slots, frames, nbytes)
+        for slot in slots:  # counted once so far; every further link counts on it too
+            for _ in range(len(targets) - 1):
+                self._arena.keep(slot)
+            if not targets:
+                self._arena.drop(slot)
+        for link in targets:
+            link.put(parent, origin, number, payload, extras)
+        if parent is not None:
+            parent.emitted += len(targets)

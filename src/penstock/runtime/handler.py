@@ -1,0 +1,117 @@
+"""In the worker: user code behind one way of calling it.
+
+Whatever the user wrote (a function, a generator, a class) becomes ``call(item)``, which answers None, one
+value, or an iterator of values.
+"""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from types import GeneratorType
+from typing import Any, Callable, Iterator, Optional
+
+from penstock.errors import Reject, Retry, WiringError
+from penstock.message.envelope import Failure
+from penstock.message.shape import converter
+from penstock.pipeline.context import Context
+from penstock.pipeline.signature import Signature, describe
+
+TRACEBACK = 16_000
+"""Characters of a traceback that travel; the end of it is what matters."""
+
+
+class Handler:
+    """One replica's user code."""
+
+    def __init__(self, target: Any, context: Context) -> None:
+        self._target = target
+        self._context = context
+        self.signature: Signature = describe(target)
+        self._object: Any = target
+        self._convert = converter(self.signature.item_type)
+        self.wants_context = self.signature.call_context is not None
+        self.call: Callable[[Any], Any] = _unready
+        """Set by ``setup``."""
+
+    def setup(self) -> None:
+        """Make the instance, if the target is a class, and let it set itself up."""
+        if self.signature.is_class:
+            self._object = self._target()
+            self._optional("setup", self.signature.setup_context)
+        self.call = self._bind()
+
+    def teardown(self) -> None:
+        """Let the instance clean up."""
+        if self.signature.is_class and self._object is not self._target:
+            self._optional("teardown", self.signature.teardown_context)
+
+    def iterate(self) -> Iterator[Any]:
+        """What a source makes.
+
+        Raises:
+            WiringError: it makes nothing to iterate over.
+        """
+        name = self.signature.call_context
+        made = self._object(**{name: self._context}) if name else self._object()
+        if made is None or not hasattr(made, "__iter__"):
+            raise WiringError(f"a source yields its items; {self._target.__qualname__} returned {type(made).__name__}")
+        return iter(made)
+
+    def _bind(self) -> Callable[[Any], Any]:
+        function, name, context, convert = self._object, self.signature.call_context, self._context, self._convert
+        if name is None and convert is None:
+            return function  # type: ignore[no-any-return]
+        if name is None:
+            return lambda item: function(convert(item))  # type: ignore[misc]
+        if convert is None:
+            return lambda item: function(item, **{name: context})
+        return lambda item: function(convert(item), **{name: context})
+
+    def _optional(self, method: str, name: Optional[str]) -> None:
+        function = getattr(self._object, method, None)
+        if function is not None:
+            function(**{name: self._context} if name else {})
+
+
+def many(result: Any) -> bool:
+    """Whether user code answered a stream of values rather than one."""
+    return type(result) is GeneratorType or (inspect.isgenerator(result))
+
+
+def failure(index: int, error: BaseException, *, unread: bool = False) -> Failure:
+    """What the sender is told of an exception."""
+    after = error.after if isinstance(error, Retry) else None
+    return Failure(
+        index=index,
+        error=one_line(error),
+        traceback="" if isinstance(error, (Reject, Retry)) else user_traceback(error),
+        reject=isinstance(error, Reject),
+        after=seconds(after),
+        unread=unread,
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """``ValueError: not a number``, in one line of bearable length."""
+    text = " ".join(str(error).split())[:500]
+    if isinstance(error, (Reject, Retry)):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def user_traceback(error: BaseException) -> str:
+    """The traceback without our own frames."""
+    frames = error.__traceback__
+    while frames is not None and _ours(frames.tb_frame.f_code.co_filename) and frames.tb_next is not None:
+        frames = frames.tb_next
+    lines = traceback.format_exception(type(error), error, frames)
+    return "".join(lines)[-TRACEBACK:]
+
+
+def _ours(file: str) -> bool:
+    return "/penstock/runtime/" in file.replace("\\", "/")
+
+
+def _unready(_: Any) -> Any:
+    raise RuntimeError("setup has not run")

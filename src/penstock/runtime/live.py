@@ -1,0 +1,61 @@
+"""In the worker: the Context that user code gets."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Optional, Tuple
+
+from penstock.link.receiver import Inbound
+from penstock.message.codec import Encoder
+from penstock.pipeline.context import Context
+from penstock.runtime.control import Assignment
+from penstock.runtime.emitter import Emitter
+from penstock.runtime.exchange import Exchange
+
+
+class LiveContext(Context):
+    """Looks at the item in hand only when asked, so an item whose code does not ask costs nothing."""
+
+    def __init__(self, assignment: Assignment, *, exchange: Exchange, encoder: Encoder) -> None:
+        self.replica = assignment.replica
+        self.replicas = assignment.replicas
+        self.log = logging.getLogger(f"penstock.{assignment.stage}")
+        self.emitter: Optional[Emitter] = None
+        self.inbound: Optional[Inbound] = None
+        self.index = 0
+        self._label = assignment.label
+        self._exchange = exchange
+        self._encoder = encoder
+
+    @property
+    def id(self) -> str:  # type: ignore[override]
+        """The id of the item in hand; the replica's name where there is none."""
+        return "%s:%d" % self.item if self.inbound is not None else self._label
+
+    @property
+    def item(self) -> Tuple[str, int]:
+        """Origin and number of the item in hand."""
+        assert self.inbound is not None
+        return self.inbound.id_at(self.index)
+
+    @property
+    def attempt(self) -> int:  # type: ignore[override]
+        """How often the item in hand has been delivered."""
+        return self.inbound.attempt if self.inbound is not None else 1
+
+    @property
+    def stopping(self) -> bool:  # type: ignore[override]
+        """Whether the pipeline drains."""
+        return self._exchange.draining
+
+    def emit(self, port: str, value: Any) -> None:
+        """See ``Context.emit``."""
+        assert self.emitter is not None
+        self.emitter.emit(port, value, self.inbound, self.id)
+        if self._exchange.alarmed():
+            self._exchange.pump()
+
+    def empty(self, shape: Any, dtype: Any = float) -> Any:
+        """See ``Context.empty``."""
+        array = self._encoder.empty(shape, dtype)
+        return array if array is not None else super().empty(shape, dtype)

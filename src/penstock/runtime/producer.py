@@ -1,0 +1,104 @@
+"""In the worker of a source: the loop that asks user code for the next item."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Any, Iterator, Optional
+
+from penstock.link.sender import Link
+from penstock.observe import page
+from penstock.runtime import handler
+from penstock.runtime.channel import SupervisorLost
+from penstock.runtime.emitter import Emitter
+from penstock.runtime.exchange import Exchange, Stopped
+from penstock.runtime.handler import Handler
+
+
+class Interrupted(BaseException):
+    """The pipeline drains: unwinds a source that waits in ``next()``."""
+
+
+class Producer:
+    """Runs one replica of a source."""
+
+    def __init__(self, *, exchange: Exchange, emitter: Emitter, handler: Handler, words: Any, origin: str) -> None:
+        """``origin``: the first part of the ids of its items."""
+        self._exchange = exchange
+        self._emitter = emitter
+        self._handler = handler
+        self._words = words
+        self._origin = origin
+        self._code: Any = None
+
+    def run(self) -> Optional[BaseException]:
+        """Until it is exhausted, or the pipeline drains; what it raised, if it did."""
+        guard = self._exchange.guard
+        made: Any = None
+        self._words[page.STARTED] = time.monotonic_ns()
+        guard.leave()
+        try:
+            made = self._handler.iterate()
+            self._allow_interrupts(made)
+            self._loop(made)
+        except (Stopped, SupervisorLost):
+            raise
+        except Interrupted:
+            pass
+        except BaseException as error:
+            return error
+        finally:
+            self._exchange.interruptible = False
+            self._close(made)
+            guard.enter()
+            self._words[page.STARTED] = 0
+        return None
+
+    def _loop(self, made: Iterator[Any]) -> None:
+        exchange, out, words, origin = self._exchange, self._emitter.out, self._words, self._origin
+        links = exchange.sender.links
+        link: Optional[Link] = links[0] if len(links) == 1 else None
+        number = 0
+        for value in made:
+            if value is not None:
+                out(value, None, origin, number)
+                number += 1
+                words[page.ITEMS] = number
+                if (link.alarmed if link is not None else _any_alarmed(links)) or exchange.alarmed():
+                    exchange.pump()
+            if exchange.draining:
+                break
+
+    def _allow_interrupts(self, made: Any) -> None:
+        """Only a generator can be interrupted safely: its frame shows whether it holds an item or waits."""
+        frame = getattr(made, "gi_frame", None)
+        if frame is not None:
+            self._code = frame.f_code
+            signal.signal(signal.SIGTERM, self._on_sigterm)
+            self._exchange.interruptible = True
+
+    def _on_sigterm(self, number: int, frame: Optional[FrameType]) -> None:
+        """Raise only inside the user's generator: an item it has yielded is in our hands, not in its."""
+        if not self._exchange.draining:  # not from us: somebody wants this process to end
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        while frame is not None and frame.f_globals.get("__name__") != __name__:
+            if frame.f_code is self._code:
+                raise Interrupted
+            frame = frame.f_back
+
+    def _close(self, made: Any) -> None:
+        """Let a generator run its ``finally`` blocks."""
+        close = getattr(made, "close", None)
+        if close is not None:
+            try:
+                close()
+            except Exception as error:
+                sys.stderr.write(handler.user_traceback(error))
+
+
+def _any_alarmed(links: Any) -> bool:
+    return any(link.alarmed for link in links)

@@ -1,0 +1,64 @@
+"""In the worker: writes the items it owns that cannot be done to the dead letters."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Callable
+
+from penstock.errors import PenstockError
+from penstock.link.ledger import Cargo
+from penstock.link.sender import Link
+from penstock.message import letter
+from penstock.message.arena import Mapping
+from penstock.message.codec import Decoder, Encoder, Source, join
+from penstock.runtime.control import Assignment
+
+
+class Undertaker:
+    """Buries cargo. Called with the worker's lock held."""
+
+    def __init__(self, assignment: Assignment, *, arena: str, notice: Callable[[str, str], None]) -> None:
+        """``arena``: the path of this worker's own."""
+        self._assignment = assignment
+        self._arena = arena
+        self._notice = notice
+
+    def bury(self, link: Link, cargo: Cargo) -> bool:
+        """Write one item down; whether it is on disk. Where it is not, it stays in flight."""
+        run = cargo.runs[0]
+        id = f"{run.origin}:{run.first}"
+        assignment = self._assignment
+        try:
+            path = letter.write(
+                Path(assignment.state_dir, "dead"),
+                letter.Letter(
+                    id=id,
+                    pipeline=assignment.pipeline,
+                    stage=link.target,
+                    link=f"{assignment.stage}→{link.target}",
+                    attempts=cargo.attempt - 1,
+                    failures=cargo.failures,
+                    cause=cargo.cause,
+                    traceback=cargo.traceback,
+                    when=time.time(),
+                    payload=self._whole(cargo),
+                ),
+            )
+        except (OSError, PenstockError) as error:
+            self._notice("warning", f"the dead letter of {id} cannot be written, it stays in flight: {error}")
+            return False
+        times = "once" if cargo.failures == 1 else f"{cargo.failures} times"
+        self._notice("dead", f"{link.target}: {id} failed {times}, the last: {cargo.cause}  ({path.name})")
+        return True
+
+    def _whole(self, cargo: Cargo) -> bytes:
+        """The payload as a body that needs no arena and no frames."""
+        body = join(cargo.payloads)
+        if not cargo.slots and not cargo.frames:
+            return body
+        source = Source(Mapping(self._arena) if self._arena else None, None)
+        source.frames = list(cargo.frames)
+        pickles = self._assignment.allow_pickle
+        value = Decoder(allow_pickle=pickles).values(body, source)[0]
+        return join([Encoder(None, allow_pickle=pickles).encode(value)])

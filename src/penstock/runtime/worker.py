@@ -1,0 +1,205 @@
+"""Runs in the worker: one process, one replica of one stage. Needs the standard library, pyzmq and msgspec.
+
+The main thread receives a batch, calls user code item by item, sends what it made and settles. CUDA and
+signal handlers want the main thread, so user code has it; libzmq moves bytes in a thread of its own, and
+the steward (``steward.py``) does the sockets' duties while user code takes its time.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import platform
+import signal
+import sys
+import time
+from typing import Any, Callable, Dict, Optional
+
+from penstock.errors import UserError
+from penstock.link.receiver import Receiver
+from penstock.link.sender import Link, Sender
+from penstock.link.sockets import Context as Sockets
+from penstock.message.arena import Arena
+from penstock.message.codec import Decoder, Encoder
+from penstock.observe import page
+from penstock.pipeline.reference import Reference, load
+from penstock.runtime import control, handler
+from penstock.runtime.channel import Channel, SupervisorLost
+from penstock.runtime.consumer import Consumer
+from penstock.runtime.emitter import Emitter, Port, Route
+from penstock.runtime.exchange import Exchange, Stopped
+from penstock.runtime.handler import Handler
+from penstock.runtime.live import LiveContext
+from penstock.runtime.producer import Producer
+from penstock.runtime.undertaker import Undertaker
+
+
+def main(fd: int) -> None:
+    """The whole life of a worker process; ``fd`` is its end of the control socket. Does not return."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to interpret
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s  %(message)s")
+    status = 1
+    try:
+        channel = Channel(fd)
+        worker = Worker(channel, channel.first())
+        status = worker.run()
+        worker.close()
+    except SupervisorLost:
+        pass
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # not sys.exit: threads of user code or of libzmq must not keep a finished worker alive
+
+
+class Worker:
+    """Everything one worker process has; wired here and nowhere else."""
+
+    def __init__(self, channel: Channel, assignment: control.Assignment) -> None:
+        socket_path, arena_path, page_path = control.paths(assignment.run_dir, assignment.number)
+        self._assignment = assignment
+        self._channel = channel
+        self._words = words = page.Page(page_path, create=True).words
+        self._arena = Arena(arena_path, assignment.arena_bytes)
+        self._encoder = Encoder(self._arena, allow_pickle=assignment.allow_pickle)
+        self._sockets = Sockets()
+        self._exchange = Exchange(channel, number=assignment.number, words=words)
+        self._links = _links(assignment)
+        receiver = Receiver(
+            context=self._sockets,
+            number=assignment.number,
+            window=assignment.window,
+            window_bytes=assignment.window_bytes,
+            links={link.id: page.link_word(len(self._links) + n, 0) for n, link in enumerate(assignment.inlinks)},
+            words=words,
+            wake=self._exchange.guard.wake,
+        )
+        undertaker = Undertaker(assignment, arena=self._arena.path, notice=self._exchange.notice)
+        sender = Sender(
+            router=self._sockets.router(f"ipc://{socket_path}"),
+            number=assignment.number,
+            arena=self._arena,
+            links=list(self._links.values()),
+            words=words,
+            clock=time.monotonic,
+            on_settled=receiver.settled,
+            bury=undertaker.bury,
+            notice=self._exchange.notice,
+        )
+        self._exchange.use(sender, receiver)
+        self._context = LiveContext(assignment, exchange=self._exchange, encoder=self._encoder)
+        self._handler: Handler
+        self._emitter: Emitter
+
+    def run(self) -> int:
+        """From Bound to Finished; the exit status."""
+        self._channel.say(control.Bound(os.getpid(), platform.python_version()))
+        try:
+            self._load()
+        except Exception as error:
+            return self._fail(error, permanent=isinstance(error, (UserError, ImportError, SyntaxError)))
+        self._words[page.STATE] = page.READY
+        self._channel.say(control.Ready())
+        try:
+            broken = self._work()
+            self._words[page.STATE] = page.DRAINING
+            self._exchange.until_settled()
+            self._as_user(self._handler.teardown)
+            self._exchange.until_settled()  # what teardown has emitted
+        except Stopped:
+            self._as_user(self._handler.teardown)
+            return 0
+        self._exchange.sender.end()
+        self._words[page.STATE] = page.FINISHED
+        if broken is not None:
+            return self._fail(broken, permanent=True)
+        self._channel.say(control.Finished())
+        return 0
+
+    def close(self) -> None:
+        """Say what has been said and let go. The files in the run directory are the supervisor's to remove."""
+        self._sockets.close()
+
+    def _load(self) -> None:
+        self._words[page.STATE] = page.LOADING
+        target = self._as_user(lambda: _target(self._assignment.code))
+        ports = self._as_user(lambda: _ports(self._assignment, self._links))
+        self._emitter = self._context.emitter = Emitter(
+            encoder=self._encoder, arena=self._arena, ports=ports, on_spill=self._on_spill
+        )
+        self._handler = Handler(target, self._context)
+        self._words[page.STATE] = page.SETUP
+        self._as_user(self._handler.setup)
+
+    def _work(self) -> Optional[BaseException]:
+        """What broke the source, if something did."""
+        assignment = self._assignment
+        parts: Dict[str, Any] = {"exchange": self._exchange, "emitter": self._emitter, "handler": self._handler}
+        if assignment.kind == "source":
+            return Producer(**parts, words=self._words, origin=assignment.label).run()
+        Consumer(
+            **parts,
+            context=self._context,
+            decoder=Decoder(allow_pickle=assignment.allow_pickle),
+            words=self._words,
+            is_sink=not self._links,
+            timed=assignment.timeout is not None,
+        ).run()
+        return None
+
+    def _as_user(self, call: Callable[[], Any]) -> Any:
+        """Run user code that handles no item."""
+        self._exchange.guard.leave()
+        try:
+            return call()
+        finally:
+            self._exchange.guard.enter()
+
+    def _fail(self, error: BaseException, *, permanent: bool) -> int:
+        text = handler.user_traceback(error)
+        sys.stderr.write(text)
+        self._channel.say(control.Failed(handler.one_line(error), text, permanent))
+        return 1
+
+    def _on_spill(self, count: int) -> None:
+        """An array found no room in the arena. People are told once."""
+        self._words[page.SPILLED] = count
+        if count > 1:
+            return
+        held = sum(self._arena.held().values())
+        why = f", {held >> 20} MiB of it by views that receivers keep" if held else ""
+        size = self._assignment.arena_bytes >> 20
+        self._exchange.notice(
+            "pool",
+            f"{self._assignment.label}: its {size} MiB of shared memory are in use{why}; arrays that find no room"
+            " go by socket: slower, and nothing is lost",
+        )
+
+
+def _target(code: Reference) -> Any:
+    """The function or class that a reference means, without its decorator."""
+    found = load(code)
+    return getattr(found, "target", found)
+
+
+def _links(assignment: control.Assignment) -> Dict[int, Link]:
+    links: Dict[int, Link] = {}
+    for outlet in assignment.outlets:
+        for out in outlet.links:
+            word = page.link_word(len(links), 0)
+            links[out.id] = Link(id=out.id, target=out.target, max_failures=out.max_failures, word=word)
+    return links
+
+
+def _ports(assignment: control.Assignment, links: Dict[int, Link]) -> Dict[str, Port]:
+    ports: Dict[str, Port] = {}
+    for outlet in assignment.outlets:
+        port = ports.setdefault(outlet.port, Port())
+        mine = [links[out.id] for out in outlet.links]
+        if outlet.by is None:
+            port.copies += mine
+        else:
+            by = _target(outlet.by) if isinstance(outlet.by, Reference) else outlet.by
+            port.routes.append(Route(by, mine))
+    return ports
