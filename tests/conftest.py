@@ -1,0 +1,103 @@
+"""What every test may ask for: other interpreters, the long form, and runs of its own."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "requirements" / "worker.txt"
+CACHE = ROOT / ".cache" / "interpreters"
+
+WorkerPython = Callable[[str], str]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the fault tests in their long forms")
+
+
+@pytest.fixture(scope="session")
+def long_form(request: pytest.FixtureRequest) -> bool:
+    """True under `make faults`: as many items and kills as the promise names, not a taste of them."""
+    return bool(request.config.getoption("--long"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_runs() -> Iterator[Path]:
+    """Run directories of the tests lie apart from those of pipelines that run on this machine."""
+    memory = Path("/dev/shm")
+    base = Path(tempfile.mkdtemp(prefix="pt-", dir=memory if os.access(memory, os.W_OK) else None))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PENSTOCK_RUN_DIR", str(base))
+        yield base
+    shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def worker_python() -> WorkerPython:
+    """`worker_python("3.9")`: a Python 3.9 with pyzmq, msgspec and numpy, and nothing of this checkout.
+
+    Made once per interpreter and lock, kept under .cache/. Missing interpreters skip the test on a
+    desk and fail it where CI=true: there a skipped promise would look like a kept one.
+    """
+
+    def find(version: str) -> str:
+        interpreter = _interpreter(version)
+        if interpreter is None:
+            sentence = f"no Python {version} in ~/.pyenv/versions, on PATH or known to uv"
+            if os.environ.get("CI") == "true":
+                pytest.fail(sentence)
+            pytest.skip(sentence)
+        return _environment(version, interpreter)
+
+    return find
+
+
+def _interpreter(version: str) -> str | None:
+    """The first candidate that says itself that it is that version."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
+    candidates = [str(path / "bin" / "python") for path in sorted(pyenv.glob(f"{version}.*"), reverse=True)]
+    candidates.append(shutil.which(f"python{version}") or "")
+    candidates.append(_say(_uv(), "python", "find", "--system", version))
+    ask = "import sys; print('%d.%d' % sys.version_info[:2])"
+    return next((path for path in candidates if path and _say(path, "-c", ask) == version), None)
+
+
+def _say(*command: str) -> str:
+    """What a command prints, stripped; nothing when it cannot be run or fails."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _uv() -> str:
+    beside = Path(sys.executable).parent / "uv"
+    return str(beside) if beside.exists() else "uv"
+
+
+def _environment(version: str, interpreter: str) -> str:
+    """The environment of that interpreter and lock, made under a lock so that two test runs can share it."""
+    key = hashlib.sha256(LOCK.read_bytes() + interpreter.encode()).hexdigest()[:12]
+    home = CACHE / f"{version}-{key}"
+    python = str(home / "bin" / "python")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{version}.lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        if not (home / "complete").exists():
+            shutil.rmtree(home, ignore_errors=True)
+            run = [_uv(), "venv", "--quiet", "--no-project", "--python", interpreter, str(home)]
+            subprocess.run(run, check=True)
+            install = [_uv(), "pip", "install", "--quiet", "--python", python, "--require-hashes"]
+            subprocess.run([*install, "-r", str(LOCK)], check=True)
+            (home / "complete").touch()
+    return python

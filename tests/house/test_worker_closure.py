@@ -1,0 +1,79 @@
+"""What a worker imports: the standard library, pyzmq, msgspec and the light half of penstock, everywhere."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import WorkerPython
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("penstock.cli", "penstock.bench", "penstock.runtime.supervisor", "penstock.runtime.process")
+
+IMPORTED = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+before = set(sys.modules)
+import penstock.runtime.worker
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def _imported(python: str) -> set[str]:
+    """All modules that importing the worker brings in, under that interpreter."""
+    command = [python, "-W", "error", "-c", IMPORTED, str(ROOT / "src")]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    return set(json.loads(answer.stdout))
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.10", "3.13"])
+def test_a_worker_needs_only_the_standard_library_pyzmq_and_msgspec(
+    version: str, worker_python: WorkerPython
+) -> None:
+    imported = _imported(worker_python(version))
+    strangers = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names
+    # Underscored modules are parts of the standard library that no list of another version names.
+    assert {name for name in strangers if not name.startswith("_")} <= {"penstock", "zmq", "msgspec"}
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.13"])
+def test_numpy_is_installed_there_but_waits_for_an_array(version: str, worker_python: WorkerPython) -> None:
+    python = worker_python(version)
+    subprocess.run([python, "-c", "import numpy"], check=True)
+    assert "numpy" not in _imported(python)
+
+
+def test_a_worker_never_sees_the_supervisor_the_command_line_or_asyncio() -> None:
+    imported = _imported(sys.executable)
+    assert [name for name in imported if name.startswith(HEAVY)] == []
+    assert "asyncio" not in imported
+
+
+def test_all_that_a_worker_imports_is_linted_as_python_3_9() -> None:
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["per-file-target-version"]
+    olds = [alternative for pattern in patterns for alternative in _alternatives(pattern)]
+    for name in _imported(sys.executable):
+        if name.partition(".")[0] == "penstock":
+            path = _source(name)
+            assert any(fnmatch(path, old) for old in olds), f"{path} is missing in per-file-target-version"
+
+
+def _source(module: str) -> str:
+    path = Path("src", *module.split("."))
+    return str(path / "__init__.py" if (ROOT / path).is_dir() else path.with_suffix(".py"))
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """`a/{b,c}.py` as `a/b.py`, `a/c.py`: fnmatch knows no braces."""
+    if "{" not in pattern:
+        return [pattern]
+    before, _, rest = pattern.partition("{")
+    inside, _, after = rest.partition("}")
+    return [before + choice + after for choice in inside.split(",")]
