@@ -1,0 +1,126 @@
+"""``penstock graph``: a pipeline as lanes of text, as a Mermaid diagram or as JSON."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from penstock.cli import lanes, terminal
+from penstock.cli.document import document
+from penstock.cli.group import VerbCommand
+from penstock.cli.options import app_argument, json_option
+from penstock.cli.table import table
+
+if TYPE_CHECKING:
+    from penstock.pipeline.plan import By, LinkPlan, Plan, StagePlan
+
+
+@click.command(
+    cls=VerbCommand, examples=["penstock graph app.py", "penstock graph app.py --format mermaid > graph.mmd"]
+)
+@app_argument
+@click.option(
+    "--format", "style", type=click.Choice(["text", "mermaid", "json"]), default="text", show_default=True
+)
+@json_option
+def graph(app: str, style: str, as_json: bool) -> None:
+    """Draw how a pipeline is wired.
+
+    Nothing is started; the stages' own libraries need not be here.
+    """
+    from penstock.cli import appfile
+
+    plan = appfile.load(app).pipeline.plan()
+    if as_json or style == "json":
+        terminal.data(as_document(plan))
+    elif style == "mermaid":
+        terminal.data(as_mermaid(plan))
+    else:
+        terminal.data(as_lanes(plan, ascii_only=not _draws_lines(sys.stdout.encoding)))
+
+
+def as_document(plan: Plan) -> str:
+    """The plan as it is."""
+    import msgspec
+
+    return document("graph", **msgspec.to_builtins(plan))
+
+
+def as_mermaid(plan: Plan) -> str:
+    """For Markdown pages and wikis that draw Mermaid."""
+    number = {stage.name: f"s{position}" for position, stage in enumerate(plan.stages)}
+    lines = ["flowchart LR"]
+    lines += [f"    {number[stage.name]}{_mermaid_node(stage)}" for stage in plan.stages]
+    lines += [
+        f"    {number[link.source]} {_mermaid_arrow(_link_label(plan, link))} {number[link.target]}"
+        for link in plan.links
+    ]
+    return "\n".join(lines)
+
+
+def as_lanes(plan: Plan, *, ascii_only: bool = False) -> str:
+    """Lanes on the left, what each stage is on the right."""
+    stages = {stage.name: stage for stage in plan.stages}
+    targets = {name: [link.target for link in plan.links if link.source == name] for name in stages}
+    rows = []
+    for row in lanes.draw(targets):
+        drawn = lanes.in_ascii(row.lanes) if ascii_only else row.lanes
+        rows.append([terminal.dim(drawn), *(_about(plan, stages[row.stage]) if row.stage else [""] * 4)])
+    workers = sum(stage.replicas for stage in plan.stages)
+    head = f"{terminal.strong(plan.pipeline)}   {_count(len(stages), 'stage')}   {_count(workers, 'worker')}"
+    return "\n".join([head, "", *table(rows)])
+
+
+def _about(plan: Plan, stage: StagePlan) -> list[str]:
+    """The cells of one stage."""
+    times = f" x{stage.replicas}" if stage.replicas > 1 else ""
+    notes = [note for note in (_ports(plan, stage), stage.interpreter or "") if note]
+    return [terminal.strong(stage.name), stage.kind + times, terminal.dim(str(stage.code)), "   ".join(notes)]
+
+
+def _ports(plan: Plan, stage: StagePlan) -> str:
+    """Where values go that do not simply go to all: ports and routes."""
+    labels: dict[str, list[str]] = {}
+    for link in plan.links:
+        if link.source == stage.name and _link_label(plan, link):
+            labels.setdefault(_link_label(plan, link), []).append(link.target)
+    return ", ".join(f"{label}: {' | '.join(names)}" for label, names in labels.items())
+
+
+def _link_label(plan: Plan, link: LinkPlan) -> str:
+    """``[rejected]`` for a port, ``by kind`` for a route, nothing for a plain wire."""
+    words = [f"[{link.port}]"] if link.port else []
+    words += [f"by {_name(route.by)}" for route in plan.routes if link.id in route.links]
+    return " ".join(words)
+
+
+def _name(by: By) -> str:
+    return repr(by) if isinstance(by, str) else by.name
+
+
+def _mermaid_node(stage: StagePlan) -> str:
+    times = f" x{stage.replicas}" if stage.replicas > 1 else ""
+    text = f'"{_mermaid_text(stage.name)}{times}"'
+    return {"source": f"([{text}])", "sink": f"[/{text}/]"}.get(stage.kind, f"[{text}]")
+
+
+def _mermaid_arrow(label: str) -> str:
+    return f'-- "{_mermaid_text(label)}" -->' if label else "-->"
+
+
+def _mermaid_text(text: str) -> str:
+    return text.replace('"', "#quot;")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _draws_lines(encoding: str | None) -> bool:
+    try:
+        "●├─".encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

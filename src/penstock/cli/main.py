@@ -1,0 +1,86 @@
+"""``penstock``: the list of verbs, and the way in."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import click
+
+from penstock.cli.group import Verb, VerbGroup
+
+BEGIN, RUNNING, WRONG, MEASURE = "Begin", "A running pipeline", "When something is wrong", "Measure"
+
+VERBS = (
+    Verb("init", BEGIN, "Write a pipeline that runs at once."),
+    Verb("run", BEGIN, "Run a pipeline here, in the foreground."),
+    Verb("graph", BEGIN, "Draw how a pipeline is wired."),
+    Verb("check", BEGIN, "Look for mistakes without starting anything."),
+    Verb("ps", RUNNING, "Show stages and their workers."),
+    Verb("logs", RUNNING, "Show what the workers printed."),
+    Verb("scale", RUNNING, "Change how many workers a stage has."),
+    Verb("wait", RUNNING, "Wait until a pipeline is ready, idle, drained or ended."),
+    Verb("drain", RUNNING, "Take nothing new, finish what is in flight, end."),
+    Verb("stop", RUNNING, "End now; each worker finishes its current item only."),
+    Verb("dead", WRONG, "Read the items that kept failing."),
+    Verb("doctor", WRONG, "Examine this machine and the stages' interpreters."),
+    Verb("bench", MEASURE, "Measure this machine against plain pyzmq."),
+    Verb("version", MEASURE, "Show the versions in use."),
+)
+
+EXAMPLES = (
+    "penstock init demo && cd demo",
+    "penstock run app.py",
+    "penstock ps                      (from another terminal)",
+)
+
+
+def show_version(ctx: click.Context, _parameter: click.Parameter, asked: bool) -> None:
+    """Answer ``--version`` in one word, as other tools do."""
+    if asked and not ctx.resilient_parsing:
+        from penstock import __version__
+
+        click.echo(f"penstock {__version__}")
+        ctx.exit()
+
+
+penstock = VerbGroup(
+    name="penstock",
+    verbs=VERBS,
+    help="Pipelines of isolated Python processes that lose nothing.",
+    examples=EXAMPLES,
+    epilog="`penstock VERB --help` explains one verb.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=True,
+    subcommand_metavar="VERB ...",
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=show_version,
+            help="Show the version and exit.",
+        )
+    ],
+)
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and exit with its answer."""
+    sys.exit(answer(sys.argv[1:]))
+
+
+def answer(arguments: list[str]) -> int:
+    """Run one command line; returns the exit code.
+
+    Verbs return theirs as a number (``None`` is 0); what they raise was turned into one by the group.
+    """
+    try:
+        code = penstock.main(arguments, prog_name="penstock", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return 130
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,34 @@
+"""Options that mean the same wherever they appear."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _remember_json(ctx: click.Context, _parameter: click.Parameter, asked: bool) -> bool:
+    """Tell the group too: then a failure is a document as well."""
+    ctx.meta["json"] = asked
+    return asked
+
+
+def json_option(command: Command) -> Command:
+    """``--json``: the answer as one document with a schema."""
+    return click.option(
+        "--json", "as_json", is_flag=True, callback=_remember_json, help="Answer with a JSON document."
+    )(command)
+
+
+def pipeline_option(command: Command) -> Command:
+    """``-p NAME``: which of several running pipelines."""
+    return click.option(
+        "-p", "--pipeline", "name", metavar="NAME", help="Which pipeline, when several run here."
+    )(command)
+
+
+def app_argument(command: Command) -> Command:
+    """``APP``: the file that declares the pipeline, and its name when there are several."""
+    return click.argument("app", metavar="[APP.PY[:PIPELINE]]", default="app.py")(command)
