@@ -51,15 +51,20 @@ def worker_python() -> WorkerPython:
     """
 
     def find(version: str) -> str:
-        interpreter = _interpreter(version)
-        if interpreter is None:
-            sentence = f"no Python {version} in ~/.pyenv/versions, on PATH or known to uv"
-            if os.environ.get("CI") == "true":
-                pytest.fail(sentence)
-            pytest.skip(sentence)
-        return _environment(version, interpreter)
+        return _environment(version, find_interpreter(version))
 
     return find
+
+
+def find_interpreter(version: str) -> str:
+    """A bare Python of that version, wherever this machine keeps it."""
+    interpreter = _interpreter(version)
+    if interpreter is None:
+        sentence = f"no Python {version} in ~/.pyenv/versions, on PATH or known to uv"
+        if os.environ.get("CI") == "true":
+            pytest.fail(sentence)
+        pytest.skip(sentence)
+    return interpreter
 
 
 def _interpreter(version: str) -> str | None:
