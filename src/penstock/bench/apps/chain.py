@@ -1,0 +1,60 @@
+"""Small dicts from a source through two replicas of a stage to a sink."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import TypedDict
+
+from penstock import Pipeline, sink, source, stage
+from penstock.bench.gauge import EVERY, RateGauge
+from penstock.bench.trial import Trial
+
+trial = Trial.here()
+
+
+class Reading(TypedDict):
+    """The same item the peer sends as JSON."""
+
+    number: int
+    sensor: str
+    celsius: float
+
+
+@source
+def readings() -> Iterator[Reading]:
+    """New dicts, until the sink has counted long enough."""
+    for block in count(step=1000):
+        if trial.over():
+            return
+        for number in range(block, block + 1000):
+            yield {"number": number, "sensor": "boiler-3", "celsius": 71.5}
+
+
+@stage(replicas=2)
+def correct(reading: Reading) -> Reading:
+    """One small change, so that there is something to send on."""
+    reading["celsius"] += 0.25
+    return reading
+
+
+@sink
+class Count:
+    """Counts, and does nothing else."""
+
+    def setup(self) -> None:
+        """Nothing yet."""
+        self.count = 0
+        self.gauge = RateGauge(trial)
+
+    def __call__(self, reading: Reading) -> None:
+        """Take one."""
+        self.count += 1
+        if not self.count & EVERY:
+            self.gauge.look(self.count)
+
+
+pipeline = Pipeline("bench-chain", readings >> correct >> Count)
+
+if __name__ == "__main__":
+    raise SystemExit(pipeline.run())

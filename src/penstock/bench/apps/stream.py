@@ -1,0 +1,55 @@
+"""Small dicts from a source to a sink, as fast as they go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import TypedDict
+
+from penstock import Pipeline, sink, source
+from penstock.bench.gauge import EVERY, RateGauge
+from penstock.bench.trial import Trial
+
+trial = Trial.here()
+
+
+class Sighting(TypedDict):
+    """Some 64 bytes on the wire, as the peer's message."""
+
+    number: int
+    camera: str
+    label: str
+    score: float
+    moving: bool
+
+
+@source
+def sightings() -> Iterator[Sighting]:
+    """New dicts, until the sink has counted long enough."""
+    for block in count(step=1000):
+        if trial.over():
+            return
+        for number in range(block, block + 1000):
+            yield {"number": number, "camera": "north-3", "label": "bicycle", "score": 0.93, "moving": True}
+
+
+@sink
+class Count:
+    """Counts, and does nothing else."""
+
+    def setup(self) -> None:
+        """Nothing yet."""
+        self.count = 0
+        self.gauge = RateGauge(trial)
+
+    def __call__(self, item: Sighting) -> None:
+        """Take one."""
+        self.count += 1
+        if not self.count & EVERY:
+            self.gauge.look(self.count)
+
+
+pipeline = Pipeline("bench-stream", sightings >> Count)
+
+if __name__ == "__main__":
+    raise SystemExit(pipeline.run())

@@ -1,0 +1,71 @@
+"""Arrays: yielded as they are and read to the last byte, and written in place."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from penstock.bench.case import Case, Measure
+from penstock.bench.stand import Reading, Stand
+
+Shape = tuple[int, ...]
+
+BATCH: Shape = (32, 3, 224, 224)
+"""Images as a trainer takes them: 19.3 MB of float32."""
+
+PICKLE = "pyzmq send_pyobj"
+COPY = "pyzmq copy=True"
+NO_COPY = "pyzmq copy=False"
+STYLES = {PICKLE: "pickle", COPY: "copy", NO_COPY: "no copy"}
+
+
+def ours(stand: Stand, shape: Shape, style: str) -> Reading:
+    """Through the arena, settled."""
+    return stand.pipeline("arrays.py", shape=shape, style=style)
+
+
+def peer(stand: Stand, shape: Shape, style: str) -> Reading:
+    """Through a socket."""
+    return stand.peer("pull_arrays", "push_arrays", shape=shape, style=style)
+
+
+def case(name: str, shape: Shape, about: str, measures: tuple[Measure, ...]) -> Case:
+    """Ordinary arrays of one size, beside the peers the measures name."""
+    names = [peer for measure in measures for peer in measure.peers]
+    return Case(
+        name=name,
+        about=about,
+        ours=partial(ours, shape=shape, style=""),
+        peers={name: partial(peer, shape=shape, style=STYLES[name]) for name in names},
+        measures=measures,
+    )
+
+
+CASES = (
+    case(
+        "array-19mb",
+        BATCH,
+        "19.3 MB arrays, every byte read",
+        (
+            Measure(unit="arrays/s", peers=(PICKLE,), target=15.0),
+            Measure(unit="arrays/s", peers=(NO_COPY,), target=2.5),
+        ),
+    ),
+    Case(
+        name="array-19mb-inplace",
+        about="19.3 MB arrays written in place (ctx.empty), first element written and read",
+        ours=partial(ours, shape=BATCH, style="in place"),
+        measures=(Measure(unit="arrays/s", target=10_000.0),),
+    ),
+    case(
+        "array-64k",
+        (16_384,),
+        "65,536-byte arrays, every byte read",
+        (Measure(unit="arrays/s", peers=(COPY, NO_COPY), target=1.2),),
+    ),
+    case(
+        "array-400k",
+        (100_000,),
+        "400,000-byte arrays, every byte read",
+        (Measure(unit="arrays/s", peers=(COPY, NO_COPY), target=1.2),),
+    ),
+)

@@ -1,0 +1,182 @@
+"""The peers: what people write with plain pyzmq today, each socket in a process of its own.
+
+They are written to be fast: default high-water marks, ``ipc``, nothing acknowledged, nothing checked,
+nothing redelivered. Run as ``python -m penstock.bench.peers <role>``; the trial comes by environment.
+Below, who binds and who connects (every name is a socket file of the run):
+
+    stream, arrays, latency     push  --(link)-->  pull
+    chain                       push_json --(front)--> proxy --(work)--> 2 x work_json --(back)-->
+                                proxy --(done)--> pull_json
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+
+from penstock.bench.gauge import EVERY, DelayGauge, RateGauge
+from penstock.bench.trial import Trial
+
+MESSAGE = bytes(64)
+READING = {"number": 0, "sensor": "boiler-3", "celsius": 71.5}
+PAUSE = 0.0015
+"""Seconds between two latency samples, as in ``apps/latency.py``."""
+
+
+class Sockets:
+    """The sockets of one role; those that many sit behind are bound, the others connect."""
+
+    def __init__(self, trial: Trial) -> None:
+        """One context per process."""
+        self._trial = trial
+        self._context = zmq.Context()
+
+    def bind(self, kind: int, name: str) -> zmq.Socket[bytes]:
+        """A bound socket."""
+        socket = self._context.socket(kind)
+        socket.bind(f"ipc://{self._trial.path(name)}")
+        return socket
+
+    def connect(self, kind: int, name: str) -> zmq.Socket[bytes]:
+        """A connected socket; the other side may come later."""
+        socket = self._context.socket(kind)
+        socket.connect(f"ipc://{self._trial.path(name)}")
+        return socket
+
+
+def push(trial: Trial, sockets: Sockets) -> None:
+    """Send 64 bytes, and again."""
+    send = sockets.connect(zmq.PUSH, "link").send
+    while True:
+        send(MESSAGE)
+
+
+def pull(trial: Trial, sockets: Sockets) -> None:
+    """Receive and count."""
+    count_small(trial, sockets.bind(zmq.PULL, "link").recv)
+
+
+def count_small(trial: Trial, receive: Callable[[], object]) -> None:
+    """The loop of a sink of small messages."""
+    gauge, count = RateGauge(trial), 0
+    while True:
+        receive()
+        count += 1
+        if not count & EVERY and gauge.look(count):
+            return
+
+
+def push_json(trial: Trial, sockets: Sockets) -> None:
+    """Send a new dict as JSON, and again."""
+    socket, number = sockets.connect(zmq.PUSH, "front"), 0
+    while True:
+        socket.send_json({**READING, "number": number})
+        number += 1
+
+
+def work_json(trial: Trial, sockets: Sockets) -> None:
+    """Receive JSON, change it, send it on."""
+    taken, done = sockets.connect(zmq.PULL, "work"), sockets.connect(zmq.PUSH, "back")
+    while True:
+        reading: Any = taken.recv_json()
+        reading["celsius"] += 0.25
+        done.send_json(reading)
+
+
+def proxy_front(trial: Trial, sockets: Sockets) -> None:
+    """The streamer between the producer and the workers."""
+    zmq.proxy(sockets.bind(zmq.PULL, "front"), sockets.bind(zmq.PUSH, "work"))
+
+
+def proxy_back(trial: Trial, sockets: Sockets) -> None:
+    """The streamer between the workers and the consumer."""
+    zmq.proxy(sockets.bind(zmq.PULL, "back"), sockets.bind(zmq.PUSH, "done"))
+
+
+def pull_json(trial: Trial, sockets: Sockets) -> None:
+    """Receive JSON and count."""
+    count_small(trial, sockets.connect(zmq.PULL, "done").recv_json)
+
+
+def push_arrays(trial: Trial, sockets: Sockets) -> None:
+    """Send prepared arrays in turn: pickled, or as a header and a frame (pyzmq's own recipe)."""
+    from penstock.bench.batch import prepared
+
+    socket = sockets.connect(zmq.PUSH, "link")
+    # An array is a buffer, though before Python 3.12 its type cannot say so.
+    arrays: list[Any] = list(prepared(trial))
+    while True:
+        for array in arrays:
+            if trial.style == "pickle":
+                socket.send_pyobj(array)
+            else:
+                socket.send_json({"dtype": str(array.dtype), "shape": array.shape}, zmq.SNDMORE)
+                socket.send(array, copy=trial.style == "copy")
+
+
+def pull_arrays(trial: Trial, sockets: Sockets) -> None:
+    """Receive arrays, read every byte, count."""
+    import numpy as np
+
+    from penstock.bench.batch import read
+
+    socket, gauge = sockets.bind(zmq.PULL, "link"), RateGauge(trial)
+    count, finished = 0, False
+    while not finished:
+        if trial.style == "pickle":
+            read(socket.recv_pyobj())
+        else:
+            header: Any = socket.recv_json()
+            # pyzmq's Frame is a buffer, though its type does not say so.
+            frame: Any = socket.recv(copy=trial.style == "copy")
+            read(np.frombuffer(frame, dtype=header["dtype"]).reshape(header["shape"]))
+        count += 1
+        finished = gauge.look(count)
+
+
+def push_pulses(trial: Trial, sockets: Sockets) -> None:
+    """One 64-byte message at a time that says when it left."""
+    socket = sockets.connect(zmq.PUSH, "link")
+    while True:
+        time.sleep(PAUSE)
+        socket.send(b"%64d" % time.monotonic_ns())
+
+
+def pull_pulses(trial: Trial, sockets: Sockets) -> None:
+    """Compare with the clock on this side."""
+    socket, gauge = sockets.bind(zmq.PULL, "link"), DelayGauge(trial)
+    while not gauge.add(int(socket.recv())):
+        pass
+
+
+Role = Callable[[Trial, Sockets], None]
+ROLES: dict[str, Role] = {
+    role.__name__: role
+    for role in (
+        push,
+        pull,
+        push_json,
+        work_json,
+        proxy_front,
+        proxy_back,
+        pull_json,
+        push_arrays,
+        pull_arrays,
+        push_pulses,
+        pull_pulses,
+    )
+}
+
+
+def main(name: str) -> None:
+    """Play one role until it is done or killed."""
+    trial = Trial.here()
+    ROLES[name](trial, Sockets(trial))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

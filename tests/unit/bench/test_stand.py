@@ -1,0 +1,59 @@
+"""The test stand: readings come from clean runs, and nothing stays behind."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from penstock.bench.stand import QUICK, Run, Stand
+from penstock.bench.trial import Trial
+from penstock.errors import PipelineFailed
+
+REPORTS = "from penstock.bench.trial import Trial; Trial.here().report(rate=7.0)"
+FOREVER = "; import threading; threading.Event().wait()"
+
+
+def test_a_reading_is_what_a_process_reported() -> None:
+    with Stand(QUICK).run() as run:
+        run.start("-c", REPORTS)
+        assert run.reading() == {"rate": 7.0}
+        run.finish()
+
+
+def test_a_process_that_ends_without_a_reading_says_why() -> None:
+    with Stand(QUICK).run() as run:
+        run.start("-c", "raise SystemExit('no such socket')")
+        with pytest.raises(PipelineFailed, match="no such socket"):
+            run.reading()
+
+
+def test_a_reading_of_a_run_that_failed_afterwards_does_not_count() -> None:
+    with Stand(QUICK).run() as run:
+        run.start("-c", REPORTS + "; raise SystemExit(1)")
+        run.reading()
+        with pytest.raises(PipelineFailed, match="exit code 1"):
+            run.finish()
+
+
+def test_no_process_and_no_file_is_left_behind() -> None:
+    with Stand(QUICK).run() as run:
+        process = run.start("-c", REPORTS + FOREVER)
+        run.reading()
+        directory = run.trial.directory
+        assert os.path.isdir(directory)
+    assert process.returncode == -9
+    assert not os.path.exists(directory)
+
+
+def test_a_socket_in_the_directory_of_a_run_has_a_short_enough_name() -> None:
+    with Stand(QUICK).run() as run:
+        assert len(run.trial.path("front")) < 107
+
+
+def test_runs_keep_their_state_to_themselves(tmp_path: Path) -> None:
+    trial = Trial(directory=str(tmp_path))
+    with Run(trial) as run:
+        run.start("-c", "import os, sys; sys.exit(os.environ['PENSTOCK_STATE_DIR'])").wait()
+        assert run.output().strip() == trial.path("state")
