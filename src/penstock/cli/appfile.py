@@ -13,10 +13,11 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Iterable, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import penstock
 from penstock.errors import PenstockError, UserError
+from penstock.pipeline.nearest import nearest
 
 if TYPE_CHECKING:
     from penstock import Pipeline
@@ -144,13 +145,6 @@ def _choose(path: Path, pipelines: dict[str, Pipeline], name: str) -> Pipeline:
             + ", ".join(f"{path.name}:{variable}" for variable in pipelines)
         )
     return next(iter(pipelines.values()))
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The end of a sentence: ``; did you mean 'x'?``, or the list of what there is."""
-    names = list(known)
-    near = difflib.get_close_matches(word, names, 1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there is {', '.join(names)}"
 
 
 def user_traceback(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from penstock.cli.finding import BAD, DOUBTFUL, GOOD, Finding
 from penstock.cli.group import VerbCommand
 from penstock.cli.options import app_argument, json_option
 from penstock.errors import UserError
+from penstock.pipeline.nearest import nearest
 
 if TYPE_CHECKING:
     from penstock.pipeline.plan import Plan, StagePlan
@@ -92,9 +93,7 @@ def _look_for(stage: StagePlan) -> Finding | None:
         return Finding(f"code of {stage.name}", BAD, f"{path}:{error.lineno}: {error.msg}")
     if names is None or stage.code.name.partition(".")[0] in names:
         return None
-    from penstock.cli.appfile import nearest
-
-    text = f"{place}{path.name} has no {stage.code.name!r}{nearest(stage.code.name, sorted(names))}"
+    text = f"{place}{path.name} has no {stage.code.name!r}{nearest(stage.code.name, names)}"
     return Finding(f"code of {stage.name}", BAD, text)
 
 

@@ -60,10 +60,9 @@ class VerbGroup(VerbCommand, click.Group):
         """Find the verb of a command line, or name the nearest one."""
         wrong = args[0] not in self.verbs and not args[0].startswith("-")
         if wrong and not ctx.resilient_parsing:
-            import difflib
+            from penstock.pipeline.nearest import nearest
 
-            near = difflib.get_close_matches(args[0], self.verbs, 1)
-            ctx.fail(f"there is no verb {args[0]!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            ctx.fail(f"there is no verb {args[0]!r}{nearest(args[0], self.verbs)}")
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -11,9 +11,10 @@ import heapq
 import re
 from collections import deque
 from pathlib import Path
-from typing import Iterable, Iterator, NamedTuple
+from typing import Callable, Iterable, Iterator, NamedTuple
 
 from penstock.errors import UserError
+from penstock.pipeline.place import near
 
 TIME = re.compile(r"(?:\d{4}-\d\d-\d\d[ T])?\d\d:\d\d:\d\d(?:[.,]\d+)?")
 
@@ -55,28 +56,53 @@ class Log:
                 yield Line(self.label, raw.decode(errors="replace").rstrip("\r\n"))
 
 
-def logs_of(directory: Path, wanted: Iterable[str] = ()) -> list[Log]:
-    """The logs in ``directory``; ``wanted`` names stages (``detect``) or workers (``detect/1``).
+class Logbook:
+    """The logs in one directory, those that come later too."""
 
-    Raises:
-        NoSuchLog: one of them has none.
-    """
-    found = sorted((Log(path) for path in directory.glob("*.*.log")), key=lambda log: _natural(log.label))
-    names = list(wanted)
-    for name in names:
-        if not any(name in (log.stage, log.label) for log in found):
-            raise NoSuchLog(f"{name} has no log in {directory}; there is {_list(found)}")
-    return [log for log in found if not names or log.stage in names or log.label in names]
+    def __init__(self, directory: Path, wanted: Iterable[str] = ()) -> None:
+        """``wanted`` names stages (``detect``) or workers (``detect/1``); none: all.
+
+        Raises:
+            NoSuchLog: one of them has written nothing.
+        """
+        self.directory = directory
+        self._wanted = frozenset(wanted)
+        self._known: dict[Path, Log] = {}
+        for name in sorted(self._wanted):
+            if not any(name in (log.stage, log.label) for log in self.logs()):
+                every = ", ".join(log.label for log in Logbook(directory).logs()) or "none yet"
+                raise NoSuchLog(f"{name} has no log in {near(str(directory))}; there is {every}")
+
+    def logs(self) -> list[Log]:
+        """Those that are there now, in the order of their names."""
+        for path in self.directory.glob("*.*.log"):
+            log = Log(path)
+            if not self._wanted or self._wanted & {log.stage, log.label}:
+                self._known.setdefault(path, log)
+        return sorted(self._known.values(), key=lambda log: _natural(log.label))
+
+    def merged(self, last: int | None = None, *, ended: bool = True) -> Iterator[Line]:
+        """All lines by time; with ``last`` only so many of each worker's latest."""
+        timed = [_timed(log.more(ended=ended), last) for log in self.logs()]
+        return (line for _, line in heapq.merge(*timed, key=lambda each: each[0]))
+
+    def follow(self, runs: Callable[[], bool], pause: Callable[[], None]) -> Iterator[Line]:
+        """New lines as they come, until ``runs`` says no and all is read; ``pause`` between looks."""
+        alive = True
+        while alive:
+            alive = runs()  # asked before reading, so that the last words are still read
+            quiet = True
+            for log in self.logs():
+                for line in log.more(ended=not alive):
+                    quiet = False
+                    yield line
+            if alive and quiet:
+                pause()
 
 
-def merged(logs: Iterable[Log], last: int | None = None) -> Iterator[Line]:
-    """All lines by time; with ``last`` only so many of each worker's latest."""
-    return (line for _, line in heapq.merge(*(_timed(log, last) for log in logs), key=lambda timed: timed[0]))
-
-
-def _timed(log: Log, last: int | None) -> Iterator[tuple[str, Line]]:
-    lines = _with_time(log.more(ended=True))
-    return lines if last is None else iter(deque(lines, maxlen=last))
+def _timed(lines: Iterable[Line], last: int | None) -> Iterator[tuple[str, Line]]:
+    timed = _with_time(lines)
+    return timed if last is None else iter(deque(timed, maxlen=last))
 
 
 def _with_time(lines: Iterable[Line]) -> Iterator[tuple[str, Line]]:
@@ -90,7 +116,3 @@ def _with_time(lines: Iterable[Line]) -> Iterator[tuple[str, Line]]:
 def _natural(label: str) -> tuple[str, int]:
     stage, _, replica = label.rpartition("/")
     return stage, int(replica) if replica.isdigit() else -1
-
-
-def _list(logs: list[Log]) -> str:
-    return ", ".join(log.label for log in logs) or "none yet"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Callable, TypeVar
 
 import click
@@ -26,6 +27,14 @@ def pipeline_option(command: Command) -> Command:
     """``-p NAME``: which of several running pipelines."""
     return click.option(
         "-p", "--pipeline", "name", metavar="NAME", help="Which pipeline, when several run here."
+    )(command)
+
+
+def state_option(command: Command) -> Command:
+    """``--state DIR``: where logs and dead letters lie, when nothing else says so."""
+    kind = click.Path(path_type=Path, exists=True, file_okay=False)
+    return click.option(
+        "--state", metavar="DIR", type=kind, help="The pipeline's state directory, like .penstock/demo."
     )(command)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.cli.logbook import Line, Log, NoSuchLog, logs_of, merged
+from penstock.cli.logbook import Line, Log, Logbook, NoSuchLog
 
 
 def write(directory: Path, name: str, text: str) -> None:
@@ -12,7 +12,7 @@ def write(directory: Path, name: str, text: str) -> None:
 
 
 def texts(directory: Path, *wanted: str, last: int | None = None) -> list[str]:
-    return [line.text for line in merged(logs_of(directory, wanted), last)]
+    return [line.text for line in Logbook(directory, wanted).merged(last)]
 
 
 def test_lines_of_all_workers_are_merged_by_their_time(tmp_path: Path) -> None:
@@ -41,8 +41,8 @@ def test_one_stage_or_one_worker_can_be_asked_for(tmp_path: Path) -> None:
 
 def test_a_stage_without_a_log_is_refused_with_those_that_have_one(tmp_path: Path) -> None:
     write(tmp_path, "detect.0.log", "")
-    with pytest.raises(NoSuchLog, match="detcet has no log in .*; there is detect/0"):
-        logs_of(tmp_path, ["detcet"])
+    with pytest.raises(NoSuchLog, match=r"detcet has no log in .*; there is detect/0"):
+        Logbook(tmp_path, ["detcet"])
 
 
 def test_the_last_lines_are_counted_for_each_worker(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_the_last_lines_are_counted_for_each_worker(tmp_path: Path) -> None:
 def test_ten_comes_after_nine(tmp_path: Path) -> None:
     for replica in (10, 9, 2):
         write(tmp_path, f"a.{replica}.log", "")
-    assert [log.label for log in logs_of(tmp_path)] == ["a/2", "a/9", "a/10"]
+    assert [log.label for log in Logbook(tmp_path).logs()] == ["a/2", "a/9", "a/10"]
 
 
 def test_following_waits_for_the_end_of_a_line(tmp_path: Path) -> None:
@@ -86,3 +86,26 @@ def test_a_log_that_was_emptied_is_read_from_its_beginning(tmp_path: Path) -> No
 def test_bytes_that_are_no_text_do_not_stop_the_reading(tmp_path: Path) -> None:
     (tmp_path / "a.0.log").write_bytes(b"\xff\xfe ok\n")
     assert texts(tmp_path)[0].endswith(" ok")
+
+
+def test_following_ends_with_the_pipeline_and_reads_its_last_words(tmp_path: Path) -> None:
+    write(tmp_path, "a.0.log", "one\n")
+    alive = iter([True, True, False])
+
+    def pause() -> None:
+        write(tmp_path, "b.0.log", "a new worker\nlast wor")
+
+    book = Logbook(tmp_path)
+    assert [line.text for line in book.follow(lambda: next(alive), pause)] == [
+        "one",
+        "a new worker",
+        "last wor",
+    ]
+
+
+def test_following_takes_in_only_the_workers_asked_for(tmp_path: Path) -> None:
+    write(tmp_path, "a.0.log", "one\n")
+    alive = iter([True, True, False])
+    book = Logbook(tmp_path, ["a"])
+    lines = book.follow(lambda: next(alive), lambda: write(tmp_path, "b.0.log", "other\n"))
+    assert [line.text for line in lines] == ["one"]

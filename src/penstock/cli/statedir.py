@@ -1,0 +1,57 @@
+"""Where a pipeline keeps what outlives it (``logs/``, ``dead/``), found while it runs and after it ended."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from penstock.errors import NotRunning
+
+LOCAL = Path(".penstock")
+"""Beside the app file; found when one stands in that directory."""
+
+
+def find(given: Path | None, name: str | None) -> Path:
+    """The state directory of pipeline ``name``, or of the only one there is.
+
+    What is said wins (``--state``, then ``PENSTOCK_STATE_DIR``); then what lies here; then what runs.
+
+    Raises:
+        NotRunning: there is none, or there are several and none was named.
+    """
+    said = given or Path(os.environ.get("PENSTOCK_STATE_DIR", ""))
+    if said != Path():
+        return said
+    here = _here()
+    found = {each: here[each] for each in here if name in (None, each)} or _running(name)
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        raise NotRunning(f"there are several pipelines: {', '.join(sorted(found))}; say which with -p NAME")
+    known = ", ".join(sorted(here | _running(None)))
+    wanted = f"pipeline {name!r}" if name else "a pipeline"
+    hint = f"there is {known}" if known else "go to the directory of its app file, or say --state DIR"
+    raise NotRunning(f"nothing is known here of {wanted}; {hint}")
+
+
+def _here() -> dict[str, Path]:
+    """Pipelines that were run from an app file in this directory."""
+    if not LOCAL.is_dir():
+        return {}
+    return {
+        path.name: path for path in LOCAL.iterdir() if (path / "logs").is_dir() or (path / "dead").is_dir()
+    }
+
+
+def _running(name: str | None) -> dict[str, Path]:
+    """Pipelines that run on this machine, from wherever."""
+    from penstock.runtime import client
+
+    return {run.pipeline: Path(run.state_dir) for run in client.runs() if name in (None, run.pipeline)}
+
+
+def runs(directory: Path) -> bool:
+    """Whether a pipeline that keeps its state there is running."""
+    from penstock.runtime import client
+
+    return any(Path(run.state_dir) == directory.resolve() for run in client.runs())
