@@ -10,7 +10,7 @@ of lists, and never removes the last segment.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Deque, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, List, NamedTuple, Optional, Sequence, Tuple
 
 from penstock.link.ledger import Cargo, Run
 
@@ -24,11 +24,11 @@ class Extras(NamedTuple):
 
 
 class _Segment:
-    """Items with consecutive ids of one origin, made from one parent."""
+    """Items with consecutive ids of one origin, made from one parent; or one item with extras."""
 
     __slots__ = ("extras", "first", "origin", "parent", "payloads")
 
-    def __init__(self, parent: Any, origin: str, first: int, extras: Optional[List[Extras]]) -> None:
+    def __init__(self, parent: Any, origin: str, first: int, extras: Optional[Extras]) -> None:
         self.parent = parent
         self.origin = origin
         self.first = first
@@ -40,9 +40,15 @@ class Outbox:
     """A queue of encoded items that keeps neighbours together."""
 
     def __init__(self) -> None:
+        self.alarm = 0
+        """``put`` says True from this item on (counted over the outbox's whole life)."""
+        self.heavy_limit = 1 << 25
+        """``put`` says True when so many bytes of large arrays are in it."""
         self._segments: Deque[_Segment] = deque()
-        self._tail: Optional[_Segment] = None
+        self._parent: Any = self  # nobody's parent, so the first item opens a segment
+        self._origin = ""
         self._next = -1
+        self._append: Callable[[bytes], None]
         self._put = 0
         self._taken = 0
         self._heavy_put = 0
@@ -54,29 +60,39 @@ class Outbox:
         return self._put - self._taken
 
     @property
+    def made(self) -> int:
+        """Items that were ever put."""
+        return self._put
+
+    @property
     def heavy(self) -> int:
         """Bytes of large arrays in it."""
         return self._heavy_put - self._heavy_taken
 
-    def put(self, parent: Any, origin: str, number: int, payload: bytes, extras: Optional[Extras] = None) -> None:
-        """Add the item ``origin:number``, made from ``parent``."""
-        tail = self._tail
-        if (
-            tail is None
-            or number != self._next
-            or tail.parent is not parent
-            or (extras is None) is not (tail.extras is None)
-            or tail.origin != origin
-        ):
-            tail = _Segment(parent, origin, number, None if extras is None else [])
-            self._tail = tail
-            self._segments.append(tail)
-        if extras is not None and tail.extras is not None:
-            tail.extras.append(extras)  # before the payload: the taker counts payloads
-            self._heavy_put += extras.nbytes
-        tail.payloads.append(payload)
+    def ring(self, more: int, at_most: int) -> None:
+        """Have ``put`` say True when ``more`` items wait, or ``at_most`` items from now."""
+        self.alarm = min(self._taken + more, self._put + at_most)
+
+    def put(self, parent: Any, origin: str, number: int, payload: bytes, extras: Optional[Extras] = None) -> bool:
+        """Add the item ``origin:number``, made from ``parent``; whether it is time to look at the sockets."""
+        if number != self._next or parent is not self._parent or origin is not self._origin or extras is not None:
+            self._open(parent, origin, number, extras)
+        self._append(payload)
         self._next = number + 1
-        self._put += 1
+        self._put = put = self._put + 1
+        return put >= self.alarm
+
+    def _open(self, parent: Any, origin: str, number: int, extras: Optional[Extras]) -> None:
+        """Begin a segment. An item with extras has one of its own: beside its arrays that costs nothing."""
+        segment = _Segment(parent, origin, number, extras)
+        self._segments.append(segment)
+        self._append, self._origin = segment.payloads.append, origin
+        self._parent = parent
+        if extras is not None:
+            self._parent = self  # the next item opens another
+            self._heavy_put += extras.nbytes
+            if self.heavy >= self.heavy_limit:
+                self.alarm = 0
 
     def take(self, items: int, nbytes: int) -> Cargo:
         """The next batch: at most ``items`` and ``nbytes``, but at least one item.
@@ -99,9 +115,8 @@ class Outbox:
                 break
             payloads += segment.payloads[:count]
             if segment.extras is not None:
-                extras += segment.extras[:count]
-                self._heavy_taken += sum(extra.nbytes for extra in segment.extras[:count])
-                del segment.extras[:count]
+                extras.append(segment.extras)
+                self._heavy_taken += segment.extras.nbytes
             runs.append(Run(segment.parent, segment.origin, segment.first, count))
             del segment.payloads[:count]
             segment.first += count
@@ -129,22 +144,11 @@ class Outbox:
 def _fitting(segment: _Segment, items: int, nbytes: int, some: bool) -> Tuple[int, int]:
     """How many items of the front of ``segment`` fit, and their bytes. One item always fits an empty
     batch; one with frames only that."""
-    if segment.extras is None:
-        part = segment.payloads[:items]
-        total = sum(map(len, part))
-        if total <= nbytes:
-            return len(part), total
-        sizes = list(map(len, part))
-    else:
-        sizes = [extra.nbytes + len(payload) for extra, payload in zip(segment.extras[:items], segment.payloads)]
-    count = total = 0
-    for size in sizes:
-        framed = segment.extras is not None and bool(segment.extras[count].frames)
-        alone = not count and not some
-        if not alone and (framed or total + size > nbytes):
-            break
-        count += 1
-        total += size
-        if framed:
-            break
-    return count, total
+    if segment.extras is not None:
+        size = segment.extras.nbytes + len(segment.payloads[0])
+        return (0, 0) if some and (segment.extras.frames or size > nbytes) else (1, size)
+    sizes = list(map(len, segment.payloads[:items]))
+    total = sum(sizes)
+    while total > nbytes and (some or len(sizes) > 1):
+        total -= sizes.pop()
+    return len(sizes), total

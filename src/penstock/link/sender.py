@@ -9,13 +9,18 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from penstock.errors import PeerError
-from penstock.link.credit import NEVER, Credit
+from penstock.link.credit import Credit
 from penstock.link.ledger import Cargo, Fault, Ledger, Settled
 from penstock.link.outbox import Outbox
 from penstock.link.sockets import Router
 from penstock.message import codec, envelope
 from penstock.message.arena import Arena
 from penstock.observe import page
+
+
+HURRIED = 50
+"""Items between two looks from which on they come faster (under 20 us each) than single messages could
+be sent: they gather until the next look, though a receiver waits."""
 
 
 class Link:
@@ -30,24 +35,14 @@ class Link:
         self.credit = Credit()
         self.outbox = Outbox()
         self.put = self.outbox.put
-        self.trigger = NEVER
-        """When so many items wait, some receiver wants them."""
         self.limit = 1
         """When so many items wait, whoever makes more must wait too."""
-        self.heavy_limit = 1 << 25
-        """The same in bytes of large arrays."""
         self.bytes = 0
 
     @property
     def full(self) -> bool:
         """Whether the maker of items has to wait."""
-        return self.outbox.waiting >= self.limit or self.outbox.heavy >= self.heavy_limit
-
-    @property
-    def alarmed(self) -> bool:
-        """Whether the sockets should be looked at now: a receiver wants what waits, or the link is full."""
-        waiting = self.outbox.waiting
-        return waiting >= self.trigger or waiting >= self.limit or self.outbox.heavy >= self.heavy_limit
+        return self.outbox.waiting >= self.limit or self.outbox.heavy >= self.outbox.heavy_limit
 
     @property
     def empty(self) -> bool:
@@ -77,11 +72,16 @@ class Sender:
         on_settled: Callable[[Any, int], None],
         bury: Callable[[Link, Cargo], bool],
         notice: Callable[[str, str], None],
+        eager: bool,
     ) -> None:
-        """``on_settled(parent, n)``: n items made from parent are settled. ``bury(link, cargo)`` writes a
+        """``eager``: an item is to be sent at once when a receiver wants it (a source, whose next item may
+        be long in coming); otherwise at the end of the batch it was made from. ``on_settled(parent, n)``: n items made from parent are settled. ``bury(link, cargo)`` writes a
         dead letter and says whether it is on disk. ``notice(kind, text)`` tells people."""
         self.router = router
         self.links = list(links)
+        self.stride = 1
+        """After so many more items, whoever makes them looks at the sockets again."""
+        self._eager = eager
         self._number = number
         self._arena = arena
         self._words = words
@@ -103,6 +103,11 @@ class Sender:
     def full(self) -> bool:
         """Whether a link makes its maker wait."""
         return any(link.full for link in self.links)
+
+    @property
+    def made(self) -> int:
+        """Items that were ever put."""
+        return sum(link.outbox.made for link in self.links)
 
     def next_due(self) -> Optional[float]:
         """When an item is to be delivered again, on the clock; None: none waits."""
@@ -178,7 +183,7 @@ class Sender:
             link.credit.join(hello.worker, hello.window, hello.window_bytes)
         except ValueError as error:
             raise PeerError(f"worker {hello.worker} asks for {error}") from None
-        link.heavy_limit = max(1, hello.window_bytes // 2)
+        link.outbox.heavy_limit = max(1, hello.window_bytes // 2)
         self._peers[name] = _Receiver(hello.worker, link)
         self._names[hello.worker, hello.link] = name
         self.router.send(name, (envelope.encode(envelope.Welcome(envelope.VERSION, self._number, self._arena.path)),))
@@ -238,8 +243,9 @@ class Sender:
                 break
             cargo = ledger.take_due() if due else outbox.take(offer.items, offer.nbytes)
             self._send(link, offer.receiver, cargo)
-        link.trigger = credit.trigger()
         link.limit = credit.backlog()
+        wanted = min(link.limit, credit.trigger()) if self._eager and self.stride <= HURRIED else link.limit
+        outbox.ring(wanted, self.stride)
         self._note(link)
 
     def _send(self, link: Link, receiver: int, cargo: Cargo) -> None:

@@ -41,7 +41,6 @@ DATETIME, DATE, TIME, TIMEDELTA, UUID, DECIMAL, INTEGER, BYTEARRAY, PAIRS, PICKL
 Ext = msgspec.msgpack.Ext
 _pack = msgspec.msgpack.Encoder().encode
 _PLAIN = frozenset((int, float, str, bytes, bool, type(None)))
-_TEXT = frozenset((str,))
 _KEYS = frozenset((str, int, float, bool, bytes, type(None)))
 
 
@@ -64,26 +63,24 @@ class Encoder:
         """Arrays that found no room in the arena so far."""
 
     def encode(self, value: Any) -> bytes:
-        """One value. ``slots`` and ``frames`` say afterwards what it needs beside the bytes.
+        """One value. What it needs beside the bytes is in ``slots`` and ``frames``: see ``taken``.
 
         Raises:
             UnsupportedType: a part of it does not travel; the message says which and what to do.
         """
-        if self.slots or self.frames:
-            self.slots, self.frames = [], []
-        kind = type(value)
-        # Most values are flat: C checks them in one pass, in a fifth of the time that `_lower` takes.
-        if kind is dict:
-            flat = _TEXT.issuperset(map(type, value)) and _PLAIN.issuperset(map(type, value.values()))
-        elif kind is list:
-            flat = _PLAIN.issuperset(map(type, value))
-        else:
-            flat = kind in _PLAIN
-        if flat:
-            try:
-                return _pack(value)
-            except (OverflowError, UnicodeEncodeError):
-                pass  # an integer beyond 64 bits, or a lone surrogate: `_lower` finds out which
+        # Most values are flat dicts: one look at each part is all they need. (msgspec would encode a tuple or
+        # a date without a word, and it would arrive as a list or as text.) Measured: this loop costs half of
+        # what `issuperset(map(type, ...))` costs on CPython 3.11, which specialises it.
+        if type(value) is dict:
+            for key, part in value.items():
+                kind = type(part)
+                if type(key) is not str or (kind is not int and kind is not str and kind is not float and kind not in _PLAIN):
+                    break
+            else:
+                try:
+                    return _pack(value)
+                except (OverflowError, UnicodeEncodeError):
+                    pass  # an integer beyond 64 bits, a lone surrogate: `_lower` finds out which
         try:
             return _pack(self._lower(value))
         except BaseException as error:
@@ -118,11 +115,16 @@ class Encoder:
         loans[key] = (weakref.ref(array, forget), slot)
         return array
 
+    def taken(self) -> Tuple[List[Slot], List[bytes]]:
+        """``slots`` and ``frames`` of the last value, now the caller's."""
+        slots, frames = self.slots, self.frames
+        self.slots, self.frames = [], []
+        return slots, frames
+
     def _give_up(self) -> None:
-        for slot in self.slots:
+        for slot in self.taken()[0]:
             if self._arena is not None:
                 self._arena.drop(slot)
-        self.slots, self.frames = [], []
 
     def _lower(self, value: Any) -> Any:
         """``value`` in words that msgpack has."""

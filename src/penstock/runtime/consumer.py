@@ -95,7 +95,7 @@ class Consumer:
 
     def _call_all(self, inbound: Inbound, values: List[Any], failures: List[Failure]) -> None:
         call, words, context, exchange = self._handler.call, self._words, self._context, self._exchange
-        next_item, many = self._emitter.next_item, handler.many
+        children, many = self._emitter.children, handler.many
         for index in range(len(values)):
             words[page.INDEX] = context.index = index
             if self._timed:
@@ -112,17 +112,18 @@ class Consumer:
             except BaseException as error:
                 failures.append(handler.failure(index, error))
             result = None
-            next_item()
+            if children:
+                children.clear()
             if exchange.stopping:
                 raise Stopped
 
     def _emit_one(self, value: Any, inbound: Inbound, index: int) -> None:
         ids = inbound.ids
         if len(ids) == 1:
-            self._emitter.out(value, inbound, ids[0][0], ids[0][1] + index)
+            origin, number = ids[0][0], ids[0][1] + index
         else:
-            self._emitter.out(value, inbound, *inbound.id_at(index))
-        if self._exchange.alarmed():
+            origin, number = inbound.id_at(index)
+        if self._emitter.out(value, inbound, origin, number):
             self._exchange.pump()
 
     def _emit_many(self, values: Any) -> None:

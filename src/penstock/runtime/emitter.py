@@ -76,13 +76,14 @@ class Emitter:
         self._encoder = encoder
         self._arena = arena
         self._ports = ports
-        self._children: Dict[str, int] = {}
+        self.children: Dict[str, int] = {}
+        """How many items each port has got from the item in hand; cleared with every new one."""
         default = ports.get("", Port())
         self._only: Optional[Link] = default.copies[0] if len(default.copies) == 1 and not default.routes else None
         self._default = default
 
-    def out(self, value: Any, parent: Optional[Inbound], origin: str, number: int) -> None:
-        """Put ``value`` on the default port as the item ``origin:number``.
+    def out(self, value: Any, parent: Optional[Inbound], origin: str, number: int) -> bool:
+        """Put ``value`` on the default port as the item ``origin:number``; whether it is time to ``pump``.
 
         Raises:
             UnsupportedType: it cannot travel.
@@ -91,14 +92,13 @@ class Emitter:
         encoder = self._encoder
         payload = encoder.encode(value)
         if self._only is not None and not encoder.slots and not encoder.frames:
-            self._only.put(parent, origin, number, payload)
             if parent is not None:
                 parent.emitted += 1
-            return
-        self._put(self._default, value, payload, parent, origin, number)
+            return self._only.put(parent, origin, number, payload)
+        return self._put(self._default, value, payload, parent, origin, number)
 
-    def emit(self, port: str, value: Any, parent: Optional[Inbound], origin: str) -> None:
-        """Put ``value`` on ``port`` as the next child of the item ``origin``.
+    def emit(self, port: str, value: Any, parent: Optional[Inbound], origin: str) -> bool:
+        """Put ``value`` on ``port`` as the next child of the item ``origin``; whether it is time to ``pump``.
 
         Raises:
             UnsupportedType: it cannot travel.
@@ -110,20 +110,14 @@ class Emitter:
             raise WiringError(
                 f"no port {port!r} here" + (f"; did you mean {near[0]!r}?" if near else "; declare it with ports=(...)")
             )
-        number = self._children.get(port, 0)
-        self._put(place, value, self._encoder.encode(value), parent, origin, number)
-        self._children[port] = number + 1
-
-    def next_item(self) -> None:
-        """Children are counted anew."""
-        if self._children:
-            self._children.clear()
+        number = self.children.get(port, 0)
+        self.children[port] = number + 1
+        return self._put(place, value, self._encoder.encode(value), parent, origin, number)
 
     def _put(
         self, port: Port, value: Any, payload: bytes, parent: Optional[Inbound], origin: str, number: int
-    ) -> None:
-        slots, frames = self._encoder.slots, self._encoder.frames
-        self._encoder.slots, self._encoder.frames = [], []
+    ) -> bool:
+        slots, frames = self._encoder.taken()
         try:
             targets = port.targets(value)
         except BaseException:
@@ -141,7 +135,7 @@ class Emitter:
                 self._arena.keep(slot)
             if not targets:
                 self._arena.drop(slot)
-        for link in targets:
-            link.put(parent, origin, number, payload, extras)
         if parent is not None:
             parent.emitted += len(targets)
+        alarms = [link.put(parent, origin, number, payload, extras) for link in targets]
+        return True in alarms

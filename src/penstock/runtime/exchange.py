@@ -21,8 +21,11 @@ from penstock.runtime import control
 from penstock.runtime.channel import Channel, SupervisorLost
 from penstock.runtime.steward import Guard
 
-LOOK = 0.0002
+LOOK = 0.001
 """Seconds: how often a busy worker looks at its sockets. Meanwhile items gather into batches."""
+
+MOST = 2048
+"""Items between two looks."""
 
 TOLD = 5
 """Refused messages that people are told of; the page counts all."""
@@ -49,7 +52,8 @@ class Exchange:
         self._number = number
         self._words = words
         self._refused = 0
-        self._next_look = 0.0
+        self._looked = 0.0
+        self._made = 0
         self._obedience: Dict[type, Callable[[Any], None]] = {
             control.Connect: self._connect,
             control.Gone: self._gone,
@@ -65,10 +69,6 @@ class Exchange:
         """Tell people."""
         self.channel.say(control.Notice(kind, text))
 
-    def alarmed(self) -> bool:
-        """In user code, after an item was made: whether it is time to ``pump``."""
-        return time.monotonic() >= self._next_look or self.sender.full
-
     def pump(self) -> None:
         """From inside user code: send, take what has come, and wait while a link is full.
 
@@ -77,13 +77,13 @@ class Exchange:
         """
         self.guard.enter()
         try:
+            self._pace()
             self.serve()
             while self.sender.full and not self.stopping:
                 self.turn()
             if self.stopping:
                 raise Stopped
         finally:
-            self._next_look = time.monotonic() + LOOK
             self.guard.leave()
 
     def until_settled(self) -> None:
@@ -130,6 +130,14 @@ class Exchange:
                 self._take(self.receiver.handle, connection, frames)
         self.sender.flush()
         self.receiver.flush()
+
+    def _pace(self) -> None:
+        """Set the stride so that user code is left alone for about ``LOOK``, at the rate of the last stride.
+        (Should the next item take much longer, the steward looks in its place.)"""
+        now, made = time.monotonic(), self.sender.made
+        items, elapsed = made - self._made, now - self._looked
+        self.sender.stride = max(1, min(MOST, int(items * LOOK / elapsed))) if elapsed > 0 else MOST
+        self._looked, self._made = now, made
 
     def interrupt_source(self) -> None:
         """Get the main thread out of a source's ``next()``, if it is there."""

@@ -51,8 +51,7 @@ class LiveContext(Context):
     def emit(self, port: str, value: Any) -> None:
         """See ``Context.emit``."""
         assert self.emitter is not None
-        self.emitter.emit(port, value, self.inbound, self.id)
-        if self._exchange.alarmed():
+        if self.emitter.emit(port, value, self.inbound, self.id):
             self._exchange.pump()
 
     def empty(self, shape: Any, dtype: Any = float) -> Any:

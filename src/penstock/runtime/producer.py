@@ -9,7 +9,6 @@ import time
 from types import FrameType
 from typing import Any, Iterator, Optional
 
-from penstock.link.sender import Link
 from penstock.observe import page
 from penstock.runtime import handler
 from penstock.runtime.channel import SupervisorLost
@@ -59,15 +58,13 @@ class Producer:
 
     def _loop(self, made: Iterator[Any]) -> None:
         exchange, out, words, origin = self._exchange, self._emitter.out, self._words, self._origin
-        links = exchange.sender.links
-        link: Optional[Link] = links[0] if len(links) == 1 else None
         number = 0
         for value in made:
             if value is not None:
-                out(value, None, origin, number)
+                alarm = out(value, None, origin, number)
                 number += 1
                 words[page.ITEMS] = number
-                if (link.alarmed if link is not None else _any_alarmed(links)) or exchange.alarmed():
+                if alarm:
                     exchange.pump()
             if exchange.draining:
                 break
@@ -98,7 +95,3 @@ class Producer:
                 close()
             except Exception as error:
                 sys.stderr.write(handler.user_traceback(error))
-
-
-def _any_alarmed(links: Any) -> bool:
-    return any(link.alarmed for link in links)

@@ -86,6 +86,7 @@ class Worker:
             on_settled=receiver.settled,
             bury=undertaker.bury,
             notice=self._exchange.notice,
+            eager=assignment.kind == "source",
         )
         self._exchange.use(sender, receiver)
         self._context = LiveContext(assignment, exchange=self._exchange, encoder=self._encoder)
