@@ -22,7 +22,7 @@ REPORT = os.environ.get("DIGITS_REPORT")
 HELD_OUT = 5
 """Every fifth image is kept back to measure with."""
 MINIBATCH = 32
-LOOK = 2_000
+LOOK = 10_000
 """Images between two measurements."""
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -1,0 +1,144 @@
+"""Run ``app.py`` and watch it learn; with ``--kill`` (or ``KILL=1``) kill one of its processes on the way.
+
+Ends with exit code 0 only if the pipeline ended well, every image arrived, none was lost and more
+than nine of ten digits are recognised, whether or not something was killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+HERE = Path(__file__).parent
+VICTIM = "Augment"
+GOOD = 0.9
+LOOK = 0.1
+"""Seconds between two looks at the report."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One line of the report that ``Train`` writes."""
+
+    distinct: int
+    of: int
+    again: int
+    accuracy: float
+    finished: bool
+
+    def __str__(self) -> str:
+        bar = "#" * round(40 * self.accuracy)
+        return f"  {self.distinct:>9,} of {self.of:,} images   accuracy {self.accuracy:6.1%}  {bar}"
+
+
+class Report:
+    """The file that grows while the pipeline runs."""
+
+    def __init__(self, path: Path) -> None:
+        """It need not exist yet."""
+        self.path = path
+        self.last: Progress | None = None
+        self.read = 0
+
+    def news(self) -> list[Progress]:
+        """The lines that came since the last look."""
+        text = self.path.read_text("utf-8") if self.path.exists() else ""
+        lines = text[self.read : text.rfind("\n") + 1]
+        self.read += len(lines)
+        found = [Progress(**json.loads(line)) for line in lines.splitlines()]
+        self.last = found[-1] if found else self.last
+        return found
+
+
+def start(report: Path) -> subprocess.Popen[str]:
+    """The pipeline, as anyone would start it; what it says comes here."""
+    environment = {**os.environ, "DIGITS_REPORT": str(report)}
+    command = [sys.executable, str(HERE / "app.py")]
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def echo(lines: IO[str]) -> None:
+    """Pass on what the pipeline says."""
+    for line in lines:
+        print(line, end="", flush=True)
+
+
+def kill_one() -> None:
+    """``kill -9`` a replica, as the kernel does when memory runs out. Penstock is not told."""
+    found = subprocess.run(
+        [sys.executable, "-m", "penstock", "ps", "--json", "--pipeline", "digits"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    stages = json.loads(found.stdout)["stages"]
+    replica = next(stage for stage in stages if stage["name"] == VICTIM)["workers"][0]
+    print(f"\n  kill -9 {replica['pid']}   ({VICTIM}/{replica['replica']})\n", flush=True)
+    os.kill(replica["pid"], signal.SIGKILL)
+
+
+def watch(pipeline: subprocess.Popen[str], report: Report, *, kill: bool) -> None:
+    """Show each measurement until the pipeline has ended; a third of the way in, kill."""
+    while pipeline.poll() is None:
+        time.sleep(LOOK)
+        for progress in report.news():
+            print(progress, flush=True)
+            if kill and 3 * progress.distinct >= progress.of:
+                kill_one()
+                kill = False
+    for progress in report.news():
+        print(progress, flush=True)
+
+
+def verdict(code: int, last: Progress | None) -> list[str]:
+    """What was promised and not kept; empty when all is well."""
+    if last is None or not last.finished:
+        return ["the trainer never finished"]
+    broken = {
+        f"the pipeline ended with exit code {code}": code != 0,
+        f"{last.of - last.distinct:,} images never arrived": last.distinct != last.of,
+        f"an accuracy of {last.accuracy:.1%} is not above {GOOD:.0%}": last.accuracy <= GOOD,
+    }
+    return [sentence for sentence, holds in broken.items() if holds]
+
+
+def main() -> int:
+    """Run, watch, judge."""
+    parser = argparse.ArgumentParser(description="Learn handwritten digits in separate processes.")
+    parser.add_argument("--kill", action="store_true", help="kill -9 a replica a third of the way in")
+    kill = parser.parse_args().kill or os.environ.get("KILL", "") not in {"", "0"}
+    with tempfile.TemporaryDirectory(prefix="digits-") as directory:
+        report = Report(Path(directory) / "report.jsonl")
+        with start(report.path) as pipeline:
+            assert pipeline.stdout
+            reader = threading.Thread(target=echo, args=[pipeline.stdout])
+            reader.start()
+            watch(pipeline, report, kill=kill)
+            reader.join()
+        broken = verdict(pipeline.returncode, report.last)
+    if report.last:
+        twice = f" ({report.last.again} came a second time)" if report.last.again else ""
+        print(f"\n  learnt from {report.last.distinct:,} of {report.last.of:,} images{twice}", end="")
+        print(f", recognises {report.last.accuracy:.1%} of those held out")
+    for sentence in broken:
+        print(f"  FAILED: {sentence}", file=sys.stderr)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
