@@ -1,0 +1,27 @@
+"""Times as people write them: always with a unit, because a bare number is the classic mistake."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Union
+
+Duration = Union[str, datetime.timedelta]
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_FORM = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
+
+
+def seconds(value: object) -> float:
+    """``"250ms"``, ``"2s"``, ``"1.5m"``, ``"1h"``, ``"2d"`` or a timedelta, in seconds.
+
+    Raises:
+        ValueError: anything else; a number without a unit is told so.
+    """
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    found = _FORM.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        hint = f"; did you mean '{value}s'?" if isinstance(value, (int, float)) else ""
+        raise ValueError(f"{value!r} is not a time; write it with a unit, like '250ms', '30s', '5m' or '2h'{hint}")
+    return float(found[1]) * _UNITS[found[2]]
