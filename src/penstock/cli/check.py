@@ -81,6 +81,8 @@ def judge_code(plan: Plan) -> list[Finding]:
 
 
 def _look_for(stage: StagePlan) -> Finding | None:
+    if not stage.code.root:
+        return None  # a package that is installed where the stage runs; that need not be here
     path = _file(stage.code)
     place = f"{stage.where}: " if stage.where else ""
     if path is None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from penstock.cli.finding import BAD, GOOD, Finding
-from penstock.cli.machine import OLDEST, dotted, numbers
+from penstock.cli.machine import dotted
+from penstock.errors import EnvironmentFault
+from penstock.runtime import boot
 
 if TYPE_CHECKING:
-    from penstock.pipeline.plan import Plan
+    from penstock.pipeline.plan import Plan, StagePlan
 
-OLDEST_PYTHON = (3, 9)
-LEAKS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-"""Variables that would lead another interpreter to our own packages."""
 PATIENCE = 20.0
 """Seconds for an interpreter to say what it is; on a cold network disk that can take several."""
 
@@ -46,24 +46,31 @@ class Answer(NamedTuple):
 
 def examine(plan: Plan) -> list[Finding]:
     """One finding for each interpreter that the plan names."""
-    users: dict[str, list[str]] = {}
+    users: dict[str, list[StagePlan]] = {}
     for stage in plan.stages:
         if stage.interpreter is not None:
-            users.setdefault(stage.interpreter, []).append(stage.name)
-    return [judge(path, names, ask(path)) for path, names in users.items()]
+            users.setdefault(stage.interpreter, []).append(stage)
+    return [_examine(stages) for stages in users.values()]
 
 
-def ask(path: str) -> Answer | str:
-    """Start the interpreter as a worker is started and ask; a string says why there is no answer."""
-    environment = {name: value for name, value in os.environ.items() if name not in LEAKS}
+def _examine(stages: list[StagePlan]) -> Finding:
+    """Ask as a worker would be started: the supervisor's own packages must not leak into the answer."""
+    from penstock.runtime import process
+
+    subject = f"interpreter of {', '.join(stage.name for stage in stages)}"
+    try:
+        path = process.find_interpreter(stages[0])
+    except EnvironmentFault as error:
+        return Finding(subject, BAD, str(error))
+    return judge(subject, path, ask(path, process.environment(stages[0], "", os.environ)))
+
+
+def ask(path: str, environment: Mapping[str, str]) -> Answer | str:
+    """What the interpreter says of itself; a string says why there is no answer."""
+    command = [path, "-s", "-c", QUESTION]
     try:
         done = subprocess.run(
-            [path, "-s", "-c", QUESTION],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
+            command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
     except subprocess.TimeoutExpired:
         return f"does not answer within {PATIENCE:.0f} s"
@@ -76,23 +83,20 @@ def ask(path: str) -> Answer | str:
         return f"is no Python (exit code {done.returncode}: {last})"
 
 
-def judge(path: str, stages: list[str], answer: Answer | str) -> Finding:
-    """What is wrong with an interpreter for these stages, if anything is."""
-    subject = f"interpreter of {', '.join(stages)}"
+def judge(subject: str, path: str, answer: Answer | str) -> Finding:
+    """What is wrong with an interpreter, if anything is."""
     if isinstance(answer, str):
-        return Finding(
-            subject, BAD, f"{path} {answer}", "give the path of a Python, for example .venv/bin/python"
-        )
-    if answer.implementation != "CPython" or numbers(answer.python) < OLDEST_PYTHON:
-        cure = f"stages need CPython {dotted(OLDEST_PYTHON)} or later"
+        return Finding(subject, BAD, f"{path} {answer}", "give the path of a Python, like .venv/bin/python")
+    if answer.implementation != "CPython" or boot.numbers(answer.python) < boot.OLDEST:
+        cure = f"stages need CPython {dotted(boot.OLDEST)} or newer"
         return Finding(subject, BAD, f"{path} is {answer.implementation} {answer.python}", cure)
     lacking = [
-        f"{name}>={dotted(oldest)}"
-        for name, oldest in OLDEST.items()
-        if numbers(answer.packages.get(name) or "0") < oldest
+        f"{package}>={dotted(least)}"
+        for _, package, least in boot.NEEDS
+        if boot.numbers(answer.packages.get(package) or "0") < least
     ]
     if lacking:
-        cure = f"{path} -m pip install {' '.join(repr(each) for each in lacking)}"
+        cure = f"{path} -m pip install {' '.join(map(repr, lacking))}"
         return Finding(subject, BAD, f"Python {answer.python} at {path} lacks {' and '.join(lacking)}", cure)
     found = ", ".join(f"{name} {version}" for name, version in answer.packages.items() if version)
     return Finding(subject, GOOD, f"Python {answer.python} with {found}")

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from penstock.cli.finding import BAD, DOUBTFUL, GOOD, Finding
+from penstock.runtime import boot, rundir
 
 MIB = 2**20
 
@@ -22,7 +23,7 @@ ENOUGH_FILES = 1024
 
 FEW_FILES = 128
 
-OLDEST = {"pyzmq": (25,), "msgspec": (0, 18, 6)}
+OLDEST = {package: least for _, package, least in boot.NEEDS}
 """What every process of a run needs."""
 
 
@@ -40,6 +41,7 @@ def examine(run_base: str, dead_runs: list[str]) -> list[Finding]:
         *(judge_package(name, installed(name), OLDEST.get(name)) for name in ("pyzmq", "msgspec", "numpy")),
         judge_shm(run_base, status.f_frsize * status.f_blocks, status.f_frsize * status.f_bavail),
         judge_run_base(run_base, _look(run_base), os.getuid()),
+        judge_path(run_base),
         judge_files(*resource.getrlimit(resource.RLIMIT_NOFILE)),
         judge_dead_runs(dead_runs),
     ]
@@ -70,7 +72,7 @@ def judge_package(name: str, version: str | None, oldest: tuple[int, ...] | None
         if oldest is None:
             return Finding(name, GOOD, "not installed; needed only where arrays travel")
         return Finding(name, BAD, "not installed", f"pip install '{name}>={dotted(oldest)}'")
-    if oldest and numbers(version) < oldest:
+    if oldest and boot.numbers(version) < oldest:
         return Finding(name, BAD, f"{version} is too old", f"pip install '{name}>={dotted(oldest)}'")
     return Finding(name, GOOD, version)
 
@@ -107,6 +109,15 @@ def judge_run_base(path: str, found: os.stat_result | None, uid: int) -> Finding
     return Finding("run directory", GOOD, f"{path}, mode {mode:04o}")
 
 
+def judge_path(path: str) -> Finding:
+    """Sockets lie below it, and the kernel takes no long path for a socket."""
+    length = len(os.fsencode(path)) + len("/x-123456") + rundir.ROOM_FOR_NAMES
+    text = f"{length} bytes at least, of {rundir.SOCKET_PATH_LIMIT}"
+    if length > rundir.SOCKET_PATH_LIMIT:
+        return Finding("socket paths", BAD, text, "set PENSTOCK_RUN_DIR to a shorter path")
+    return Finding("socket paths", GOOD, text)
+
+
 def judge_files(soft: int, hard: int) -> Finding:
     """How many files a process may have open."""
     text = "unlimited" if soft == resource.RLIM_INFINITY else f"{soft} per process"
@@ -133,17 +144,6 @@ def installed(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """``"0.18.6rc1"`` as ``(0, 18, 6)``: enough to tell too old."""
-    found = []
-    for part in version.split("."):
-        digits = part[: len(part) - len(part.lstrip("0123456789"))]
-        if not digits:
-            break
-        found.append(int(digits))
-    return tuple(found)
 
 
 def dotted(version: tuple[int, ...]) -> str:

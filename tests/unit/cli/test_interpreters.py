@@ -1,30 +1,37 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 from penstock.cli.finding import BAD, GOOD
-from penstock.cli.interpreters import Answer, ask, judge
+from penstock.cli.interpreters import Answer, ask, examine, judge
+from penstock.pipeline.plan import Plan, StagePlan
+from penstock.pipeline.reference import Reference
 
 PACKAGES: dict[str, str | None] = {"pyzmq": "26.0.0", "msgspec": "0.19.0", "numpy": None}
 
 
 def test_an_interpreter_says_what_it_is_and_has() -> None:
-    answer = ask(sys.executable)
+    answer = ask(sys.executable, os.environ)
     assert isinstance(answer, Answer)
     assert answer.python.startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
     assert answer.packages["pyzmq"]
 
 
 def test_a_good_interpreter_is_shown_with_what_it_has() -> None:
-    found = judge("py", ["detect"], Answer("CPython", "3.9.18", PACKAGES))
+    found = judge("interpreter of detect", "py", Answer("CPython", "3.9.18", PACKAGES))
     assert (found.verdict, found.text) == (GOOD, "Python 3.9.18 with pyzmq 26.0.0, msgspec 0.19.0")
 
 
 def test_what_an_interpreter_lacks_comes_with_the_command_that_brings_it() -> None:
-    found = judge("/env/bin/python", ["detect"], Answer("CPython", "3.9.18", {**PACKAGES, "msgspec": "0.17"}))
+    found = judge(
+        "interpreter of detect",
+        "/env/bin/python",
+        Answer("CPython", "3.9.18", {**PACKAGES, "msgspec": "0.17"}),
+    )
     assert found.verdict == BAD
     assert found.cure == "/env/bin/python -m pip install 'msgspec>=0.18.6'"
 
@@ -33,13 +40,12 @@ def test_what_an_interpreter_lacks_comes_with_the_command_that_brings_it() -> No
     "answer", [Answer("CPython", "3.8.20", PACKAGES), Answer("PyPy", "3.10.0", PACKAGES)]
 )
 def test_old_and_other_pythons_are_refused(answer: Answer) -> None:
-    assert judge("py", ["detect"], answer).verdict == BAD
+    assert judge("interpreter of detect", "py", answer).verdict == BAD
 
 
 def test_an_interpreter_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = str(tmp_path / "python")
-    found = judge(path, ["detect", "save"], ask(path))
-    assert found.subject == "interpreter of detect, save"
+    found = judge("interpreter of detect", path, ask(path, {}))
     assert "cannot be started: No such file or directory" in found.text
 
 
@@ -47,7 +53,7 @@ def test_a_program_that_is_no_python_is_told_by_its_own_words(tmp_path: Path) ->
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\necho what is this? >&2\nexit 3\n")
     program.chmod(0o755)
-    assert ask(str(program)) == "is no Python (exit code 3: what is this?)"
+    assert ask(str(program), os.environ) == "is no Python (exit code 3: what is this?)"
 
 
 def test_our_own_packages_do_not_leak_into_the_answer(
@@ -55,4 +61,24 @@ def test_our_own_packages_do_not_leak_into_the_answer(
 ) -> None:
     (tmp_path / "platform.py").write_text("raise SystemExit('leaked')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert isinstance(ask(sys.executable), Answer)
+    [found] = examine(plan_with(sys.executable, sys.executable))
+    assert (found.subject, found.verdict) == ("interpreter of a, b", GOOD)
+
+
+def test_an_interpreter_is_asked_once_whatever_the_number_of_its_stages() -> None:
+    assert len(examine(plan_with(sys.executable, sys.executable, None))) == 1
+
+
+def test_an_interpreter_that_the_plan_names_and_nobody_has_is_found() -> None:
+    [found] = examine(plan_with("/no/such/python"))
+    assert found.verdict == BAD
+    assert "does not exist" in found.text
+
+
+def plan_with(*interpreters: str | None) -> Plan:
+    code = Reference("", "m", "f")
+    stages = [
+        StagePlan(name, "stage", code, interpreter=path)
+        for name, path in zip("abc", interpreters, strict=False)
+    ]
+    return Plan("p", stages, [])

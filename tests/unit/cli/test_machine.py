@@ -40,6 +40,12 @@ def test_a_private_run_directory_or_none_yet_is_fine(found: os.stat_result | Non
     assert machine.judge_run_base("/run/x", found, 1000).verdict == GOOD
 
 
+@pytest.mark.parametrize(("length", "verdict"), [(20, GOOD), (82, GOOD), (83, BAD)])
+def test_a_directory_too_deep_for_sockets_is_wrong(length: int, verdict: str) -> None:
+    found = machine.judge_path("/" + "x" * (length - 1))
+    assert (found.verdict, "PENSTOCK_RUN_DIR" in found.cure) == (verdict, verdict == BAD)
+
+
 @pytest.mark.parametrize(("soft", "verdict"), [(64, BAD), (256, DOUBTFUL), (1024, GOOD), (-1, GOOD)])
 def test_few_open_files_are_doubtful_and_very_few_are_wrong(soft: int, verdict: str) -> None:
     assert machine.judge_files(soft, 4096).verdict == verdict
@@ -82,14 +88,6 @@ def test_the_supervisor_needs_cpython_3_11(
 def test_what_dead_runs_left_is_named() -> None:
     found = machine.judge_dead_runs(["/dev/shm/penstock-0/demo-12ab34"])
     assert (found.verdict, "demo-12ab34" in found.text) == (DOUBTFUL, True)
-
-
-@pytest.mark.parametrize(
-    ("version", "expected"),
-    [("0.18.6", (0, 18, 6)), ("2.0rc1", (2, 0)), ("27", (27,)), ("1.2.dev3", (1, 2)), ("", ())],
-)
-def test_versions_are_compared_by_their_numbers(version: str, expected: tuple[int, ...]) -> None:
-    assert machine.numbers(version) == expected
 
 
 @pytest.mark.parametrize(
