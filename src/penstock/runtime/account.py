@@ -1,0 +1,172 @@
+"""The ledger of a run: per link, what became of every item, at any time. A decision module: no I/O.
+
+    sent = settled + dead + in flight + given back + unfinished + lost
+
+Each sender counts on its status page. While it lives, what is neither settled nor dead is in flight. When
+it has ended, that rest has a name: *given back* where the owners of what it was made from deliver again,
+*unfinished* where nobody will in this run (the sender was a source, or told to stop), and *lost* where the
+sender said that it had finished: there it must be 0, and anything else is a fault of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields
+
+from penstock.observe import page
+from penstock.pipeline.plan import LinkPlan, Plan, inlinks, outlets
+from penstock.runtime.action import Remains
+
+
+@dataclass(slots=True)
+class LinkCount:
+    """What became of the items of one link."""
+
+    sent: int = 0
+    """Items that went out; further deliveries of the same one are ``again``."""
+    settled: int = 0
+    """Everything made from them is through."""
+    dead: int = 0
+    """Kept as dead letters."""
+    in_flight: int = 0
+    given_back: int = 0
+    unfinished: int = 0
+    lost: int = 0
+    again: int = 0
+    """Deliveries beyond an item's first."""
+    waiting: int = 0
+    """Made, and not sent for want of credit."""
+    held: int = 0
+    """With receivers, not finished yet."""
+    bytes: int = 0
+
+    def __iadd__(self, other: LinkCount) -> LinkCount:
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """The last line of a run. ``entered = through + in_flight + unfinished + lost + dead``, where one item
+    stays one item; see ``total`` for pipelines that make many of one."""
+
+    entered: int = 0
+    """Items that sources have sent."""
+    through: int = 0
+    in_flight: int = 0
+    unfinished: int = 0
+    lost: int = 0
+    dead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One worker's page, as numbers."""
+
+    stage: str
+    links: Sequence[Sequence[int]]
+    """Its out-links, then its in-links, as its assignment lists them."""
+
+
+@dataclass(slots=True)
+class Account:
+    """Counts of those that have ended, kept; counts of the living, added when asked."""
+
+    plan: Plan
+    kept: dict[int, LinkCount] = field(default_factory=dict)
+    """By link."""
+
+    def keep(self, reading: Reading, remains: Remains) -> None:
+        """A worker has ended: these were its last numbers."""
+        name = {Remains.NONE: "lost", Remains.GIVEN_BACK: "given_back", Remains.UNFINISHED: "unfinished"}[remains]
+        for link, count in self._sent(reading).items():
+            rest, count.in_flight, count.waiting = count.in_flight, 0, 0
+            setattr(count, name, rest)
+            self._add(self.kept, link, count)
+
+    def balance(self, living: Iterable[Reading]) -> dict[int, LinkCount]:
+        """Every link's count now."""
+        found = {link.id: LinkCount() for link in self.plan.links}
+        for link, count in self.kept.items():
+            self._add(found, link, count)
+        for reading in living:
+            for counts in (self._sent(reading), self._received(reading)):
+                for link, count in counts.items():
+                    self._add(found, link, count)
+        return found
+
+    def out_ids(self, stage: str) -> list[int]:
+        """The links that ``stage`` feeds, in the order of its page."""
+        return [link.id for outlet in outlets(self.plan, stage) for link in outlet.links]
+
+    def _sent(self, reading: Reading) -> dict[int, LinkCount]:
+        return dict(zip(self.out_ids(reading.stage), map(_out_count, reading.links), strict=False))
+
+    def _received(self, reading: Reading) -> dict[int, LinkCount]:
+        behind = reading.links[len(self.out_ids(reading.stage)) :]
+        fed = [link.id for link in inlinks(self.plan, reading.stage)]
+        return {link: LinkCount(held=words[page.HELD]) for link, words in zip(fed, behind, strict=False)}
+
+    @staticmethod
+    def _add(counts: dict[int, LinkCount], link: int, count: LinkCount) -> None:
+        counts.setdefault(link, LinkCount())
+        counts[link] += count
+
+
+def _out_count(words: Sequence[int]) -> LinkCount:
+    sent, settled, dead = words[page.SENT], words[page.SETTLED], words[page.DEAD]
+    return LinkCount(
+        sent=sent,
+        settled=settled,
+        dead=dead,
+        in_flight=sent - settled - dead,
+        again=words[page.AGAIN],
+        waiting=words[page.WAITING],
+        bytes=words[page.SENT_BYTES],
+    )
+
+
+def total(plan: Plan, counts: dict[int, LinkCount]) -> Totals:
+    """The run in one line.
+
+    What enters is counted at the sources; where a source copies to several links, once. Settling is end to
+    end, so what is settled there is through, less the items for which a letter was written further down.
+    (A link with twice as many items as entered carries parts of items: a dead part is no dead item.)
+    """
+    ours = {stage.name for stage in plan.stages if stage.kind == "source"}
+    first = LinkCount()
+    for stage in ours:
+        for outlet in outlets(plan, stage):
+            group = [counts[link.id] for link in outlet.links]
+            first += group_count(group, copied=outlet.by is None)
+    behind = [counts[link.id] for link in plan.links if link.source not in ours]
+    entered = first.sent - first.given_back
+    whole = sum(count.dead for count in behind if count.sent - count.given_back < 2 * entered)
+    return Totals(
+        entered=entered,
+        through=max(0, first.settled - whole),
+        in_flight=first.in_flight,
+        unfinished=first.unfinished,
+        lost=sum(count.lost for count in counts.values()),
+        dead=sum(count.dead for count in counts.values()),
+    )
+
+
+def group_count(group: Sequence[LinkCount], *, copied: bool) -> LinkCount:
+    """Several links that leave one outlet as one: of copies the slowest tells, of a route all add up."""
+    found = LinkCount()
+    if copied:
+        return min(group, key=lambda count: count.settled, default=found)
+    for count in group:
+        found += count
+    return found
+
+
+def rows(plan: Plan, counts: dict[int, LinkCount]) -> list[dict[str, object]]:
+    """The ledger as plain data, a row a link."""
+    return [_row(link, counts[link.id]) for link in plan.links]
+
+
+def _row(link: LinkPlan, count: LinkCount) -> dict[str, object]:
+    return {"link": link.label, "source": link.source, "target": link.target, **asdict(count)}

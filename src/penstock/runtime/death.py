@@ -1,0 +1,55 @@
+"""Naming the cause of a death: what people read, from what the kernel says. A decision module."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+from penstock.runtime.control import Blame
+
+BOOT_FAULT = 78
+"""``boot.py``'s exit code where an interpreter cannot run a worker (EX_CONFIG of sysexits)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Death:
+    """The end of one process, as it was found."""
+
+    exit: int
+    """Exit code; negative: the signal that killed it."""
+    oom: bool = False
+    """The kernel's count of out-of-memory kills had grown."""
+    blame: Blame | None = None
+    """The item it had in hand."""
+    tail: str = ""
+    """The last lines of its log."""
+    fault: str = ""
+    """What ``boot.py`` or the kernel found wrong with the interpreter."""
+    stillborn: str = ""
+    """Why no process could be made at all."""
+
+
+def cause(death: Death, condemned: str = "") -> str:
+    """One short phrase: ``exit code 3``, ``killed (SIGSEGV)``, ``out of memory``, ``timed out after 30 s``.
+
+    Args:
+        death: what was found.
+        condemned: why we killed it, if we did: nobody need look further.
+    """
+    if condemned:
+        return condemned
+    if death.stillborn:
+        return death.stillborn
+    if death.exit >= 0:
+        return f"exit code {death.exit}"
+    if death.exit == -signal.SIGKILL and death.oom:
+        return "out of memory"
+    try:
+        return f"killed ({signal.Signals(-death.exit).name})"
+    except ValueError:
+        return f"killed (signal {-death.exit})"
+
+
+def seconds(span: float) -> str:
+    """``30 s``, ``0.25 s``: how a span is written in a sentence."""
+    return f"{span:g} s"

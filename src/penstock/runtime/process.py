@@ -1,0 +1,135 @@
+"""Runs in the supervisor: starting one worker's process, and learning of its end from the kernel.
+
+The process is made by exec of the stage's own interpreter, never by fork: nothing of the supervisor's memory,
+threads or open files goes with it but one end of a socket pair. It leads a session of its own, so that Ctrl-C
+in the terminal reaches the supervisor alone and all that a worker starts can be killed with it. It must be
+started by a thread that lives as long as the run: the kernel kills it when that *thread* ends (see ``boot``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+
+from penstock.errors import EnvironmentFault
+from penstock.pipeline.plan import StagePlan
+from penstock.runtime import boot
+from penstock.runtime.sweep import VARIABLE
+
+_SCRUBBED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+"""Of the supervisor's Python, and wrong for another."""
+
+
+def find_interpreter(stage: StagePlan) -> str:
+    """The Python that runs ``stage``. Links are not followed: a virtual environment is known by its own path.
+
+    Raises:
+        EnvironmentFault: there is none.
+    """
+    if stage.interpreter is None:
+        return sys.executable
+    found = shutil.which(os.path.expanduser(stage.interpreter))
+    if found is None:
+        what = "cannot be executed" if os.path.exists(stage.interpreter) else "does not exist"
+        where = f"{stage.where}: " if stage.where else ""
+        raise EnvironmentFault(
+            f"{where}{stage.name} cannot run: its interpreter {stage.interpreter} {what}; "
+            "give the path of a Python 3.9 or newer that has pyzmq and msgspec"
+        )
+    return os.path.abspath(found)
+
+
+def environment(stage: StagePlan, run_dir: str, inherited: Mapping[str, str]) -> dict[str, str]:
+    """What a worker of ``stage`` finds in its environment."""
+    found = dict(inherited)
+    if stage.interpreter is not None:
+        for name in _SCRUBBED:
+            found.pop(name, None)
+    return {**found, **stage.variables, VARIABLE: run_dir}
+
+
+class Child:
+    """One process, from its start to its end."""
+
+    def __init__(
+        self,
+        command: list[str],
+        *,
+        env: Mapping[str, str],
+        log: int,
+        on_exit: Callable[[int], None],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        """Start ``command``; ``socket`` is our end of its control socket.
+
+        Args:
+            command: interpreter and options; the path of ``boot`` and its arguments are put behind.
+            env: its environment, whole.
+            log: a file descriptor that becomes its stdout and stderr.
+            on_exit: called once in ``loop`` with the exit code, negative for a signal.
+            loop: the running loop.
+
+        Raises:
+            OSError: no process could be made.
+        """
+        self.socket, theirs = socket.socketpair()
+        try:
+            self._process = subprocess.Popen(
+                [*command, boot.__file__, str(theirs.fileno()), str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=env,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        except OSError:
+            self.socket.close()
+            raise
+        finally:
+            theirs.close()
+        self.pid = self._process.pid
+        self._on_exit = on_exit
+        self._loop = loop
+        # A pidfd names this very process for ever, and is readable from the instant it ends.
+        self._pidfd = os.pidfd_open(self.pid)
+        loop.add_reader(self._pidfd, self._ended)
+
+    def kill(self) -> None:
+        """Kill it and all it has started (unless that made itself a session of its own)."""
+        if self._pidfd >= 0:
+            _kill_group(self.pid)
+
+    def _ended(self) -> None:
+        # Its group goes first: until it is reaped its number cannot be given to anybody else.
+        _kill_group(self.pid)
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._pidfd = -1
+        self._on_exit(self._process.wait())
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass  # all of it has gone
+
+
+def reap_strangers(known: set[int]) -> None:
+    """As PID 1 we inherit every orphan of the container: let go of those that have ended and are not ours."""
+    while True:
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        # One of ours first in line will be reaped by its own pidfd, and then we are called again.
+        if found is None or found.si_pid in known:
+            return
+        os.waitpid(found.si_pid, os.WNOHANG)

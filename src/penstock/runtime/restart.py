@@ -1,0 +1,43 @@
+"""When a replica that died is started again, and when no more. A decision module: no clock, no processes.
+
+The pause doubles from 50 ms to 5 s. Deaths count inside a sliding window of a minute *of service*: time in
+which the replica was ready. On the wall's clock a model that loads for a minute and crashes at its first
+item would never use up twenty restarts; a replica that crashes once an hour should never do so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+WINDOW = 60.0
+"""Seconds of service in which more than ``max_restarts`` deaths are too many."""
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 5.0
+START_TRIES = 3
+"""A stage that has never been ready is given up after so many starts: what fails three times before the
+first item is a mistake, and whoever made it is looking at the terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """How often the replica in one seat has died."""
+
+    served: float = 0.0
+    """Seconds in which a worker in this seat was ready."""
+    deaths: tuple[float, ...] = ()
+    """What ``served`` was at each death inside the window."""
+    total: int = 0
+
+    def died(self, lived: float) -> Record:
+        """The record after the death of a worker that had been ready for ``lived`` seconds (0: never)."""
+        served = self.served + lived
+        recent = tuple(at for at in self.deaths if served - at < WINDOW)
+        return replace(self, served=served, deaths=(*recent, served), total=self.total + 1)
+
+    def pause(self) -> float:
+        """Seconds before the next start."""
+        return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(len(self.deaths) - 1, 16))
+
+    def spent(self, max_restarts: int) -> bool:
+        """Whether it has died too often to be started once more."""
+        return len(self.deaths) > max_restarts

@@ -1,0 +1,174 @@
+"""Who is there: stages, the seats of their replicas, the workers in them, and who was introduced to whom.
+
+All values are frozen; ``policy`` makes a new roster from an old one. A *seat* is the place of one replica
+(``detect/0``); one worker after another may sit in it, each with a number of its own. Nothing here acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple
+
+from penstock.pipeline.plan import LinkPlan, Plan, order
+from penstock.runtime.restart import Record
+
+
+class Goal(IntEnum):
+    """How far a worker, or the whole run, has been told to end. It only ever grows."""
+
+    WORK = 0
+    DRAIN = 1
+    """Take nothing new, finish what is there."""
+    STOP = 2
+    """End after the current item."""
+    KILL = 3
+
+
+class Stage(NamedTuple):
+    """One stage: the plan's rules, and how it goes."""
+
+    name: str
+    is_source: bool
+    feeders: tuple[str, ...]
+    """Names of the stages that send to it."""
+    asked: int
+    """Replicas wanted."""
+    max_restarts: int
+    start_timeout: float
+    timeout: float | None
+    """Seconds one item may take. A source has none: it may wait for its next item as long as it likes."""
+    where: str
+    was_ready: bool = False
+    """At least one of its workers got so far in this run."""
+    failed_starts: int = 0
+    """In a row, before that."""
+    drained: bool = False
+    """It was told to end because nothing can come to it any more."""
+
+
+class Seat(NamedTuple):
+    """The place of one replica."""
+
+    record: Record = Record()
+    due: float | None = None
+    """When a worker is to be started in it; ``None``: one sits there, or none will."""
+
+
+class Worker(NamedTuple):
+    """One living process."""
+
+    number: int
+    stage: str
+    replica: int
+    born: float
+    deadline: float | None
+    """When it is killed unless something comes before: ready, or gone."""
+    look: float | None = None
+    """When to look how long it has been at its item."""
+    bound: bool = False
+    """Its socket accepts receivers."""
+    ready_at: float | None = None
+    told: Goal = Goal.WORK
+    finished: bool = False
+    """It said so; its exit is awaited."""
+    killed: bool = False
+    """By us; its exit is awaited."""
+    condemned: str = ""
+    """... and why, where that was its fault."""
+    error: str = ""
+    """What it failed of, in its own words."""
+    traceback: str = ""
+    permanent: bool = False
+    """... and that starting it again would not help."""
+
+    @property
+    def label(self) -> str:
+        """``detect/0``: how people name it."""
+        return f"{self.stage}/{self.replica}"
+
+    @property
+    def seat(self) -> tuple[str, int]:
+        """Where it sits."""
+        return self.stage, self.replica
+
+    @property
+    def sends(self) -> bool:
+        """Whether a receiver may be introduced to it."""
+        return self.bound and self.told <= Goal.DRAIN and not self.finished and not self.killed
+
+    @property
+    def takes(self) -> bool:
+        """Whether it may be introduced to a sender."""
+        return self.told == Goal.WORK and not self.finished and not self.killed and not self.error
+
+
+class Pair(NamedTuple):
+    """A receiver that was introduced to a sender."""
+
+    link: int
+    sender: int
+    receiver: int
+
+
+class Failure(NamedTuple):
+    """Why the run is given up."""
+
+    cause: str
+    traceback: str = ""
+    environment: bool = False
+    """An interpreter is at fault, not the code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roster:
+    """The state of a run, as far as decisions need it."""
+
+    stages: Mapping[str, Stage]
+    """Upstream before downstream."""
+    links: tuple[LinkPlan, ...]
+    grace: float
+    """Seconds between telling a worker to end now and killing it."""
+    seats: Mapping[tuple[str, int], Seat] = field(default_factory=dict)
+    workers: Mapping[int, Worker] = field(default_factory=dict)
+    """The living, by number."""
+    pairs: frozenset[Pair] = frozenset()
+    """Introductions between the living."""
+    next_number: int = 1
+    begun: bool = False
+    goal: Goal = Goal.WORK
+    cut_short: bool = False
+    """Somebody asked for an end before all was through."""
+    failure: Failure | None = None
+    ended: bool = False
+
+    def members(self, stage: str) -> Iterator[Worker]:
+        """The living workers of a stage."""
+        return (worker for worker in self.workers.values() if worker.stage == stage)
+
+    def wake(self) -> float | None:
+        """When time alone will change something."""
+        times = [seat.due for seat in self.seats.values() if seat.due is not None]
+        for worker in self.workers.values():
+            times += [at for at in (worker.deadline, worker.look) if at is not None]
+        return min(times, default=None)
+
+
+def enrol(plan: Plan, *, grace: float) -> Roster:
+    """The roster of a run that has not begun."""
+    plans = {stage.name: stage for stage in plan.stages}
+    stages = {
+        name: Stage(
+            name=name,
+            is_source=plans[name].kind == "source",
+            feeders=tuple(link.source for link in plan.links if link.target == name),
+            asked=plans[name].replicas,
+            max_restarts=plans[name].max_restarts,
+            start_timeout=plans[name].start_timeout,
+            timeout=None if plans[name].kind == "source" else plans[name].timeout,
+            where=plans[name].where,
+        )
+        for name in order(plan)
+    }
+    return Roster(stages=stages, links=tuple(plan.links), grace=grace)

@@ -1,0 +1,79 @@
+"""What ``policy`` hears: everything that can happen to a run, as frozen values."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Union
+
+from penstock.runtime.death import Death
+
+
+class Begin(NamedTuple):
+    """The run directory stands: start all workers."""
+
+
+class Tick(NamedTuple):
+    """Time has passed: what was due by now is to be done."""
+
+
+class Bound(NamedTuple):
+    """A worker's socket accepts receivers."""
+
+    number: int
+
+
+class Ready(NamedTuple):
+    """A worker's code is loaded and ``setup`` is done."""
+
+    number: int
+
+
+class Failed(NamedTuple):
+    """A worker's code could not be loaded, or raised where nobody catches; the worker ends."""
+
+    number: int
+    error: str
+    traceback: str
+    permanent: bool
+
+
+class Finished(NamedTuple):
+    """All a worker sent is settled and all it got; it ends."""
+
+    number: int
+
+
+class Looked(NamedTuple):
+    """The answer to ``action.Look``."""
+
+    number: int
+    started: float | None
+    """When the call of user code began that is still going on; ``None``: no call is."""
+
+
+class Died(NamedTuple):
+    """A worker's process has ended, for whatever reason."""
+
+    number: int
+    death: Death
+
+
+class Scale(NamedTuple):
+    """So many replicas are wanted."""
+
+    stage: str
+    replicas: int
+
+
+class Drain(NamedTuple):
+    """Take nothing new, finish what is in flight, end."""
+
+
+class Stop(NamedTuple):
+    """End after the current items."""
+
+
+class Interrupt(NamedTuple):
+    """Ctrl-C, or SIGTERM: the first drains, the second stops, the third kills."""
+
+
+Stimulus = Union[Begin, Tick, Bound, Ready, Failed, Finished, Looked, Died, Scale, Drain, Stop, Interrupt]

@@ -1,0 +1,102 @@
+"""What follows a death: who hears of it, who comes after, and when it is one too many. A decision module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock.observe import events
+from penstock.runtime import action
+from penstock.runtime.action import Remains
+from penstock.runtime.control import Blame
+from penstock.runtime.death import Death, cause
+from penstock.runtime.restart import START_TRIES, Record
+from penstock.runtime.roster import Failure, Goal, Seat, Stage, Worker
+from penstock.runtime.turn import Turn
+
+
+def who(worker: Worker) -> dict[str, Any]:
+    """The fields by which an event names a worker."""
+    return {"stage": worker.stage, "replica": worker.replica, "number": worker.number}
+
+
+def bury(turn: Turn, worker: Worker, death: Death) -> None:
+    """All that follows from the end of ``worker``, which is no longer in the roster."""
+    why = "" if worker.finished else cause(death, worker.condemned)
+    _announce(turn, worker, why, death.blame)
+    if worker.finished or worker.told >= Goal.STOP:
+        turn.report(events.WorkerEnded(**who(worker)))
+        turn.do(action.Retire(worker.number, Remains.NONE if worker.finished else Remains.UNFINISHED))
+        turn.seats.pop(worker.seat, None)
+    else:
+        _replace(turn, worker, why, death)
+
+
+def _announce(turn: Turn, worker: Worker, why: str, blame: Blame | None) -> None:
+    """Its peers hear of it before anything else: what it held is to be elsewhere as soon as can be."""
+    mine = {pair for pair in turn.pairs if worker.number in {pair.sender, pair.receiver}}
+    turn.pairs -= mine
+    peers = {pair.receiver if pair.sender == worker.number else pair.sender for pair in mine}
+    for peer in sorted(peers):
+        theirs = blame if blame is not None and blame.sender == peer else None
+        turn.do(action.Announce(peer, worker.number, worker.label, why, theirs))
+
+
+def _replace(turn: Turn, worker: Worker, why: str, death: Death) -> None:
+    """A death nobody asked for: mended by a restart, or the end of the run."""
+    stage = _count_start(turn, worker)
+    lived = 0.0 if worker.ready_at is None else turn.now - worker.ready_at
+    record = turn.seats.pop(worker.seat).record.died(lived)
+    leaves = worker.told > Goal.WORK or turn.goal >= Goal.STOP
+    failure = None if leaves else _verdict(stage, worker, record, why, death)
+    pause = None if leaves or failure else record.pause()
+    if pause is not None:
+        turn.seats[worker.seat] = Seat(record, turn.now + pause)
+    tail = death.tail if worker.ready_at is None and not worker.error else ""
+    turn.report(events.WorkerDied(**who(worker), cause=why, restart_after=pause, tail=tail))
+    ownerless = stage.is_source and pause is None
+    turn.do(action.Retire(worker.number, Remains.UNFINISHED if ownerless else Remains.GIVEN_BACK))
+    if failure and stage.is_source and worker.permanent and worker.ready_at is not None:
+        # It raised, and waited until all it had made was through before it said so: the rest can do the same.
+        turn.blame(failure)
+        turn.aim(Goal.DRAIN, events.DrainBegan())
+    elif failure:
+        turn.give_up(failure)
+    elif stage.is_source and worker.ready_at is not None:
+        _mourn_source(turn, worker, why, again=pause is not None)
+
+
+def _count_start(turn: Turn, worker: Worker) -> Stage:
+    stage = turn.stages[worker.stage]
+    if not stage.was_ready:
+        turn.change_stage(stage.name, failed_starts=stage.failed_starts + 1)
+    return turn.stages[worker.stage]
+
+
+def _mourn_source(turn: Turn, worker: Worker, why: str, *, again: bool) -> None:
+    """Only a source itself can make its items again: either they come twice or they stay unfinished."""
+    if again:
+        turn.report(events.SourceRepeats(**who(worker)))
+    else:
+        cause = f"{worker.label} died while it drained ({why}): what it had in flight is unfinished"
+        turn.blame(Failure(cause))
+
+
+def _verdict(stage: Stage, worker: Worker, record: Record, why: str, death: Death) -> Failure | None:
+    """Why the run is to be given up; ``None``: the replica is started again."""
+    where = f"{stage.where}: " if stage.where else ""
+    said = worker.error or why
+    last = f"\n{death.tail}" if death.tail and not worker.error else ""
+    if death.fault:
+        return Failure(f"{where}{stage.name} cannot run: {death.fault}", environment=True)
+    if worker.permanent:
+        verb = "cannot run" if worker.ready_at is None else "failed"
+        return Failure(f"{where}{worker.label} {verb}: {said}", worker.traceback)
+    if not stage.was_ready and worker.condemned:
+        return Failure(f"{where}{worker.label} {why}{last}")
+    if not stage.was_ready and stage.failed_starts >= min(START_TRIES, stage.max_restarts + 1):
+        tries = "" if stage.failed_starts == 1 else f" {stage.failed_starts} times"
+        return Failure(f"{where}{worker.label} failed to start{tries}: {said}{last}", worker.traceback)
+    if record.spent(stage.max_restarts):
+        deaths = f"died {len(record.deaths)} times within a minute of work, the last time of"
+        return Failure(f"{where}{worker.label} {deaths}: {said}{last}", worker.traceback)
+    return None
