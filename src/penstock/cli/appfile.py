@@ -61,7 +61,7 @@ def load(spec: str) -> App:
 
 def _locate(spec: str) -> tuple[Path, str]:
     """Split ``spec`` at the colon after the file's name."""
-    stem, suffix, name = spec.rpartition(".py:")
+    stem, suffix, name = spec.partition(".py:")
     path = Path(stem + ".py" if suffix else spec)
     if path.is_dir():
         path = path / "app.py"
@@ -138,7 +138,7 @@ def _choose(path: Path, pipelines: dict[str, Pipeline], name: str) -> Pipeline:
     if name in by_name:
         return by_name[name]
     if name:
-        raise AppNotFound(f"{path.name} has no pipeline {name!r}{nearest(name, by_name)}")
+        raise AppNotFound(f"{path.name} has no pipeline {name!r}{nearest(name, pipelines)}")
     if len(pipelines) > 1:
         raise AppNotFound(
             f"{path.name} declares {len(pipelines)} pipelines; say which: "

@@ -11,7 +11,7 @@ import click
 
 from penstock.cli import terminal
 from penstock.cli.document import document
-from penstock.cli.group import VerbCommand
+from penstock.cli.group import VerbCommand, VerbFamily
 from penstock.cli.options import json_option, pipeline_option, state_option
 from penstock.cli.table import table
 from penstock.errors import UserError
@@ -32,7 +32,7 @@ class NoSuchLetter(UserError):
     exit_code = 3
 
 
-@click.group
+@click.group(cls=VerbFamily, examples=["penstock dead list", "penstock dead show camera/0:17"])
 def dead() -> None:
     """Read the items that kept failing.
 

@@ -35,7 +35,11 @@ class VerbCommand(click.Command):
                 formatter.write_text("\b\n" + "\n".join(self.examples))
 
 
-class VerbGroup(VerbCommand, click.Group):
+class VerbFamily(VerbCommand, click.Group):
+    """A verb with verbs of its own: ``penstock dead list``."""
+
+
+class VerbGroup(VerbFamily):
     """Knows its verbs by a table, so that listing them imports none of them."""
 
     def __init__(self, *, verbs: Iterable[Verb], **settings: Any) -> None:

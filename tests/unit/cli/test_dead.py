@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from penstock.cli import main, statedir
+from penstock.message import letter
+from penstock.message.codec import Encoder
+from penstock.message.letter import Letter
+
+STATE = Path(".penstock/demo")
+
+
+@pytest.fixture(autouse=True)
+def ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A pipeline that ran in this directory and has ended."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PENSTOCK_STATE_DIR", raising=False)
+    monkeypatch.setattr(statedir, "_running", lambda name: {})
+    (STATE / "dead").mkdir(parents=True)
+
+
+def died(id: str, stage: str = "detect", value: object = 1) -> Path:
+    made = Letter(
+        id=id,
+        pipeline="demo",
+        stage=stage,
+        link=f"camera→{stage}",
+        attempts=4,
+        failures=4,
+        cause="ValueError: bad jpeg",
+        traceback='Traceback:\n  File "app.py", line 3, in detect\nValueError: bad jpeg\n',
+        when=1_800_000_000.0,
+        payload=b"\x91" + Encoder(None).encode(value),
+    )
+    return letter.write(STATE / "dead", made)
+
+
+def shown(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+    assert main.answer(["dead", *arguments]) == code
+    said = capsys.readouterr()
+    return said.err if code else said.out
+
+
+def test_the_list_names_the_item_the_stage_and_the_cause(capsys: pytest.CaptureFixture[str]) -> None:
+    died("camera/0:17")
+    [header, row] = shown(capsys, "list").splitlines()
+    assert header.split() == ["ITEM", "STAGE", "FAILURES", "DIED", "CAUSE"]
+    assert row.split()[:3] == ["camera/0:17", "detect", "4"]
+    assert row.endswith("ValueError: bad jpeg")
+
+
+def test_the_newest_stand_last_and_older_ones_are_mentioned(capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(5):
+        died(f"camera/0:{number}")
+    assert main.answer(["dead", "list", "-n", "2"]) == 0
+    said = capsys.readouterr()
+    assert [line.split()[0] for line in said.out.splitlines()[1:]] == ["camera/0:3", "camera/0:4"]
+    assert "there are older ones" in said.err
+    assert len(shown(capsys, "list", "-n", "0").splitlines()) == 6
+
+
+def test_one_stage_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    died("camera/0:1", "detect")
+    died("camera/0:2", "save")
+    document = json.loads(shown(capsys, "list", "--stage", "save", "--json"))
+    assert document["schema"] == "penstock.dead/1"
+    assert [each["id"] for each in document["letters"]] == ["camera/0:2"]
+
+
+def test_quiet_gives_names_that_show_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    path = died("camera/0:1")
+    assert shown(capsys, "list", "-q") == f"{path.stem}\n"
+    assert "camera/0:1" in shown(capsys, "show", path.stem)
+
+
+def test_no_dead_letters_is_talk_and_no_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.answer(["dead", "list"]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "no dead letters in .penstock/demo/dead\n")
+
+
+def test_a_letter_is_shown_with_cause_traceback_and_value(capsys: pytest.CaptureFixture[str]) -> None:
+    died("camera/0:17", value={"name": "a.jpg"})
+    text = shown(capsys, "show", "camera/0:17")
+    for part in ("camera→detect", "4 failures in 4 deliveries", 'File "app.py", line 3', "{'name': 'a.jpg'}"):
+        assert part in text
+
+
+def test_without_a_name_the_newest_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    died("camera/0:1")
+    died("camera/0:2")
+    document = json.loads(shown(capsys, "show", "--json"))
+    assert (document["schema"], document["id"], document["value"]) == ("penstock.letter/1", "camera/0:2", "1")
+
+
+def test_an_unknown_item_is_not_found(capsys: pytest.CaptureFixture[str]) -> None:
+    died("camera/0:1")
+    assert "there is no dead letter of camera/0:9 in .penstock/demo/dead" in shown(
+        capsys, "show", "camera/0:9", code=3
+    )
