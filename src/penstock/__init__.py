@@ -1,1 +1,86 @@
+"""Python pipelines whose stages live in their own processes: memory speed, nothing lost.
 
+Declare: ``source``, ``stage``, ``sink``, ``route``, ``Pipeline``. Inside a stage: ``Context``, ``Reject``,
+``Retry``. What goes wrong is a ``PenstockError``.
+
+Names are imported when they are first asked for: ``penstock --help`` and every worker start at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, List
+
+from penstock.errors import (
+    EnvironmentFault,
+    NotRunning,
+    PeerError,
+    PenstockError,
+    PipelineFailed,
+    Reject,
+    Retry,
+    TimedOut,
+    UnsupportedType,
+    UserError,
+    WiringError,
+)
+
+if TYPE_CHECKING:
+    from penstock.pipeline.context import Context
+    from penstock.pipeline.flow import Flow, route
+    from penstock.pipeline.pipeline import Pipeline
+    from penstock.pipeline.stage import Sink, Source, Stage, sink, source, stage
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Context",
+    "EnvironmentFault",
+    "Flow",
+    "NotRunning",
+    "PeerError",
+    "PenstockError",
+    "Pipeline",
+    "PipelineFailed",
+    "Reject",
+    "Retry",
+    "Sink",
+    "Source",
+    "Stage",
+    "TimedOut",
+    "UnsupportedType",
+    "UserError",
+    "WiringError",
+    "__version__",
+    "route",
+    "sink",
+    "source",
+    "stage",
+]
+
+_HOMES = {
+    "Context": "penstock.pipeline.context",
+    "Flow": "penstock.pipeline.flow",
+    "Pipeline": "penstock.pipeline.pipeline",
+    "Sink": "penstock.pipeline.stage",
+    "Source": "penstock.pipeline.stage",
+    "Stage": "penstock.pipeline.stage",
+    "route": "penstock.pipeline.flow",
+    "sink": "penstock.pipeline.stage",
+    "source": "penstock.pipeline.stage",
+    "stage": "penstock.pipeline.stage",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> List[str]:
+    return sorted({*globals(), *_HOMES})

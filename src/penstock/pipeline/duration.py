@@ -23,5 +23,7 @@ def seconds(value: object) -> float:
     found = _FORM.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         hint = f"; did you mean '{value}s'?" if isinstance(value, (int, float)) else ""
-        raise ValueError(f"{value!r} is not a time; write it with a unit, like '250ms', '30s', '5m' or '2h'{hint}")
+        raise ValueError(
+            f"{value!r} is not a time; write it with a unit, like '250ms', '30s', '5m' or '2h'{hint}"
+        )
     return float(found[1]) * _UNITS[found[2]]

@@ -7,7 +7,7 @@ functions below answer each worker's two questions: what do I feed, and what fee
 from __future__ import annotations
 
 from graphlib import TopologicalSorter
-from typing import Dict, List, Optional, Union
+from typing import Dict, List, Optional, Tuple, Union
 
 import msgspec
 
@@ -41,6 +41,8 @@ class StagePlan(msgspec.Struct, frozen=True):
     """Path of the Python that runs it; ``None``: the supervisor's own."""
     variables: Dict[str, str] = {}
     """Added to the worker's environment."""
+    ports: Tuple[str, ...] = ()
+    """Names it may emit to besides its default output; each has a link."""
     where: str = ""
     """``file:line`` of its definition."""
 

@@ -1,0 +1,186 @@
+"""The graph of stages and wires: what can run becomes a plan, what cannot is refused with its place.
+
+Pure: stages and edges in, plan or sentence out. Edges name stages, so the first thing to be sure of is
+that a name means one stage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+
+from penstock.errors import WiringError
+from penstock.observe.page import LINKS
+from penstock.pipeline.nearest import nearest
+from penstock.pipeline.plan import By, LinkPlan, Plan, RoutePlan, StagePlan
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Each value goes to one of these, and ``by`` says to which."""
+
+    by: By
+    targets: Tuple[str, ...]
+    """Names of stages, in the order they were written."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What leaves ``port`` of ``source`` arrives at ``target``."""
+
+    source: str
+    target: str
+    port: str = ""
+    where: str = ""
+    """``file:line`` of the wiring."""
+    choice: Optional[Choice] = None
+    """``None``: it is a copy. Else ``target`` is one of the choice's targets."""
+
+    @property
+    def ends(self) -> Tuple[str, str, str]:
+        """What makes it another edge than others."""
+        return self.source, self.port, self.target
+
+
+def plan(
+    pipeline: str,
+    stages: Iterable[StagePlan],
+    edges: Iterable[Edge],
+    *,
+    where: str = "",
+    allow_pickle: bool = False,
+) -> Plan:
+    """The plan of a pipeline. The same edge may come more than once, and so may the same stage.
+
+    Raises:
+        WiringError: two stages have one name; no such stage or port; a sink with outputs or a source
+            with inputs; a circle; a stage that nothing feeds, or whose output goes nowhere; no stages.
+    """
+    named = _by_name(stages)
+    if not named:
+        raise WiringError(
+            f"the pipeline {pipeline!r} has no stages; give it some: Pipeline({pipeline!r}, a >> b)", where
+        )
+    wired = _distinct(edges)
+    for edge in wired:
+        _check_ends(edge, named)
+    order = _order(named, wired)
+    for name in order:
+        _check_stage(named[name], wired)
+    links = [LinkPlan(number, edge.source, edge.target, edge.port) for number, edge in enumerate(wired)]
+    return Plan(pipeline, [named[name] for name in order], links, allow_pickle, _routes(wired))
+
+
+def _by_name(stages: Iterable[StagePlan]) -> Dict[str, StagePlan]:
+    """Stages by name.
+
+    Raises:
+        WiringError: a name means two stages.
+    """
+    named: Dict[str, StagePlan] = {}
+    for stage in stages:
+        known = named.setdefault(stage.name, stage)
+        if known != stage:
+            other = (
+                f"the one of {known.where}" if known.where != stage.where else "the same with other options"
+            )
+            raise WiringError(
+                f'two stages are named {stage.name!r}: this and {other}; call one .named("...")', stage.where
+            )
+    return named
+
+
+def _distinct(edges: Iterable[Edge]) -> List[Edge]:
+    """Each edge once: ``a >> b >> c`` and ``a >> b >> d`` in one pipeline mean one link from a to b.
+
+    Raises:
+        WiringError: two stages are joined both by a copy and by a route, or by two routes.
+    """
+    known: Dict[Tuple[str, str, str], Edge] = {}
+    for edge in edges:
+        first = known.setdefault(edge.ends, edge)
+        if first.choice != edge.choice:
+            raise WiringError(
+                f"{_out(edge)} leads to {edge.target!r} here and, chosen otherwise, in {first.where};"
+                " an item would arrive there twice",
+                edge.where,
+            )
+    return list(known.values())
+
+
+def _check_ends(edge: Edge, named: Mapping[str, StagePlan]) -> None:
+    for name in (edge.source, edge.target):
+        if name not in named:
+            raise WiringError(f"there is no stage {name!r}{nearest(name, named)}", edge.where)
+    source, target = named[edge.source], named[edge.target]
+    if source.kind == "sink":
+        raise WiringError(
+            f"nothing comes out of {source.name!r}, a sink; make it a @stage to wire it on", edge.where
+        )
+    if target.kind == "source":
+        raise WiringError(
+            f"nothing goes into {target.name!r}, a source; make it a @stage to feed it", edge.where
+        )
+    if edge.port and edge.port not in source.ports:
+        declare = nearest(edge.port, source.ports) or f"; declare it: ports=({edge.port!r},)"
+        raise WiringError(f"{source.name!r} has no port {edge.port!r}{declare}", edge.where)
+
+
+def _order(named: Mapping[str, StagePlan], edges: Sequence[Edge]) -> List[str]:
+    """Names of the stages, upstream before downstream.
+
+    Raises:
+        WiringError: they are wired in a circle.
+    """
+    feeds: Dict[str, List[str]] = {name: [] for name in named}
+    for edge in edges:
+        feeds[edge.target].append(edge.source)
+    try:
+        return list(TopologicalSorter(feeds).static_order())
+    except CycleError as error:
+        circle: List[str] = error.args[1]
+        steps = set(zip(circle, circle[1:]))
+        closing = [edge.where for edge in edges if (edge.source, edge.target) in steps][-1]
+        raise WiringError(
+            f"the wires run in a circle: {' → '.join(circle)}; items would never leave it", closing
+        ) from None
+
+
+def _check_stage(stage: StagePlan, edges: Sequence[Edge]) -> None:
+    """Every stage but a source is fed, every output but a sink's leads somewhere."""
+    into = [edge for edge in edges if edge.target == stage.name]
+    out = [edge for edge in edges if edge.source == stage.name]
+    if not into and stage.kind != "source":
+        raise WiringError(
+            f"nothing feeds {stage.name!r}; wire something to it, or make it a @source", stage.where
+        )
+    if not out and stage.kind != "sink":
+        cure = "wire it on" if stage.kind == "source" else "wire it on, or make it a @sink"
+        raise WiringError(f"what {stage.name!r} puts out goes nowhere; {cure}", stage.where)
+    for port in stage.ports:
+        if all(edge.port != port for edge in out):
+            raise WiringError(
+                f"the port {port!r} of {stage.name!r} goes nowhere; wire {stage.name}[{port!r}] on",
+                stage.where,
+            )
+    if len(into) + len(out) > LINKS:
+        raise WiringError(
+            f"{stage.name!r} has {len(into) + len(out)} links; {LINKS} is the most", stage.where
+        )
+
+
+def _routes(edges: Sequence[Edge]) -> List[RoutePlan]:
+    """Edges of one choice at one port belong together, in the order of the choice's targets."""
+    numbers: Dict[Tuple[str, str, Choice], Dict[str, int]] = {}
+    for number, edge in enumerate(edges):
+        if edge.choice is not None:
+            numbers.setdefault((edge.source, edge.port, edge.choice), {})[edge.target] = number
+    return [
+        RoutePlan(choice.by, [links[target] for target in choice.targets])
+        for (_, _, choice), links in numbers.items()
+    ]
+
+
+def _out(edge: Edge) -> str:
+    return f"{edge.source}[{edge.port!r}]" if edge.port else repr(edge.source)

@@ -1,0 +1,214 @@
+"""What can be chosen for a stage besides its code: one word and one meaning each, checked where written."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple, TypedDict, Union
+
+from penstock.errors import WiringError
+from penstock.pipeline.nearest import nearest
+from penstock.pipeline.place import Place
+
+Duration = Union[str, timedelta]
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
+NAME = re.compile(r"\w[\w.-]{0,63}")
+"""Names of stages and pipelines are parts of file names and of labels like ``detect/0``."""
+
+
+class Knobs(TypedDict, total=False):
+    """The knobs of ``@source``, ``@stage`` and ``@sink``, as they are written."""
+
+    name: str
+    """Its name in the pipeline; else the name of the function or class."""
+    replicas: int
+    """Processes that share the work; 1."""
+    window: int
+    """Items one replica may hold unfinished, per sender; else the link chooses. Not for sources."""
+    timeout: Optional[Duration]
+    """How long one item may take, with its unit: ``"250ms"``, ``"30s"``, ``"5m"``, ``"1h"``; then the
+    replica is killed and the item has failed once. No limit unless said. Not for sources."""
+    max_failures: int
+    """An item may fail this often and be tried again; one more is a dead letter; 3. Not for sources."""
+    max_restarts: int
+    """Restarts within a minute before the pipeline gives up; 20."""
+    start_timeout: Duration
+    """How long a replica may take until its ``setup`` is done; ``"60s"``."""
+    interpreter: Union[str, os.PathLike[str], None]
+    """The Python that runs it (relative to the file); else the one that runs the pipeline."""
+    variables: Mapping[str, str]
+    """Added to its environment."""
+    ports: Tuple[str, ...]
+    """Names it may ``ctx.emit`` to besides its default output. Not for sinks."""
+
+
+REFUSED = {
+    "source": {
+        "window": "a source gets no items, so it has no window",
+        "timeout": "a source gets no items, so none can take too long; it may wait in `next()` for ever",
+        "max_failures": "a source gets no items that could fail; when it raises, it is started again",
+    },
+    "stage": {},
+    "sink": {"ports": "nothing comes out of a sink; make it a @stage"},
+}
+"""Knobs that say nothing for a kind, and why."""
+
+SYNONYMS = {
+    "concurrency": "replicas",
+    "env": "interpreter",
+    "environment": "variables",
+    "instances": "replicas",
+    "prefetch": "window",
+    "processes": "replicas",
+    "python": "interpreter",
+    "queue": "window",
+    "retries": "max_failures",
+    "time_limit": "timeout",
+    "workers": "replicas",
+}
+"""What the same is called elsewhere: no spelling is near enough to find these."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The knobs of one stage, checked; times in seconds."""
+
+    name: Optional[str] = None
+    replicas: int = 1
+    window: int = 0
+    timeout: Optional[float] = None
+    max_failures: int = 3
+    max_restarts: int = 20
+    start_timeout: float = 60.0
+    interpreter: Optional[str] = None
+    variables: Dict[str, str] = field(default_factory=dict)
+    ports: Tuple[str, ...] = ()
+
+    def with_knobs(self, kind: str, knobs: Mapping[str, Any], place: Place) -> Options:
+        """These options with some of them chosen anew.
+
+        Raises:
+            WiringError: no such knob (says the nearest), none for this kind, or not a possible value.
+        """
+        checked: Dict[str, Any] = {}
+        for knob, value in knobs.items():
+            if knob not in CHECKS:
+                raise WiringError(f"there is no knob {knob!r}{_hint(knob)}", str(place))
+            if knob in REFUSED[kind]:
+                raise WiringError(f"{knob}={value!r}: {REFUSED[kind][knob]}", str(place))
+            try:
+                checked[knob] = CHECKS[knob](value, place)
+            except ValueError as error:
+                raise WiringError(f"{knob}={value!r}: {error}", str(place)) from None
+        return replace(self, **checked)
+
+
+def _hint(knob: str) -> str:
+    known = SYNONYMS.get(knob)
+    return f"; did you mean {known!r}?" if known else nearest(knob, CHECKS)
+
+
+# ------------------------------------------------------------------------------------------- checks
+
+
+def check_name(value: Any) -> str:
+    """A name of a stage or pipeline.
+
+    Raises:
+        ValueError: it could not be part of a file's name.
+    """
+    if not isinstance(value, str) or not NAME.fullmatch(value):
+        raise ValueError(
+            "a name is made of up to 64 letters, digits, '_', '-' and '.', and begins with no sign"
+        )
+    return value
+
+
+def seconds(value: object) -> float:
+    """A time with its unit, as text or ``timedelta``, in seconds.
+
+    Raises:
+        ValueError: anything else; most of all a bare number (seconds? milliseconds? the classic mistake).
+    """
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    match = DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match:
+        return float(match[1]) * UNITS[match[2]]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise ValueError(f'a time needs its unit; write "{value:g}s" or "{value:g}ms"')
+    raise ValueError('a time is a number and a unit, like "250ms", "2s", "1m" or "1h"')
+
+
+def _more_than_zero(value: Any) -> float:
+    found = seconds(value)
+    if found <= 0:
+        raise ValueError("must be more than no time")
+    return found
+
+
+def _at_least(least: int) -> Callable[[Any, Place], int]:
+    def check(value: Any, _: Place) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(f"must be a whole number, {least} or more")
+        return value
+
+    return check
+
+
+def _timeout(value: Any, _: Place) -> Optional[float]:
+    return None if value is None else _more_than_zero(value)
+
+
+def _interpreter(value: Any, place: Place) -> Optional[str]:
+    """An absolute path, or a name to be found on ``PATH``.
+
+    Symbolic links stay as they are: a virtual environment's python is one, and where it lies says
+    which packages it has.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+        raise ValueError("must be the path of a Python interpreter")
+    path = os.path.expanduser(os.fspath(value))
+    return os.path.join(place.directory, path) if os.sep in path else path
+
+
+def _variables(value: Any, _: Place) -> Dict[str, str]:
+    if not isinstance(value, Mapping):  # a ValueError for types, too: see CHECKS
+        raise ValueError('must be a mapping, like {"OMP_NUM_THREADS": "1"}')  # noqa: TRY004
+    for name, content in value.items():
+        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+            raise ValueError(f"{name!r} cannot be the name of an environment variable")
+        if not isinstance(content, str) or "\0" in content:
+            raise ValueError(f'the value of {name} must be text; write "{content}"')
+    return dict(value)
+
+
+def _ports(value: Any, _: Place) -> Tuple[str, ...]:
+    if isinstance(value, str):
+        raise ValueError(f'must be a tuple of names; write ports=("{value}",)')  # noqa: TRY004
+    if not isinstance(value, (tuple, list)) or not all(isinstance(name, str) for name in value):
+        raise ValueError('must be a tuple of names, like ("rejected",)')
+    names = tuple(check_name(name) for name in value)
+    if len(set(names)) < len(names):
+        raise ValueError("the same port is named twice")
+    return names
+
+
+# A check answers with the value as it is kept, or raises a ValueError: the end of a sentence about it.
+CHECKS: Dict[str, Callable[[Any, Place], Any]] = {
+    "name": lambda value, _: check_name(value),
+    "replicas": _at_least(1),
+    "window": _at_least(1),
+    "timeout": _timeout,
+    "max_failures": _at_least(0),
+    "max_restarts": _at_least(0),
+    "start_timeout": lambda value, _: _more_than_zero(value),
+    "interpreter": _interpreter,
+    "variables": _variables,
+    "ports": _ports,
+}

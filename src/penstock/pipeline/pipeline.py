@@ -1,0 +1,111 @@
+"""A pipeline: a name and the flows that are wired in it."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Type, TypeVar, Union, overload
+
+from penstock.errors import WiringError
+from penstock.pipeline import graph
+from penstock.pipeline.flow import Flow, Handler, as_flow, join
+from penstock.pipeline.options import check_name
+from penstock.pipeline.place import Place, caller, importing
+from penstock.pipeline.plan import Plan, StagePlan
+from penstock.pipeline.stage import Node
+
+X = TypeVar("X")
+
+
+class Pipeline:
+    """Stages wired together under a name, ready to be planned and run.
+
+    ::
+
+        pipeline = Pipeline("vision", camera >> detect >> save, detect["broken"] >> review)
+
+        if __name__ == "__main__":
+            pipeline.run()
+
+    Attributes:
+        name: Names its run and state directories: up to 64 letters, digits, ``_``, ``-`` and ``.``.
+        file: The file that declares it; its state directory lies beside it.
+        allow_pickle: Whether values of any type may travel, as pickles. Only between processes of one
+            host, and only when everything that feeds the pipeline is trusted.
+    """
+
+    def __init__(self, name: str, *flows: Flow[Any, Any], allow_pickle: bool = False) -> None:
+        """Take the flows; what is wrong with them together, ``plan`` says.
+
+        Raises:
+            WiringError: not a possible name, or something that is no flow.
+        """
+        place = caller()
+        try:
+            self.name = check_name(name)
+        except ValueError as error:
+            raise WiringError(f"Pipeline({name!r}): {error}", str(place)) from None
+        self.file = place.file
+        self.allow_pickle = allow_pickle
+        self._where = str(place)
+        self._flows: List[Flow[Any, Any]] = [as_flow(flow, place) for flow in flows]
+
+    def __repr__(self) -> str:
+        return f"<pipeline {self.name} {self._where}>"
+
+    @overload
+    def connect(self, source: Flow[Any, Any], target: Flow[Any, Any], *, port: str) -> None: ...
+    @overload
+    def connect(self, source: Flow[Any, X], target: Union[Flow[X, Any], Type[Handler[X, Any]]]) -> None: ...
+    @overload
+    def connect(self, source: Type[Any], target: Union[Flow[Any, Any], Type[Any]]) -> None: ...
+    def connect(self, source: Any, target: Any, *, port: str = "") -> None:
+        """The same as ``source >> target`` or ``source[port] >> target``, for wiring in a loop.
+
+        Raises:
+            WiringError: as ``>>``.
+        """
+        place = caller()
+        left = as_flow(source, place)
+        if port:
+            left = self._port(left, port, place)
+        self._flows.append(join(left, as_flow(target, place), place))
+
+    @staticmethod
+    def _port(source: Flow[Any, Any], port: str, place: Place) -> Flow[Any, Any]:
+        if isinstance(source, Node):
+            return source.port(port, place)
+        raise WiringError(f"{source!r} has no ports; name the stage that has", str(place))
+
+    def plan(self) -> Plan:
+        """All that a supervisor needs to run this, checked.
+
+        Raises:
+            WiringError: it cannot run as it is wired; says the file, the line and the cure.
+        """
+        plans: Dict[int, StagePlan] = {}
+        for flow in self._flows:
+            for node in flow.nodes:
+                if id(node) not in plans:
+                    plans[id(node)] = node.plan()
+        edges = [edge for flow in self._flows for edge in flow.edges]
+        return graph.plan(self.name, plans.values(), edges, where=self._where, allow_pickle=self.allow_pickle)
+
+    def run(self) -> int:
+        """Run it here until its sources are exhausted or Ctrl-C drains it, as ``penstock run`` does.
+
+        Returns:
+            The exit code: 0 after a clean drain; see ``penstock run --help``.
+
+        Raises:
+            WiringError: it cannot run as it is wired, or this is called while its file is imported.
+        """
+        place = importing()
+        if (
+            place is not None
+        ):  # each worker imports the file; were it to run the pipeline too, that would never end
+            raise WiringError(
+                'run() is called while the file is imported; put it under `if __name__ == "__main__":`',
+                str(place),
+            )
+        from penstock.runtime.run import run_foreground
+
+        return run_foreground(self.plan(), app=self.file)

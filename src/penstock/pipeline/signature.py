@@ -1,0 +1,250 @@
+"""What a stage's code takes and gives, read from its parameters and annotations.
+
+The worker asks once, before the first item; the wiring asks too, so that code which cannot be a stage is
+refused before anything starts. Annotations may be strings, may name what is imported for type checkers
+only, may be written for a newer Python: what cannot be resolved counts as ``Any`` and is never an error.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import inspect
+import sys
+import typing
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
+
+from penstock.errors import WiringError
+from penstock.pipeline.context import Context
+
+MANY = (collections.abc.Iterator, collections.abc.Generator)
+"""Return annotations that mean: each of these is one output. (A list is one output: the list.)"""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """How to call a function or class as a source, stage or sink."""
+
+    is_class: bool
+    """Make an instance first, without arguments; it is called with each item."""
+    is_generator: bool
+    """A call gives an iterator over outputs: it yields, or says ``-> Iterator[...]``."""
+    item: Optional[str]
+    """The parameter that takes the item, passed by position; ``None``: it takes none, like a source."""
+    item_optional: bool
+    """It has a default, so the code can be called without an item."""
+    item_type: Any
+    """What the item is decoded to; ``Any``: as it comes."""
+    output_type: Any
+    """What one output is; ``Any`` when not said."""
+    call_context: Optional[str]
+    """The parameter of the function (or ``__call__``) that takes the ``Context``, passed by name."""
+    setup_context: Optional[str] = None
+    """The same of ``setup``."""
+    teardown_context: Optional[str] = None
+    """The same of ``teardown``."""
+
+
+class Parameter(NamedTuple):
+    """One parameter, its annotation resolved."""
+
+    name: str
+    kind: Any
+    required: bool
+    type: Any
+    is_context: bool
+
+
+def describe(target: Callable[..., Any]) -> Signature:
+    """How to call ``target``, a function or a class.
+
+    Raises:
+        WiringError: it cannot be called with an item and a ``Context`` alone, or it is async.
+    """
+    if not isinstance(target, type):
+        return _describe_call(target, target, _parameters(target))
+    _refuse_class(target)
+    return _describe_call(
+        target,
+        target.__call__,
+        _parameters(target.__call__)[1:],
+        setup_context=_hook_context(target, "setup"),
+        teardown_context=_hook_context(target, "teardown"),
+    )
+
+
+def misfit(signature: Signature, kind: str) -> Optional[str]:
+    """Why code of this signature cannot be a ``kind``: the end of a sentence; ``None`` when it can."""
+    if kind != "source":
+        if signature.item is None:
+            return "takes no item; give it a parameter for one"
+        if kind == "sink" and signature.is_generator:
+            return "is a sink, but yields; what it yields would go nowhere: make it a @stage and wire it on"
+        return None
+    if signature.item is not None and not signature.item_optional:
+        context = f"annotate it `{signature.item}: Context` if that is what it is"
+        return f"is a source and makes items, but asks for {signature.item!r}; {context}"
+    if not signature.is_generator:
+        return "is a source, but yields nothing; use `yield` for each item, or say `-> Iterator[...]`"
+    return None
+
+
+def _describe_call(
+    target: Any, function: Callable[..., Any], parameters: List[Parameter], **hooks: Optional[str]
+) -> Signature:
+    """Describe the function that is called with each item."""
+    _refuse_async(function)
+    item = next((each for each in parameters if not each.is_context and _is_positional(each)), None)
+    _refuse_others(target.__name__, parameters, item)
+    is_generator, output_type = _output(function)
+    return Signature(
+        is_class=isinstance(target, type),
+        is_generator=is_generator,
+        item=item.name if item else None,
+        item_optional=item is not None and not item.required,
+        item_type=item.type if item else Any,
+        output_type=output_type,
+        call_context=_context(parameters),
+        **hooks,
+    )
+
+
+def _hook_context(target: type, hook: str) -> Optional[str]:
+    """The name of the context parameter of ``setup`` or ``teardown``."""
+    function = getattr(target, hook, None)
+    if function is None:
+        return None
+    _refuse_async(function)
+    parameters = _parameters(function)[1:]
+    _refuse_others(f"{target.__name__}.{hook}", parameters, None)
+    return _context(parameters)
+
+
+# ----------------------------------------------------------------------------------------- refusals
+
+
+def _refuse_class(target: type) -> None:
+    if not any("__call__" in vars(each) for each in target.__mro__):
+        raise WiringError(
+            f"the class {target.__name__} has no __call__, which would get each item; write one"
+        )
+    for each in _parameters(target):
+        if each.required:
+            raise WiringError(
+                f"{target.__name__}() needs {each.name!r}, but a stage's class is made without arguments;"
+                " give it a default, or get what it needs in setup()"
+            )
+
+
+def _refuse_async(function: Callable[..., Any]) -> None:
+    inner = inspect.unwrap(function)
+    if inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner):
+        raise WiringError(
+            f"{inner.__qualname__} is async, and a stage is a plain function: it has its process for itself;"
+            " call asyncio.run() inside it where a library leaves no choice"
+        )
+
+
+def _refuse_others(name: str, parameters: List[Parameter], item: Optional[Parameter]) -> None:
+    """Nothing but the item and one context, in this order, can be passed."""
+    for place, each in enumerate(parameters):
+        if each.is_context and item is not None and place < parameters.index(item):
+            raise WiringError(f"{name} must take its item first: ({item.name}, {each.name}: Context)")
+        spare = each is not item and each.name != _context(parameters)
+        if spare and each.required:
+            allowed = "an item and a Context" if item else "a Context"
+            raise WiringError(
+                f"{name} asks for {each.name!r}, but all it can have is {allowed};"
+                f" give it a default, or annotate it `{each.name}: Context`"
+            )
+
+
+# --------------------------------------------------------------------------------------- parameters
+
+
+def _parameters(function: Callable[..., Any]) -> List[Parameter]:
+    """All parameters; what C code does not tell is taken to be one item."""
+    try:
+        found = _inspect(function).parameters.values()
+    except ValueError:
+        return [Parameter("item", inspect.Parameter.POSITIONAL_ONLY, True, Any, False)]
+    return [_parameter(each, _names(function)) for each in found]
+
+
+def _inspect(function: Callable[..., Any]) -> inspect.Signature:
+    if sys.version_info >= (3, 14):  # annotations are computed when asked for; a missing name must not raise
+        import annotationlib
+
+        return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF)
+    return inspect.signature(function)
+
+
+def _names(function: Callable[..., Any]) -> Dict[str, Any]:
+    """What names in the annotations of ``function`` refer to."""
+    return getattr(inspect.unwrap(function), "__globals__", {})
+
+
+def _parameter(found: inspect.Parameter, names: Dict[str, Any]) -> Parameter:
+    annotation = found.annotation
+    resolved = _resolve(annotation, names)
+    by_name = found.kind in {found.POSITIONAL_OR_KEYWORD, found.KEYWORD_ONLY}
+    is_variadic = found.kind in {found.VAR_POSITIONAL, found.VAR_KEYWORD}
+    required = found.default is found.empty and not is_variadic
+    is_context = by_name and _is_context(annotation, resolved)
+    return Parameter(found.name, found.kind, required, resolved, is_context)
+
+
+def _is_positional(parameter: Parameter) -> bool:
+    return parameter.kind not in {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
+
+
+def _context(parameters: List[Parameter]) -> Optional[str]:
+    return next((each.name for each in parameters if each.is_context), None)
+
+
+def _is_context(annotation: Any, resolved: Any) -> bool:
+    """Ours by identity; by its name only where the name is imported for type checkers alone."""
+    if resolved is Any:
+        text = annotation if isinstance(annotation, str) else getattr(annotation, "__forward_arg__", "")
+        return bool(text.strip("'\"").rpartition(".")[2] == Context.__name__)
+    return resolved is Context or set(typing.get_args(resolved)) == {Context, type(None)}
+
+
+# -------------------------------------------------------------------------------------- annotations
+
+
+def _resolve(annotation: Any, names: Dict[str, Any]) -> Any:
+    """The type an annotation means; ``Any`` when there is none or it cannot be told here.
+
+    One by one: asked for all of a function's hints at once, Python gives none when one does not resolve.
+    """
+    if annotation is inspect.Signature.empty:
+        return Any
+    holder = SimpleNamespace(__annotations__={"it": annotation})
+    try:
+        resolved = typing.get_type_hints(holder, names, include_extras=True)["it"]
+    except Exception:  # noqa: BLE001  (annotations are the user's code: anything can happen in them)
+        return Any
+    return Any if isinstance(resolved, typing.TypeVar) else resolved
+
+
+def _output(function: Callable[..., Any]) -> Tuple[bool, Any]:
+    """Whether a call gives many outputs, and the type of one."""
+    try:
+        annotation = _inspect(function).return_annotation
+    except ValueError:
+        return False, Any
+    resolved = _resolve(annotation, _names(function))
+    says_many = typing.get_origin(resolved) in MANY or resolved in MANY
+    if says_many or inspect.isgeneratorfunction(inspect.unwrap(function)):
+        return True, (typing.get_args(resolved) or (Any,))[0]
+    return False, _without_none(resolved)
+
+
+def _without_none(resolved: Any) -> Any:
+    """``Optional[X]`` as an output is ``X``: for ``None`` nothing is sent."""
+    arguments = typing.get_args(resolved)
+    if type(None) not in arguments:
+        return resolved
+    return Union[tuple(each for each in arguments if each is not type(None))]
