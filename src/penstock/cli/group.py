@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any, Iterable, NamedTuple, Sequence
+from typing import Any, Iterable, Mapping, NamedTuple, Sequence
 
 import click
 
@@ -23,16 +23,27 @@ class Verb(NamedTuple):
 class VerbCommand(click.Command):
     """A command whose help shows what to type before it explains the options."""
 
-    def __init__(self, *arguments: Any, examples: Sequence[str] = (), **settings: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        examples: Sequence[str] = (),
+        terms: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+        **settings: Any,
+    ) -> None:
+        """``terms``: words and what they mean, under a heading each."""
         super().__init__(*arguments, **settings)
         self.examples = examples
+        self.terms = terms or {}
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the purpose, then the examples."""
+        """Write the purpose, the examples, the terms."""
         super().format_help_text(ctx, formatter)
         if self.examples:
             with formatter.section("Examples"):
                 formatter.write_text("\b\n" + "\n".join(self.examples))
+        for heading, words in self.terms.items():
+            with formatter.section(heading):
+                formatter.write_dl(words)
 
 
 class VerbFamily(VerbCommand, click.Group):

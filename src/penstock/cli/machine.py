@@ -10,6 +10,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from penstock.cli.figures import size
 from penstock.cli.finding import BAD, DOUBTFUL, GOOD, Finding
 from penstock.runtime import boot, rundir
 
@@ -149,15 +150,6 @@ def installed(name: str) -> str | None:
 def dotted(version: tuple[int, ...]) -> str:
     """``(0, 18, 6)`` as ``"0.18.6"``."""
     return ".".join(map(str, version))
-
-
-def size(count: float) -> str:
-    """Bytes for people: ``24.0 GB``."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
 
 
 def _statvfs(path: str) -> os.statvfs_result:

@@ -38,6 +38,25 @@ def state_option(command: Command) -> Command:
     )(command)
 
 
+def timeout_option(command: Command) -> Command:
+    """``--timeout 30s``: how long to wait; a number without a unit is refused."""
+    return click.option(
+        "--timeout",
+        metavar="TIME",
+        callback=_seconds,
+        help="How long to wait, like 30s or 2m.  [default: for ever]",
+    )(command)
+
+
+def _seconds(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
+    from penstock.pipeline.duration import seconds
+
+    try:
+        return None if text is None else seconds(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 def app_argument(command: Command) -> Command:
     """``APP``: the file that declares the pipeline, and its name when there are several."""
     return click.argument("app", metavar="[APP.PY[:PIPELINE]]", default="app.py")(command)

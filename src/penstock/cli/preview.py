@@ -5,7 +5,7 @@ from __future__ import annotations
 import pprint
 from typing import TYPE_CHECKING, Any
 
-from penstock.cli.machine import size
+from penstock.cli.figures import size
 from penstock.errors import PeerError
 
 if TYPE_CHECKING:

@@ -28,10 +28,11 @@ def find(given: Path | None, name: str | None) -> Path:
         return next(iter(found.values()))
     if found:
         raise NotRunning(f"there are several pipelines: {', '.join(sorted(found))}; say which with -p NAME")
-    known = ", ".join(sorted(here | _running(None)))
-    wanted = f"pipeline {name!r}" if name else "a pipeline"
-    hint = f"there is {known}" if known else "go to the directory of its app file, or say --state DIR"
-    raise NotRunning(f"nothing is known here of {wanted}; {hint}")
+    known = sorted(here | _running(None))
+    hint = f"there is {', '.join(known)}" if known else "go to where its app file is, or say --state DIR"
+    if name:
+        raise NotRunning(f"{name} was never run from this directory and is not running; {hint}")
+    raise NotRunning(f"no pipeline was run from this directory and none is running; {hint}")
 
 
 def _here() -> dict[str, Path]:

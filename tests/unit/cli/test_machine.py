@@ -90,13 +90,6 @@ def test_what_dead_runs_left_is_named() -> None:
     assert (found.verdict, "demo-12ab34" in found.text) == (DOUBTFUL, True)
 
 
-@pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 B"), (999, "999 B"), (19_268_608, "19.3 MB"), (25_000_000_000, "25.0 GB")]
-)
-def test_sizes_are_for_people(count: int, text: str) -> None:
-    assert machine.size(count) == text
-
-
 def test_all_of_this_machine_can_be_looked_at_before_any_run_directory_exists(tmp_path: Path) -> None:
     findings = machine.examine(str(tmp_path / "not" / "yet"), [])
     assert {"system", "python", "pyzmq", "msgspec", "shared memory", "run directory", "open files"} <= {

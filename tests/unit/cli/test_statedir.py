@@ -52,5 +52,5 @@ def test_what_lies_here_is_meant_before_what_runs_elsewhere(monkeypatch: pytest.
 
 def test_nothing_known_says_what_there_is() -> None:
     ran_here("demo")
-    with pytest.raises(NotRunning, match="nothing is known here of pipeline 'dmeo'; there is demo"):
+    with pytest.raises(NotRunning, match=r"dmeo was never run from this directory .*; there is demo"):
         statedir.find(None, "dmeo")

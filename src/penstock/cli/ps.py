@@ -1,0 +1,113 @@
+"""``penstock ps``: the workers of the running pipelines, and where their items are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from penstock.cli import figures, terminal
+from penstock.cli.document import document
+from penstock.cli.group import VerbCommand
+from penstock.cli.options import json_option, pipeline_option
+from penstock.cli.table import table
+from penstock.runtime import client
+
+WORKERS = ("WORKER", "STATE", "BUSY", "ITEMS", "FAILED", "RESTARTS", "PID", "PYTHON")
+LINKS = ("LINK", "SENT", "DONE", "IN FLIGHT", "WAITING", "AGAIN", "DEAD")
+
+TROUBLE = ("restarting", "dying", "failed")
+"""States that make the exit code 1. (Starting and draining are on their way to something good.)"""
+
+Answer = dict[str, Any]
+
+
+@click.command(cls=VerbCommand, examples=["penstock ps", "penstock ps -p demo --json"])
+@pipeline_option
+@click.option("-q", "--quiet", is_flag=True, help="Only the names of the workers, one a line.")
+@json_option
+def ps(name: str | None, quiet: bool, as_json: bool) -> int:
+    """Show stages and their workers.
+
+    All pipelines that run on this machine, or the one named. Exit code 1 when a worker is being restarted,
+    3 when nothing runs.
+    """
+    runs = [client.find(name)] if name else client.runs() or [client.find()]
+    answers = [client.call(run, "ps") for run in runs]
+    if as_json:
+        terminal.data(document("ps", pipelines=[_without_schema(answer) for answer in answers]))
+    elif quiet:
+        terminal.data("\n".join(worker["worker"] for answer in answers for worker in workers(answer)))
+    else:
+        terminal.data("\n\n\n".join(map(about, answers)))
+    return int(any(in_trouble(answer) for answer in answers))
+
+
+def about(answer: Answer) -> str:
+    """One pipeline for people: its workers, its links, the line that adds up."""
+    stages = table(
+        [row for stage in answer["stages"] for row in _stage(stage)], WORKERS, right=[2, 3, 4, 5, 6]
+    )
+    links = table([_link(link) for link in answer["links"]], LINKS, right=[1, 2, 3, 4, 5, 6])
+    return "\n".join([_head(answer), "", *stages, "", *links, "", figures.last_line(answer["totals"])])
+
+
+def workers(answer: Answer) -> Iterator[Answer]:
+    """All replicas of a pipeline, upstream first."""
+    for stage in answer["stages"]:
+        yield from stage["replicas"]
+
+
+def in_trouble(answer: Answer) -> bool:
+    """Whether somebody should look at it."""
+    return answer["state"] in TROUBLE or any(worker["state"] in TROUBLE for worker in workers(answer))
+
+
+def _head(answer: Answer) -> str:
+    state = _state(answer["state"], good="running")
+    uptime = figures.duration(answer["uptime"])
+    rest = terminal.dim(f"{answer['run']}   pid {answer['pid']}")
+    return f"{terminal.strong(answer['pipeline'])}   {state} for {uptime}   {rest}"
+
+
+def _stage(stage: Answer) -> list[list[str]]:
+    """A row for each replica, or one for a stage that is through."""
+    return [_worker(worker) for worker in stage["replicas"]] or [[stage["name"], "finished", *[""] * 6]]
+
+
+def _worker(worker: Answer) -> list[str]:
+    state = _state(worker["state"], good="ready")
+    if "pid" not in worker:
+        return [
+            worker["worker"],
+            f"{state} in {worker['restart_in']:.1f} s",
+            *[""] * 3,
+            str(worker["restarts"]),
+            "",
+            "",
+        ]
+    return [
+        worker["worker"],
+        state,
+        f"{worker['busy']:.0%}",
+        figures.number(worker["items"]),
+        figures.number(worker["failures"]),
+        str(worker["restarts"]),
+        str(worker["pid"]),
+        worker["python"],
+    ]
+
+
+def _link(link: Answer) -> list[str]:
+    counts = ("sent", "settled", "in_flight", "waiting", "again", "dead")
+    return [link["link"], *(figures.number(link[name]) for name in counts)]
+
+
+def _state(state: str, *, good: str) -> str:
+    colour = terminal.good if state == good else terminal.bad if state in TROUBLE else terminal.doubtful
+    return colour(state)
+
+
+def _without_schema(answer: Answer) -> Answer:
+    return {key: value for key, value in answer.items() if key != "schema"}
