@@ -82,6 +82,7 @@ class Sender:
         self.stride = 1
         """After so many more items, whoever makes them looks at the sockets again."""
         self._eager = eager
+        self._alarmed = False
         self._number = number
         self._arena = arena
         self._words = words
@@ -158,6 +159,10 @@ class Sender:
             mine = (blame[1], blame[2]) if blame is not None and blame[0] == link.id else None
             self._bury_all(link, link.ledger.lose(peer, cause, mine, self._clock()))
         self._arena.forget(peer)
+
+    def alarm(self) -> None:
+        """Have whoever makes items look at the sockets after every one: there is news for it."""
+        self._alarmed = True
 
     def end(self) -> None:
         """Tell the receivers that this was all. Twice is fine."""
@@ -245,7 +250,7 @@ class Sender:
             self._send(link, offer.receiver, cargo)
         link.limit = credit.backlog()
         wanted = min(link.limit, credit.trigger()) if self._eager and self.stride <= HURRIED else link.limit
-        outbox.ring(wanted, self.stride)
+        outbox.ring(wanted, 0 if self._alarmed else self.stride)
         self._note(link)
 
     def _send(self, link: Link, receiver: int, cargo: Cargo) -> None:

@@ -16,6 +16,7 @@ from penstock.link.sender import Link
 from penstock.message.arena import Arena
 from penstock.message.codec import Encoder
 
+Out = Callable[[Any, Optional[Inbound], str, int], bool]
 Chooser = Union[Callable[[Any], Any], str]
 
 
@@ -78,24 +79,20 @@ class Emitter:
         self._ports = ports
         self.children: Dict[str, int] = {}
         """How many items each port has got from the item in hand; cleared with every new one."""
-        default = ports.get("", Port())
-        self._only: Optional[Link] = default.copies[0] if len(default.copies) == 1 and not default.routes else None
-        self._default = default
-
-    def out(self, value: Any, parent: Optional[Inbound], origin: str, number: int) -> bool:
-        """Put ``value`` on the default port as the item ``origin:number``; whether it is time to ``pump``.
+        self._default = default = ports.get("", Port())
+        self.out: Out = self._out
+        """Put a value on the default port as the item ``origin:number``, made from a parent; answers
+        whether it is time to ``pump``.
 
         Raises:
             UnsupportedType: it cannot travel.
             WiringError: a route does not know where to.
         """
-        encoder = self._encoder
-        payload = encoder.encode(value)
-        if self._only is not None and not encoder.slots and not encoder.frames:
-            if parent is not None:
-                parent.emitted += 1
-            return self._only.put(parent, origin, number, payload)
-        return self._put(self._default, value, payload, parent, origin, number)
+        if len(default.copies) == 1 and not default.routes:
+            self.out = _straight(self._out, encoder, default.copies[0])
+
+    def _out(self, value: Any, parent: Optional[Inbound], origin: str, number: int) -> bool:
+        return self._put(self._default, value, self._encoder.encode(value), parent, origin, number)
 
     def emit(self, port: str, value: Any, parent: Optional[Inbound], origin: str) -> bool:
         """Put ``value`` on ``port`` as the next child of the item ``origin``; whether it is time to ``pump``.
@@ -139,3 +136,18 @@ class Emitter:
             parent.emitted += len(targets)
         alarms = [link.put(parent, origin, number, payload, extras) for link in targets]
         return True in alarms
+
+
+def _straight(out: Out, encoder: Encoder, link: Link) -> Out:
+    """``out`` for the one link that most stages have: the hot path, so names are bound once."""
+    flat, put = encoder.flat, link.put
+
+    def straight(value: Any, parent: Optional[Inbound], origin: str, number: int) -> bool:
+        payload = flat(value)
+        if payload is None:
+            return out(value, parent, origin, number)
+        if parent is not None:
+            parent.emitted += 1
+        return put(parent, origin, number, payload)
+
+    return straight

@@ -177,9 +177,11 @@ class Exchange:
     def _drain(self, _: control.Drain) -> None:
         self.draining = True
         self.receiver.leave()
+        self.sender.alarm()
         self.interrupt_source()
 
     def _stop(self, _: control.Stop) -> None:
         self.draining = self.stopping = True
+        self.sender.alarm()
         self.interrupt_source()
 

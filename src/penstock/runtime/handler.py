@@ -15,7 +15,7 @@ from penstock.errors import Reject, Retry, WiringError
 from penstock.message.envelope import Failure
 from penstock.message.shape import converter
 from penstock.pipeline.context import Context
-from penstock.pipeline.options import seconds
+from penstock.pipeline.duration import seconds
 from penstock.pipeline.signature import Signature, describe
 
 TRACEBACK = 16_000
@@ -31,7 +31,7 @@ class Handler:
         self.signature: Signature = describe(target)
         self._object: Any = target
         self._convert = converter(self.signature.item_type)
-        self.wants_context = self.signature.context is not None
+        self.wants_context = self.signature.call_context is not None
         self.call: Callable[[Any], Any] = _unready
         """Set by ``setup``."""
 
@@ -53,14 +53,14 @@ class Handler:
         Raises:
             WiringError: it makes nothing to iterate over.
         """
-        name = self.signature.context
+        name = self.signature.call_context
         made = self._object(**{name: self._context}) if name else self._object()
         if made is None or not hasattr(made, "__iter__"):
             raise WiringError(f"a source yields its items; {self._target.__qualname__} returned {type(made).__name__}")
         return iter(made)
 
     def _bind(self) -> Callable[[Any], Any]:
-        function, name, context, convert = self._object, self.signature.context, self._context, self._convert
+        function, name, context, convert = self._object, self.signature.call_context, self._context, self._convert
         if name is None and convert is None:
             return function  # type: ignore[no-any-return]
         if name is None:

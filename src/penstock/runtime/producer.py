@@ -63,11 +63,12 @@ class Producer:
             if value is not None:
                 alarm = out(value, None, origin, number)
                 number += 1
-                words[page.ITEMS] = number
                 if alarm:
+                    words[page.ITEMS] = number
                     exchange.pump()
-            if exchange.draining:
-                break
+                    if exchange.draining:
+                        break
+        words[page.ITEMS] = number
 
     def _allow_interrupts(self, made: Any) -> None:
         """Only a generator can be interrupted safely: its frame shows whether it holds an item or waits."""
