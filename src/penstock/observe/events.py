@@ -157,8 +157,8 @@ class WorkerDied(WorkerEvent):
     cause: str
     restart_after: float | None
     """Seconds until it is started again; ``None``: it is not."""
-    tail: str = ""
-    """The last lines of its log, where they may tell more than the cause."""
+    details: str = ""
+    """Lines that tell more than the cause: the user's traceback, or the last of its log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,16 +40,15 @@ class LinkCount:
     """With receivers, not finished yet."""
     bytes: int = 0
 
-    def __iadd__(self, other: LinkCount) -> LinkCount:
+    def add(self, other: LinkCount) -> None:
+        """Add ``other``, number by number."""
         for each in fields(self):
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
-        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """The last line of a run. ``entered = through + in_flight + unfinished + lost + dead``, where one item
-    stays one item; see ``total`` for pipelines that make many of one."""
+    """The last line of a run; how it is counted is said at ``total``."""
 
     entered: int = 0
     """Items that sources have sent."""
@@ -79,7 +78,9 @@ class Account:
 
     def keep(self, reading: Reading, remains: Remains) -> None:
         """A worker has ended: these were its last numbers."""
-        name = {Remains.NONE: "lost", Remains.GIVEN_BACK: "given_back", Remains.UNFINISHED: "unfinished"}[remains]
+        name = {Remains.NONE: "lost", Remains.GIVEN_BACK: "given_back", Remains.UNFINISHED: "unfinished"}[
+            remains
+        ]
         for link, count in self._sent(reading).items():
             rest, count.in_flight, count.waiting = count.in_flight, 0, 0
             setattr(count, name, rest)
@@ -110,8 +111,7 @@ class Account:
 
     @staticmethod
     def _add(counts: dict[int, LinkCount], link: int, count: LinkCount) -> None:
-        counts.setdefault(link, LinkCount())
-        counts[link] += count
+        counts.setdefault(link, LinkCount()).add(count)
 
 
 def _out_count(words: Sequence[int]) -> LinkCount:
@@ -128,18 +128,19 @@ def _out_count(words: Sequence[int]) -> LinkCount:
 
 
 def total(plan: Plan, counts: dict[int, LinkCount]) -> Totals:
-    """The run in one line.
+    """The run in one line: entered = through + in flight + unfinished + lost + dead.
 
     What enters is counted at the sources; where a source copies to several links, once. Settling is end to
     end, so what is settled there is through, less the items for which a letter was written further down.
-    (A link with twice as many items as entered carries parts of items: a dead part is no dead item.)
+    So it adds up while one item stays one. (A link with twice as many items as entered carries parts of
+    items: a dead part is no dead item.)
     """
     ours = {stage.name for stage in plan.stages if stage.kind == "source"}
     first = LinkCount()
     for stage in ours:
         for outlet in outlets(plan, stage):
             group = [counts[link.id] for link in outlet.links]
-            first += group_count(group, copied=outlet.by is None)
+            first.add(group_count(group, copied=outlet.by is None))
     behind = [counts[link.id] for link in plan.links if link.source not in ours]
     entered = first.sent - first.given_back
     whole = sum(count.dead for count in behind if count.sent - count.given_back < 2 * entered)
@@ -159,7 +160,7 @@ def group_count(group: Sequence[LinkCount], *, copied: bool) -> LinkCount:
     if copied:
         return min(group, key=lambda count: count.settled, default=found)
     for count in group:
-        found += count
+        found.add(count)
     return found
 
 

@@ -4,8 +4,8 @@
 
 It ties the worker's life to its supervisor's, sees that this interpreter can run a worker at all, makes the
 very ``penstock`` that this file belongs to importable (and nothing else of the supervisor's environment),
-and hands over to ``worker.main``. Only the standard library is at hand here. The syntax must be readable
-by any Python 3, or an old one could not even say that it is too old.
+and hands over to ``worker.main``. Only the standard library is at hand here, and the syntax is that of
+Python 3.6, or an old one could not even say that it is too old.
 """
 
 import os
@@ -48,24 +48,20 @@ def check_interpreter() -> None:
     """This must be a CPython that is new enough."""
     name, version = sys.implementation.name, sys.version.split()[0]
     if name != "cpython" or sys.version_info < OLDEST:
-        fault("%s is %s %s; stages need CPython %d.%d or newer" % ((sys.executable, name, version) + OLDEST))
+        oldest = ".".join(map(str, OLDEST))
+        fault(f"{sys.executable} is {name} {version}; stages need CPython {oldest} or newer")
 
 
 def check_packages() -> None:
-    """pyzmq and msgspec must be there, and new enough."""
+    """What a worker needs must be there, and new enough."""
     for module, package, least in NEEDS:
-        need = "%s>=%s" % (package, ".".join(map(str, least)))
+        cure = f"{sys.executable} -m pip install '{package}>={'.'.join(map(str, least))}'"
         try:
             version = getattr(__import__(module), "__version__", "0")
         except ImportError as error:
-            fault("%s has no usable %s (%s); install it there: %s" % (sys.executable, package, error, pip(need)))
+            fault(f"{sys.executable} has no usable {package} ({error}); install it there: {cure}")
         if numbers(version) < least:
-            fault("%s has %s %s, which is too old; update it there: %s" % (sys.executable, package, version, pip(need)))
-
-
-def pip(need: str) -> str:
-    """The command that installs ``need`` here."""
-    return "%s -m pip install '%s'" % (sys.executable, need)
+            fault(f"{sys.executable} has {package} {version}, which is too old; update it there: {cure}")
 
 
 def numbers(version: str) -> tuple:  # type: ignore[type-arg]
@@ -94,7 +90,8 @@ def adopt_package() -> None:
     spec = importlib.util.spec_from_file_location(
         "penstock", os.path.join(package, "__init__.py"), submodule_search_locations=[package]
     )
-    assert spec is not None and spec.loader is not None
+    assert spec is not None, "the package lies where this file lies"
+    assert spec.loader is not None
     sys.modules["penstock"] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
 

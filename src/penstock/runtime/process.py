@@ -106,13 +106,23 @@ class Child:
         if self._pidfd >= 0:
             _kill_group(self.pid)
 
+    def abandon(self) -> None:
+        """Kill it and wait for it here and now; nobody is told."""
+        if self._pidfd >= 0:
+            _kill_group(self.pid)
+            self._process.wait()
+            self._let_go()
+
     def _ended(self) -> None:
         # Its group goes first: until it is reaped its number cannot be given to anybody else.
         _kill_group(self.pid)
+        self._let_go()
+        self._on_exit(self._process.wait())
+
+    def _let_go(self) -> None:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         self._pidfd = -1
-        self._on_exit(self._process.wait())
 
 
 def _kill_group(pid: int) -> None:

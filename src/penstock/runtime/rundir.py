@@ -35,7 +35,7 @@ CONTROL = "control.sock"
 
 
 def base_dir(chosen: str | None) -> str:
-    """Where run directories are made: ``chosen``, else on /dev/shm, else where there is no such thing, /tmp."""
+    """Where run directories are made: ``chosen``, else on /dev/shm, else (there is none) in /tmp."""
     if chosen:
         return os.path.abspath(chosen)
     parent = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()  # noqa: S108  checked below
@@ -53,7 +53,8 @@ def secure(base: str) -> None:
         found = os.lstat(base)
     except OSError as error:
         raise EnvironmentFault(
-            f"the directory for runs, {base}, cannot be made: {error.strerror}; set PENSTOCK_RUN_DIR to another place"
+            f"the directory for runs, {base}, cannot be made: {error.strerror}; "
+            "set PENSTOCK_RUN_DIR to another place"
         ) from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise EnvironmentFault(f"{base} is not a directory of yours; set PENSTOCK_RUN_DIR to another place")
@@ -106,7 +107,9 @@ class RunDir:
                 os.mkdir(self.path, 0o700)
                 self._lock = os.open(self._file("run.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except OSError as error:
-                raise EnvironmentFault(f"the run directory {self.path} cannot be made: {error.strerror}") from None
+                raise EnvironmentFault(
+                    f"the run directory {self.path} cannot be made: {error.strerror}"
+                ) from None
             fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def describe(self, **facts: object) -> None:

@@ -21,7 +21,7 @@ def who(worker: Worker) -> dict[str, Any]:
 
 def bury(turn: Turn, worker: Worker, death: Death) -> None:
     """All that follows from the end of ``worker``, which is no longer in the roster."""
-    why = "" if worker.finished else cause(death, worker.condemned)
+    why = "" if worker.finished else worker.error or cause(death, worker.condemned)
     _announce(turn, worker, why, death.blame)
     if worker.finished or worker.told >= Goal.STOP:
         turn.report(events.WorkerEnded(**who(worker)))
@@ -51,8 +51,8 @@ def _replace(turn: Turn, worker: Worker, why: str, death: Death) -> None:
     pause = None if leaves or failure else record.pause()
     if pause is not None:
         turn.seats[worker.seat] = Seat(record, turn.now + pause)
-    tail = death.tail if worker.ready_at is None and not worker.error else ""
-    turn.report(events.WorkerDied(**who(worker), cause=why, restart_after=pause, tail=tail))
+    details = worker.traceback if worker.error else death.tail if worker.ready_at is None else ""
+    turn.report(events.WorkerDied(**who(worker), cause=why, restart_after=pause, details=details))
     ownerless = stage.is_source and pause is None
     turn.do(action.Retire(worker.number, Remains.UNFINISHED if ownerless else Remains.GIVEN_BACK))
     if failure and stage.is_source and worker.permanent and worker.ready_at is not None:
@@ -84,19 +84,18 @@ def _mourn_source(turn: Turn, worker: Worker, why: str, *, again: bool) -> None:
 def _verdict(stage: Stage, worker: Worker, record: Record, why: str, death: Death) -> Failure | None:
     """Why the run is to be given up; ``None``: the replica is started again."""
     where = f"{stage.where}: " if stage.where else ""
-    said = worker.error or why
     last = f"\n{death.tail}" if death.tail and not worker.error else ""
     if death.fault:
         return Failure(f"{where}{stage.name} cannot run: {death.fault}", environment=True)
     if worker.permanent:
         verb = "cannot run" if worker.ready_at is None else "failed"
-        return Failure(f"{where}{worker.label} {verb}: {said}", worker.traceback)
+        return Failure(f"{where}{worker.label} {verb}: {why}", worker.traceback)
     if not stage.was_ready and worker.condemned:
         return Failure(f"{where}{worker.label} {why}{last}")
     if not stage.was_ready and stage.failed_starts >= min(START_TRIES, stage.max_restarts + 1):
         tries = "" if stage.failed_starts == 1 else f" {stage.failed_starts} times"
-        return Failure(f"{where}{worker.label} failed to start{tries}: {said}{last}", worker.traceback)
+        return Failure(f"{where}{worker.label} failed to start{tries}: {why}{last}", worker.traceback)
     if record.spent(stage.max_restarts):
         deaths = f"died {len(record.deaths)} times within a minute of work, the last time of"
-        return Failure(f"{where}{worker.label} {deaths}: {said}{last}", worker.traceback)
+        return Failure(f"{where}{worker.label} {deaths}: {why}{last}", worker.traceback)
     return None

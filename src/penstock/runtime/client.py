@@ -1,0 +1,154 @@
+"""Runs in the command line: finds the pipelines that run on this machine, and asks them. Imports little."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from penstock.errors import EnvironmentFault, NotRunning, PenstockError, PipelineFailed, TimedOut, UserError
+from penstock.runtime import rundir
+
+PATIENCE = 5.0
+"""Seconds in which a run that has just been started must take calls."""
+_PAUSE = 0.02
+
+
+class Run(NamedTuple):
+    """A pipeline that runs on this machine."""
+
+    run: str
+    """Unique: the name of its run directory."""
+    pipeline: str
+    pid: int
+    started: float
+    """Seconds since 1970."""
+    app: str
+    """Its app file; empty when there is none."""
+    state_dir: str
+    path: str
+    """Its run directory."""
+
+
+class RunGone(NotRunning):
+    """The run ended before it answered."""
+
+
+def runs() -> list[Run]:
+    """All that run here, the oldest first."""
+    base = _base()
+    try:
+        names = os.listdir(base)
+    except OSError:
+        return []
+    found = [run for name in names if (run := _read(os.path.join(base, name)))]
+    return sorted(found, key=lambda run: run.started)
+
+
+def find(name: str | None = None) -> Run:
+    """The run of pipeline ``name`` (or with that run id), or the only one there is.
+
+    Raises:
+        NotRunning: there is none, or several and it is not clear which.
+    """
+    found = runs()
+    if name is not None:
+        named = [run for run in found if name in {run.pipeline, run.run}]
+        return _only(named, f"{name} is not running here{_instead(found)}")
+    return _only(found, "no pipeline is running here; start one with `penstock run app.py`")
+
+
+def call(run: Run, verb: str, /, **arguments: Any) -> dict[str, Any]:
+    """Ask ``run`` one thing; the answer.
+
+    Raises:
+        NotRunning: it has ended.
+        PenstockError: it refused; the message says why, and ``exit_code`` which kind of no it is.
+    """
+    with _ask(run, {"verb": verb, **arguments}) as line:
+        text = line.makefile("rb").readline()
+    if not text:
+        raise RunGone(f"{run.pipeline} ended before it answered")
+    answer: dict[str, Any] = json.loads(text)
+    if not answer["ok"]:
+        raise _refusal(answer)
+    result: dict[str, Any] = answer["result"]
+    return result
+
+
+def follow(run: Run) -> Iterator[dict[str, Any]]:
+    """The events of ``run`` as they come, until it ends.
+
+    Raises:
+        NotRunning: it has ended already.
+    """
+    with _ask(run, {"verb": "events"}) as line, line.makefile("rb") as lines:
+        for text in lines:
+            yield json.loads(text)
+
+
+def _base() -> str:
+    """As ``Settings.read`` has it; that needs dataclasses, which cost half of what a quick verb may take."""
+    return rundir.base_dir(os.environ.get("PENSTOCK_RUN_DIR") or None)
+
+
+def _read(path: str) -> Run | None:
+    try:
+        with open(os.path.join(path, "run.json"), encoding="utf-8") as file:
+            told = json.load(file)
+    except (OSError, ValueError):
+        return None
+    if not rundir.is_alive(path):
+        return None
+    return Run(
+        told["run"], told["pipeline"], told["pid"], told["started"], told["app"], told["state_dir"], path
+    )
+
+
+def _only(found: list[Run], none: str) -> Run:
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise NotRunning(none)
+    listed = ", ".join(run.run for run in found)
+    raise NotRunning(f"{len(found)} pipelines are running here: {listed}; say which with -p NAME")
+
+
+def _instead(found: list[Run]) -> str:
+    names = ", ".join(sorted({run.pipeline for run in found}))
+    return f"; what runs is {names}" if names else ""
+
+
+def _ask(run: Run, question: dict[str, Any]) -> socket.socket:
+    line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _connect(line, run)
+        line.sendall(json.dumps(question).encode() + b"\n")
+    except OSError as error:
+        line.close()
+        raise RunGone(f"{run.pipeline} does not answer: {error.strerror or error}") from None
+    return line
+
+
+def _connect(line: socket.socket, run: Run) -> None:
+    """A run that has just been started may not take calls yet; one that is held will."""
+    path = os.path.join(run.path, rundir.CONTROL)
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            line.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            if time.monotonic() > until or not rundir.is_alive(run.path):
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+def _refusal(answer: dict[str, Any]) -> PenstockError:
+    kinds = (UserError, EnvironmentFault, TimedOut, NotRunning, PipelineFailed)
+    kind = next((kind for kind in kinds if kind.exit_code == answer["code"]), PenstockError)
+    return kind(answer["error"])

@@ -1,0 +1,245 @@
+"""Runs in the supervisor: a run as its user sees it in the terminal. Talk goes to stderr, stdout is for data.
+
+      demo   3 stages   4 workers
+      camera      1/1 ready   0.2 s
+      normalise   2/2 ready   0.3 s
+      train       1/1 ready   0.2 s
+      12:01:07   1,912 items/s   36 GB/s   in flight 24   dead 0          <- rewritten each second
+
+On a terminal the last line is rewritten in place and events scroll by above it. Elsewhere (a log of CI, a
+container) a line is written every few seconds, and none while nothing changes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import singledispatchmethod
+from typing import TextIO
+
+from penstock.observe import events
+from penstock.pipeline.plan import Plan
+from penstock.runtime import statement
+from penstock.runtime.account import LinkCount, Totals
+from penstock.runtime.gauge import Pace
+from penstock.runtime.statement import duration, number, size
+
+REPEATS = 5
+"""So many notices of one kind are shown; the rest are counted. A thousand dead letters are one story."""
+_BOLD, _DIM, _RED, _GREEN, _YELLOW = "1", "2", "31", "32", "33"
+
+
+class Console:
+    """Writes lines, and on a terminal keeps one line at the bottom up to date."""
+
+    def __init__(
+        self, plan: Plan, out: TextIO, *, environ: Mapping[str, str], now: Callable[[], float] = time.time
+    ) -> None:
+        """``out``: usually stderr. ``now``: the time of day."""
+        self.live = _is_terminal(out, environ)
+        """Whether somebody watches: then ``status`` is worth a call each second."""
+        self._plan = plan
+        self._out = out
+        self._now = now
+        self._colour = _wants_colour(out, environ)
+        self._width = max((len(stage.name) for stage in plan.stages), default=0)
+        self._ready: Counter[str] = Counter()
+        self._asked = {stage.name: stage.replicas for stage in plan.stages}
+        self._noticed: Counter[str] = Counter()
+        self._details = ""
+        """What was shown of the last death; the same again tells nothing."""
+        self._draining = False
+        self._stopping = False
+        self._shown = ""
+        self._last: Totals | None = None
+
+    # Lines -----------------------------------------------------------------------------------------------
+
+    def line(self, text: str = "") -> None:
+        """One line that stays, above the one that is rewritten."""
+        erase, self._shown = ("\r\x1b[K" if self._shown else ""), ""
+        self._write(f"{erase}  {text}".rstrip() + "\n")
+
+    def status(self, pace: Pace) -> None:
+        """How it goes: the line at the bottom, or elsewhere a line of its own if anything has changed."""
+        if not self.live:
+            if pace.totals != self._last:
+                self.line(self._status(pace))
+            self._last = pace.totals
+            return
+        text = _clip(f"  {self._status(pace)}", shutil.get_terminal_size().columns - 1)
+        self._write(f"\r\x1b[K{text}")
+        self._shown = text
+
+    def _status(self, pace: Pace) -> str:
+        totals = pace.totals
+        if self._stopping:
+            return f"stopping   {number(totals.in_flight)} in flight   (Ctrl-C again kills)"
+        if self._draining:
+            return f"draining   {number(totals.in_flight)} in flight   (Ctrl-C again stops now)"
+        parts = [time.strftime("%H:%M:%S", time.localtime(self._now())), f"{number(pace.items)} items/s"]
+        if pace.bytes >= statement.WORTH_SAYING:
+            parts.append(f"{size(pace.bytes)}/s")
+        parts += [f"in flight {number(totals.in_flight)}", f"dead {number(totals.dead)}"]
+        return "   ".join(parts + self._short_of())
+
+    def _short_of(self) -> list[str]:
+        """Stages that have had all their replicas and have not now."""
+        return [
+            f"{name} {self._ready[name]}/{asked}"
+            for name, asked in self._asked.items()
+            if 0 < self._ready[name] < asked
+        ]
+
+    def _write(self, text: str) -> None:
+        try:
+            self._out.write(text)
+            self._out.flush()
+        except (OSError, ValueError):
+            pass  # the terminal has gone; the pipeline goes on
+
+    def _paint(self, text: str, *codes: str) -> str:
+        return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if self._colour else text
+
+    def _event(self, text: str, *codes: str) -> None:
+        """A line with its time."""
+        stamp = time.strftime("%H:%M:%S", time.localtime(self._now()))
+        first, _, more = text.partition("\n")
+        self.line(f"{self._paint(stamp, _DIM)}   {self._paint(first, *codes) if codes else first}")
+        for each in more.splitlines():
+            self.line(self._paint(f"{'':8}   {each}", _DIM))
+
+    # Events ----------------------------------------------------------------------------------------------
+
+    def hear(self, event: events.Event) -> None:
+        """The listener to give to the supervisor."""
+        self._on(event)
+
+    @singledispatchmethod
+    def _on(self, event: events.Event) -> None:
+        """Most events are not worth a line."""
+
+    @_on.register
+    def _(self, event: events.RunBegan) -> None:
+        stages, workers = len(event.stages), sum(event.stages.values())
+        name = self._paint(event.pipeline, _BOLD)
+        self.line(f"{name}   {_several(stages, 'stage')}   {_several(workers, 'worker')}")
+
+    @_on.register
+    def _(self, event: events.Swept) -> None:
+        killed = f" and {_several(event.processes, 'process', 'es')} of it" if event.processes else ""
+        self.line(self._paint(f"took away what {event.run} had left{killed}", _DIM))
+
+    @_on.register
+    def _(self, event: events.SharedMemoryLow) -> None:
+        self._event(
+            f"only {size(event.free)} of shared memory are free at {event.path}: arrays that find no room "
+            "go by socket, slower; in a container, start it with --shm-size=1g",
+            _YELLOW,
+        )
+
+    @_on.register
+    def _(self, event: events.WorkerReady) -> None:
+        name = event.stage
+        self._ready[name] += 1
+        if self._ready[name] == self._asked[name] and not self._draining:
+            count = f"{self._ready[name]}/{self._asked[name]}"
+            ready = self._paint("ready", _GREEN)
+            self.line(f"{name.ljust(self._width)}   {count} {ready}   {duration(event.took)}")
+
+    @_on.register
+    def _(self, event: events.WorkerDied) -> None:
+        self._gone(event.stage)
+        again = "" if event.restart_after is None else f"; starts again in {duration(event.restart_after)}"
+        details = f"\n{event.details}" if event.details and event.details != self._details else ""
+        self._details = event.details
+        self._event(f"{event.label} died: {event.cause}{again}{details}", _RED)
+
+    @_on.register
+    def _(self, event: events.WorkerEnded) -> None:
+        self._gone(event.stage)
+
+    @_on.register
+    def _(self, event: events.SourceRepeats) -> None:
+        self._event(
+            f"{event.label} starts from its beginning: its items come again, under the same ids", _YELLOW
+        )
+
+    @_on.register
+    def _(self, event: events.StageScaled) -> None:
+        self._asked[event.stage] = event.after
+        self._event(f"{event.stage}: {event.before} → {_several(event.after, 'replica')}")
+
+    @_on.register
+    def _(self, event: events.Noticed) -> None:
+        self._noticed[event.kind] += 1
+        if self._noticed[event.kind] <= REPEATS:
+            self._event(event.text, _RED if event.kind == "dead" else _YELLOW)
+        if self._noticed[event.kind] == REPEATS:
+            self.line(self._paint(f"{'':8}   (more of this kind are counted, not shown)", _DIM))
+
+    @_on.register
+    def _(self, event: events.DrainBegan) -> None:
+        self._draining = True
+        self._event("draining: nothing new is made, what is in flight is finished")
+
+    @_on.register
+    def _(self, event: events.StopBegan) -> None:
+        self._stopping = True
+        self._event(f"stopping: who has not ended in {duration(event.grace)} is killed", _YELLOW)
+
+    @_on.register
+    def _(self, event: events.KillBegan) -> None:
+        self._event("killing all workers", _RED)
+
+    @_on.register
+    def _(self, event: events.RunFailed) -> None:
+        self._stopping = True
+
+    def _gone(self, stage: str) -> None:
+        self._ready[stage] = max(0, self._ready[stage] - 1)
+
+    # The end ---------------------------------------------------------------------------------------------
+
+    def end(
+        self, counts: Mapping[int, LinkCount], totals: Totals, *, took: float, letters: str, failure: str
+    ) -> None:
+        """The ledger, where the dead letters are, and the last line; behind it, only why it failed."""
+        if any(count.sent for count in counts.values()):
+            self.line()
+            heading, *rows = statement.ledger(self._plan, counts)
+            self.line(self._paint(heading, _DIM))
+            for row in rows:
+                self.line(row)
+        if totals.dead:
+            self.line(f"dead letters are in {letters}; read them: penstock dead list")
+        good = not (totals.lost or totals.dead or totals.unfinished or failure)
+        summary = self._paint(statement.last_line(totals), *([_BOLD, _GREEN] if good else [_BOLD]))
+        self.line(f"{summary}   {duration(took)}")
+        if failure:
+            self.refuse(failure)
+
+    def refuse(self, sentence: str) -> None:
+        """Why it did not run, or did not go on running."""
+        erase, self._shown = ("\r\x1b[K" if self._shown else ""), ""
+        self._write(f"{erase}{self._paint('penstock:', _RED)} {sentence}\n")
+
+
+def _is_terminal(out: TextIO, environ: Mapping[str, str]) -> bool:
+    return out.isatty() and environ.get("TERM") != "dumb"
+
+
+def _wants_colour(out: TextIO, environ: Mapping[str, str]) -> bool:
+    if environ.get("NO_COLOR"):
+        return False
+    return bool(environ.get("FORCE_COLOR")) or _is_terminal(out, environ)
+
+
+def _clip(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def _several(count: int, noun: str, ending: str = "s") -> str:
+    return f"{number(count)} {noun}{'' if count == 1 else ending}"

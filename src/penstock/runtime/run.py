@@ -1,0 +1,197 @@
+"""Runs in the supervisor: one run in the foreground, from Enter to the last line. All is wired here."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from penstock.errors import PenstockError
+from penstock.lifecycle import monotonic
+from penstock.observe import events
+from penstock.pipeline.place import near
+from penstock.pipeline.plan import Plan
+from penstock.runtime import process, rundir, shm, statedir, stimulus, sweep
+from penstock.runtime.account import total
+from penstock.runtime.console import Console
+from penstock.runtime.gauge import Speedometer
+from penstock.runtime.roster import Roster
+from penstock.runtime.rundir import RunDir
+from penstock.runtime.server import Server
+from penstock.runtime.shm import Budget
+from penstock.runtime.statedir import StateDir
+from penstock.runtime.supervisor import Supervisor
+from penstock.runtime.view import View
+from penstock.settings import Settings
+
+WATCHED = 1.0
+"""Seconds between two status lines on a terminal."""
+UNWATCHED = 5.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENVIRONMENT, FAILED = 5, 1
+
+
+def run_foreground(
+    plan: Plan, *, app: str | None = None, settings: Settings | None = None, out: TextIO | None = None
+) -> int:
+    """Run ``plan`` here until it ends; the first Ctrl-C drains it, the second stops it, the third kills it.
+
+    Args:
+        plan: what to run.
+        app: the file that declares it; its state directory lies beside it.
+        settings: by default those of the environment.
+        out: where to talk; stderr by default.
+
+    Returns:
+        0 when all is through; 1 when the pipeline failed, 5 when an interpreter did; 130 or 143 when it was
+        cut short by SIGINT or SIGTERM; the ``exit_code`` of what kept it from starting.
+    """
+    console = Console(plan, out or sys.stderr, environ=os.environ)
+    try:
+        foreground = Foreground(
+            plan, app=app, settings=settings or Settings.read(os.environ), console=console
+        )
+        return asyncio.run(foreground.run())
+    except PenstockError as error:
+        console.refuse(str(error))
+        return error.exit_code
+
+
+class Foreground:
+    """One run with all it needs: directories, supervisor, control socket, signals, status line."""
+
+    def __init__(self, plan: Plan, *, app: str | None, settings: Settings, console: Console) -> None:
+        """Nothing is made before ``run``."""
+        self._plan = plan
+        self._app = app
+        self._settings = settings
+        self._console = console
+        self._signal: int = signal.SIGTERM
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> int:
+        """From the sweep of dead runs to the removal of our own; the exit code."""
+        began = monotonic()
+        base = rundir.base_dir(self._settings.run_dir)
+        rundir.secure(base)
+        for swept in sweep.sweep(base):
+            self._console.hear(events.Swept(run=swept.run, processes=swept.processes))
+        run_dir = RunDir(base, self._plan.pipeline)
+        try:
+            return await self._run_in(run_dir, began)
+        finally:
+            run_dir.remove()
+
+    async def _run_in(self, run_dir: RunDir, began: float) -> int:
+        supervisor = self._supervisor(run_dir)
+        view = View(supervisor, clock=monotonic)
+        server = Server(supervisor, view)
+        restore = self._take_signals(supervisor)
+        try:
+            await server.start()
+            self._describe(supervisor)
+            self._tasks.add(asyncio.ensure_future(self._keep_status(supervisor)))
+            roster = await supervisor.run()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await server.stop()
+            restore()
+        code = self._exit_code(roster, supervisor)
+        supervisor.state_dir.keep(view.summary(code))
+        self._end(supervisor, took=monotonic() - began)
+        return code
+
+    def _supervisor(self, run_dir: RunDir) -> Supervisor:
+        free = run_dir.free_bytes()
+        where = statedir.locate(self._settings.state_dir, self._app, self._plan.pipeline)
+        supervisor = Supervisor(
+            self._plan,
+            run_dir=run_dir,
+            state_dir=StateDir(where),
+            budget=Budget.of(free, self._settings.shm_budget),
+            grace=self._settings.grace,
+            environ=os.environ,
+            listeners=[self._console.hear],
+        )
+        if shm.is_low(free):
+            self._console.hear(events.SharedMemoryLow(path=run_dir.path, free=free))
+        return supervisor
+
+    def _describe(self, supervisor: Supervisor) -> None:
+        supervisor.run_dir.describe(
+            pipeline=self._plan.pipeline,
+            pid=os.getpid(),
+            started=time.time(),
+            app=os.path.abspath(self._app) if self._app else "",
+            state_dir=supervisor.state_dir.path,
+        )
+
+    # Signals ---------------------------------------------------------------------------------------------
+
+    def _take_signals(self, supervisor: Supervisor) -> Callable[[], None]:
+        """Ours while the run lasts; the answer gives them back. Outside the main thread there are none."""
+        loop = asyncio.get_running_loop()
+        taken = []
+        for number in SIGNALS:
+            if signal.getsignal(number) == signal.SIG_IGN:
+                continue  # nohup, and shells that start us in the background without job control
+            try:
+                loop.add_signal_handler(number, self._interrupt, supervisor, number)
+            except (RuntimeError, ValueError):
+                break
+            taken.append(number)
+        if os.getpid() == 1:
+            self._adopt_orphans(supervisor)
+
+        def give_back() -> None:
+            for number in taken:
+                loop.remove_signal_handler(number)
+
+        return give_back
+
+    def _interrupt(self, supervisor: Supervisor, number: int) -> None:
+        self._signal = number
+        supervisor.tell(stimulus.Interrupt())
+
+    @staticmethod
+    def _adopt_orphans(supervisor: Supervisor) -> None:
+        def reap(*_: object) -> None:
+            process.reap_strangers({member.child.pid for member in supervisor.crew.values()})
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, reap)
+        supervisor.listeners.append(reap)  # ours may have stood before strangers in the kernel's queue
+
+    # What the user sees ----------------------------------------------------------------------------------
+
+    async def _keep_status(self, supervisor: Supervisor) -> None:
+        speed = Speedometer(monotonic())
+        while True:
+            await asyncio.sleep(WATCHED if self._console.live else UNWATCHED)
+            counts = supervisor.balance()
+            self._console.status(speed.read(total(self._plan, counts), counts, monotonic()))
+
+    def _exit_code(self, roster: Roster, supervisor: Supervisor) -> int:
+        if roster.failure is not None:
+            return ENVIRONMENT if roster.failure.environment else FAILED
+        if roster.cut_short:
+            return 128 + self._signal
+        return FAILED if supervisor.totals().lost else 0
+
+    def _end(self, supervisor: Supervisor, *, took: float) -> None:
+        totals = supervisor.totals()
+        failure = supervisor.roster.failure
+        sentence = failure.cause if failure else ""
+        if totals.lost and not sentence:
+            sentence = f"{totals.lost} items are lost: that is a fault in penstock; please report it"
+        self._console.end(
+            supervisor.balance(),
+            totals,
+            took=took,
+            letters=near(os.path.join(supervisor.state_dir.path, "dead")),
+            failure=sentence,
+        )

@@ -1,0 +1,200 @@
+"""Runs in the supervisor: answers the command line on ``control.sock``.
+
+A question is one line of JSON, ``{"verb": "scale", "stage": "detect", "replicas": 3}``. The answer is one
+line too: ``{"ok": true, "result": {...}}`` or ``{"ok": false, "error": "...", "code": 4}``. ``events``
+answers with a line for each event until somebody hangs up or the run ends. Whoever can reach the socket
+is the user: the run directory is closed to others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from penstock.errors import PenstockError, TimedOut, UserError
+from penstock.observe.events import Event, RunEnded
+from penstock.runtime import policy, stimulus
+from penstock.runtime.roster import Goal
+from penstock.runtime.supervisor import Supervisor
+from penstock.runtime.view import Document, View
+
+LOOK = 0.05
+"""Seconds between two looks at the counts while somebody waits for an idle pipeline. Nobody else polls."""
+LONGEST_QUESTION = 1 << 16
+GOALS = ("ready", "idle", "drained", "ended")
+
+
+class Server:
+    """The control socket of a run."""
+
+    def __init__(self, supervisor: Supervisor, view: View) -> None:
+        """Nobody is answered before ``start``."""
+        self._supervisor = supervisor
+        self._view = view
+        self._server: asyncio.Server | None = None
+        self._calls: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+        supervisor.listeners.append(self._on_event)
+        self._verbs: dict[str, Callable[..., Awaitable[Document]]] = {
+            "ps": self._ps,
+            "ledger": self._ledger,
+            "scale": self._scale,
+            "drain": self._drain,
+            "stop": self._stop,
+            "wait": self._wait,
+        }
+
+    async def start(self) -> None:
+        """Take calls."""
+        path = self._supervisor.run_dir.control_socket
+        self._server = await asyncio.start_unix_server(self._call, path, limit=LONGEST_QUESTION)
+
+    async def stop(self) -> None:
+        """Take no more; those who wait get their last answer. Twice is fine."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._server = None
+        self._changed.set()
+        if self._calls:
+            _, late = await asyncio.wait(self._calls, timeout=1.0)
+            for call in late:
+                call.cancel()
+
+    # One call --------------------------------------------------------------------------------------------
+
+    async def _call(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._calls.add(task)
+        try:
+            await self._serve(reader, writer)
+        except (ConnectionError, asyncio.CancelledError):
+            pass  # whoever asked has gone, or we go
+        finally:
+            self._calls.discard(task)
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            question = json.loads(await reader.readline())
+            verb = question.pop("verb")
+        except (ValueError, AttributeError, KeyError, TypeError):
+            await _say(
+                writer,
+                {"ok": False, "error": "not a question: one JSON object a line, with a verb", "code": 2},
+            )
+            return
+        if verb == "events":
+            await self._stream(reader, writer)
+            return
+        answer = asyncio.ensure_future(self._answer(verb, question))
+        gone = asyncio.ensure_future(reader.read(1))
+        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        if answer.done():
+            await _say(writer, answer.result())
+        answer.cancel()
+
+    async def _answer(self, verb: str, arguments: dict[str, Any]) -> Document:
+        handler = self._verbs.get(verb)
+        if handler is None:
+            return {"ok": False, "error": f"no such verb: {verb}", "code": 2}
+        try:
+            return {"ok": True, "result": await handler(**arguments)}
+        except PenstockError as error:
+            return {"ok": False, "error": str(error), "code": error.exit_code}
+        except TypeError as error:
+            return {"ok": False, "error": f"{verb}: {error}", "code": 2}
+
+    async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Events as they come, each with its time."""
+        queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._supervisor.listeners.append(queue.put_nowait)
+        gone = asyncio.ensure_future(reader.read(1))
+        try:
+            event: Event | None = None
+            while not gone.done() and not isinstance(event, RunEnded):
+                coming = asyncio.ensure_future(queue.get())
+                await asyncio.wait({coming, gone}, return_when=asyncio.FIRST_COMPLETED)
+                if not coming.done():
+                    coming.cancel()
+                    break
+                event = coming.result()
+                await _say(writer, {"at": time.time(), **event.document()})
+        finally:
+            gone.cancel()
+            self._supervisor.listeners.remove(queue.put_nowait)
+
+    def _on_event(self, _: Event) -> None:
+        self._changed.set()
+
+    # The verbs -------------------------------------------------------------------------------------------
+
+    async def _ps(self) -> Document:
+        return self._view.ps()
+
+    async def _ledger(self) -> Document:
+        return self._view.ledger()
+
+    async def _scale(self, stage: str, replicas: int) -> Document:
+        refused = policy.refusal(self._supervisor.roster, stage, replicas)
+        if refused:
+            raise UserError(refused)
+        before = self._supervisor.roster.stages[stage].asked
+        self._supervisor.tell(stimulus.Scale(stage, replicas))
+        return {"schema": "penstock.scale/1", "stage": stage, "before": before, "after": replicas}
+
+    async def _drain(self) -> Document:
+        self._supervisor.tell(stimulus.Drain())
+        return {"schema": "penstock.drain/1", "totals": self._view.ledger()["totals"]}
+
+    async def _stop(self, *, now: bool = False) -> Document:
+        """``now``: kill, without waiting for the current items."""
+        self._supervisor.tell(stimulus.Stop())
+        if now and self._supervisor.roster.goal == Goal.STOP:
+            self._supervisor.tell(stimulus.Interrupt())
+        return {"schema": "penstock.stop/1", "totals": self._view.ledger()["totals"]}
+
+    async def _wait(self, goal: str, timeout: float | None = None) -> Document:  # noqa: ASYNC109  on the wire
+        if goal not in GOALS:
+            raise UserError(f"nothing is called {goal}; wait for {', '.join(GOALS)}")
+        try:
+            async with asyncio.timeout(timeout):
+                await self._until(goal)
+        except TimeoutError:
+            raise TimedOut(f"{self._supervisor.plan.pipeline} was not {goal} within {timeout:g} s") from None
+        return {"schema": "penstock.wait/1", "goal": goal, **self._view.ledger()}
+
+    async def _until(self, goal: str) -> None:
+        while not self._reached(goal):
+            self._changed.clear()
+            if goal == "idle":
+                await asyncio.sleep(LOOK)
+            else:
+                await self._changed.wait()
+
+    def _reached(self, goal: str) -> bool:
+        roster = self._supervisor.roster
+        if roster.ended:
+            return self._reached_at_the_end(goal)
+        if goal == "ready":
+            return all(map(self._view.is_ready, roster.stages.values()))
+        if goal == "idle":
+            counts = self._supervisor.balance().values()
+            return not any(count.in_flight or count.waiting for count in counts)
+        return False
+
+    def _reached_at_the_end(self, goal: str) -> bool:
+        roster = self._supervisor.roster
+        if goal == "ended" or (roster.failure is None and not roster.cut_short):
+            return True
+        raise PenstockError(f"{self._supervisor.plan.pipeline} has ended, and never was {goal}")
+
+
+async def _say(writer: asyncio.StreamWriter, answer: Document) -> None:
+    writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+    await writer.drain()

@@ -1,0 +1,82 @@
+"""The account of a run as people read it: numbers, the ledger's table, the last line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from penstock.pipeline.plan import Plan
+from penstock.runtime.account import LinkCount, Totals
+
+_ALWAYS = ("sent", "settled", "dead")
+_WHEN_ANY = ("again", "in_flight", "given_back", "unfinished", "lost")
+WORTH_SAYING = 10**6
+"""Bytes (or bytes a second) below which it is not worth a column: control data, not arrays."""
+
+
+def number(count: float) -> str:
+    """``22,901``; a small rate keeps a digit: ``0.4``."""
+    return f"{count:.1f}" if 0 < count < 10 and count != int(count) else f"{count:,.0f}"
+
+
+def size(count: float) -> str:
+    """``36 GB``, ``1.4 MB``: three digits are enough for people."""
+    units = ["B", "kB", "MB", "GB", "TB"]
+    while count >= 999.5 and len(units) > 1:
+        count /= 1000
+        del units[0]
+    unit = units[0]
+    return f"{count:.1f} {unit}" if count < 9.95 and unit != "B" else f"{count:.0f} {unit}"
+
+
+def duration(seconds: float) -> str:
+    """``50 ms``, ``0.2 s``, ``12 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def last_line(totals: Totals) -> str:
+    """``22,901 in, 22,901 out, 0 lost, 0 dead``, and what else is not 0."""
+    parts = [
+        f"{number(totals.entered)} in",
+        f"{number(totals.through)} out",
+        f"{number(totals.lost)} lost",
+        f"{number(totals.dead)} dead",
+    ]
+    if totals.in_flight:
+        parts.append(f"{number(totals.in_flight)} in flight")
+    if totals.unfinished:
+        parts.append(f"{number(totals.unfinished)} unfinished")
+    return ", ".join(parts)
+
+
+def ledger(plan: Plan, counts: Mapping[int, LinkCount]) -> list[str]:
+    """The ledger, a line a link below its heading. Columns that are 0 everywhere are left out."""
+    found = list(counts.values())
+    names = [*_ALWAYS, *(name for name in _WHEN_ANY if any(getattr(count, name) for count in found))]
+    heavy = any(count.bytes >= WORTH_SAYING for count in found)
+    rows = [["link", *(name.replace("_", " ") for name in names), *(["data"] if heavy else [])]]
+    for link in plan.links:
+        count = counts[link.id]
+        numbers = [number(getattr(count, name)) for name in names]
+        rows.append([link.label, *numbers, *([size(count.bytes)] if heavy else [])])
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns as wide as they need, the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "   ".join(
+            cell.rjust(width) if position else cell.ljust(width)
+            for position, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

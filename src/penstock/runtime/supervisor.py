@@ -1,0 +1,319 @@
+"""Runs in the supervisor: one per run. It does what ``policy`` decides, and tells it what has happened.
+
+It runs no user code and no item passes through it. It sleeps until the kernel has news: the end of a
+process, words from a worker or from the command line, a signal, or a time that ``policy`` named.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+
+from penstock.lifecycle import Clock, monotonic
+from penstock.observe import events
+from penstock.pipeline.plan import Plan, inlinks, outlets
+from penstock.runtime import action, control, process, stimulus, sweep
+from penstock.runtime.account import Account, LinkCount, Totals, total
+from penstock.runtime.action import Action
+from penstock.runtime.crew import Member, log_size
+from penstock.runtime.death import Death
+from penstock.runtime.line import Line
+from penstock.runtime.oom import OomWatch
+from penstock.runtime.policy import step
+from penstock.runtime.roster import Goal, Roster, enrol
+from penstock.runtime.rundir import RunDir
+from penstock.runtime.shm import Budget
+from penstock.runtime.statedir import StateDir
+from penstock.runtime.stimulus import Stimulus
+
+Listener = Callable[[events.Event], None]
+
+NO_PROCESS = 71
+"""The exit code that stands for a process that could not be made (EX_OSERR of sysexits)."""
+
+
+class Supervisor:
+    """A run: its roster, its crew, its account."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        run_dir: RunDir,
+        state_dir: StateDir,
+        budget: Budget,
+        grace: float,
+        environ: Mapping[str, str],
+        listeners: Iterable[Listener] = (),
+        clock: Clock = monotonic,
+    ) -> None:
+        """Nothing happens before ``run``.
+
+        Raises:
+            EnvironmentFault: a stage's interpreter is not there.
+        """
+        self.plan = plan
+        self.run_dir = run_dir
+        self.state_dir = state_dir
+        self.listeners: list[Listener] = list(listeners)
+        self.roster: Roster = enrol(plan, grace=grace)
+        self.crew: dict[int, Member] = {}
+        self.account = Account(plan)
+        self.born = clock()
+        self._stages = {stage.name: stage for stage in plan.stages}
+        self._commands = {
+            stage.name: [process.find_interpreter(stage), "-s", "-X", "faulthandler"] for stage in plan.stages
+        }
+        self._environ = environ
+        self._budget = budget
+        self._clock = clock
+        self._oom = OomWatch()
+        self._news: deque[Stimulus] = deque()
+        self._busy = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._ended = asyncio.Event()
+
+    async def run(self) -> Roster:
+        """Start all workers and keep them going until the run is over; the roster at its end.
+
+        If it is cancelled, or fails, every worker is killed: nothing is left behind.
+        """
+        self._loop = asyncio.get_running_loop()
+        self.born = self._clock()
+        asked = {stage.name: stage.replicas for stage in self.plan.stages}
+        self.report(
+            events.RunBegan(run=self.run_dir.name, pipeline=self.plan.pipeline, pid=os.getpid(), stages=asked)
+        )
+        try:
+            self.tell(stimulus.Begin())
+            await self._ended.wait()
+        finally:
+            self._clear()
+        return self.roster
+
+    def tell(self, happened: Stimulus) -> None:
+        """Something has happened: decide, and do what follows, before this returns.
+
+        What happens meanwhile (a process that cannot be made) waits its turn: actions of one decision
+        are done in their order, before the next is made.
+        """
+        self._news.append(happened)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._news:
+                self.roster, actions = step(self.roster, self._news.popleft(), self._clock())
+                for wanted in actions:
+                    self._do(wanted)
+        finally:
+            self._busy = False
+        self._set_timer()
+
+    def report(self, event: events.Event) -> None:
+        """Let all listeners know."""
+        for listener in tuple(self.listeners):
+            listener(event)
+
+    def balance(self) -> dict[int, LinkCount]:
+        """The ledger now, by link."""
+        return self.account.balance(member.reading() for member in self.crew.values())
+
+    def totals(self) -> Totals:
+        """The run in one line, now."""
+        return total(self.plan, self.balance())
+
+    # What policy wants -----------------------------------------------------------------------------------
+
+    def _do(self, wanted: Action) -> None:
+        match wanted:
+            case action.Spawn():
+                self._spawn(wanted)
+            case action.Introduce(link, sender, receiver):
+                self._introduce(link, sender, receiver)
+            case action.Announce(to, gone, label, cause, blame):
+                self._send(to, control.Gone(gone, label, cause, blame))
+            case action.Tell(number, goal):
+                self._send(number, control.Drain() if goal == Goal.DRAIN else control.Stop())
+            case action.Kill(number):
+                self._kill(number)
+            case action.Look(number):
+                self._look(number)
+            case action.Retire(number, remains):
+                self._retire(number, remains)
+            case action.Report(event):
+                self.report(event)
+            case action.End():
+                self._ended.set()
+
+    def _spawn(self, wanted: action.Spawn) -> None:
+        log_path = self.state_dir.log_path(wanted.stage, wanted.replica)
+        log_start = log_size(log_path)
+        try:
+            child = self._start(wanted)
+        except OSError as error:
+            self.tell(stimulus.Died(wanted.number, self._stillbirth(wanted.stage, error)))
+            return
+        line = Line(
+            child.socket,
+            loop=self._loop,
+            on_message=lambda message: self._heard(wanted.number, message),
+            on_nonsense=lambda why: self._misheard(wanted.number, why),
+        )
+        assignment = self._assignment(wanted)
+        links = sum(len(outlet.links) for outlet in assignment.outlets) + len(assignment.inlinks)
+        self.crew[wanted.number] = Member(
+            number=wanted.number,
+            stage=wanted.stage,
+            replica=wanted.replica,
+            links=links,
+            child=child,
+            line=line,
+            log=log_path,
+            log_start=log_start,
+        )
+        line.send(assignment)
+        self.report(
+            events.WorkerStarted(
+                stage=wanted.stage, replica=wanted.replica, number=wanted.number, pid=child.pid
+            )
+        )
+
+    def _start(self, wanted: action.Spawn) -> process.Child:
+        log = self.state_dir.open_log(wanted.stage, wanted.replica)
+        try:
+            return process.Child(
+                self._commands[wanted.stage],
+                env=process.environment(self._stages[wanted.stage], self.run_dir.path, self._environ),
+                log=log,
+                on_exit=lambda code: self._exited(wanted.number, code),
+                loop=self._loop,
+            )
+        finally:
+            os.close(log)
+
+    def _stillbirth(self, stage: str, error: OSError) -> Death:
+        """No process: the interpreter's fault where it cannot be executed, else the machine's."""
+        what = f"{error.strerror or error}"
+        if isinstance(error, (FileNotFoundError, PermissionError)) or error.errno == errno.ENOEXEC:
+            interpreter = self._commands[stage][0]
+            return Death(exit=NO_PROCESS, fault=f"its interpreter {interpreter} cannot be executed: {what}")
+        return Death(exit=NO_PROCESS, stillborn=f"no process could be made: {what}")
+
+    def _assignment(self, wanted: action.Spawn) -> control.Assignment:
+        stage = self._stages[wanted.stage]
+        feeds = outlets(self.plan, stage.name)
+        return control.Assignment(
+            version=control.VERSION,
+            run=self.run_dir.name,
+            pipeline=self.plan.pipeline,
+            stage=stage.name,
+            kind=stage.kind,
+            replica=wanted.replica,
+            replicas=wanted.replicas,
+            number=wanted.number,
+            code=stage.code,
+            outlets=feeds,
+            inlinks=inlinks(self.plan, stage.name),
+            run_dir=self.run_dir.path,
+            state_dir=self.state_dir.path,
+            window=stage.window,
+            window_bytes=stage.window_bytes,
+            timeout=stage.timeout,
+            arena_bytes=self._budget.share(self._senders()) if feeds else 0,
+            allow_pickle=self.plan.allow_pickle,
+        )
+
+    def _senders(self) -> int:
+        """How many workers share the memory: all that are asked for and feed somebody."""
+        feeding = {link.source for link in self.plan.links}
+        return sum(stage.asked for stage in self.roster.stages.values() if stage.name in feeding)
+
+    def _introduce(self, link: int, sender: int, receiver: int) -> None:
+        peer = self.crew.get(sender)
+        if peer is not None:
+            label = f"{peer.stage}/{peer.replica}"
+            self._send(receiver, control.Connect(link, sender, label, self.run_dir.endpoint(sender)))
+
+    def _send(self, number: int, message: control.ToWorker) -> None:
+        if member := self.crew.get(number):
+            member.line.send(message)
+
+    def _kill(self, number: int) -> None:
+        if member := self.crew.get(number):
+            member.child.kill()
+
+    def _look(self, number: int) -> None:
+        if member := self.crew.get(number):
+            self.tell(stimulus.Looked(number, member.started))
+
+    def _retire(self, number: int, remains: action.Remains) -> None:
+        if member := self.crew.pop(number, None):
+            self.account.keep(member.reading(), remains)
+            member.close()
+        self.run_dir.forget(number)
+
+    # What happens ----------------------------------------------------------------------------------------
+
+    def _exited(self, number: int, exit: int) -> None:
+        member = self.crew[number]
+        member.line.drain()
+        self.tell(stimulus.Died(number, member.death(exit, self._oom)))
+
+    def _heard(self, number: int, message: control.ToSupervisor) -> None:
+        member = self.crew[number]
+        match message:
+            case control.Bound(_, python):
+                self._bound(member, python)
+            case control.Ready():
+                self.tell(stimulus.Ready(number))
+            case control.Finished():
+                self.tell(stimulus.Finished(number))
+            case control.Failed(error, traceback, permanent):
+                self.tell(stimulus.Failed(number, error, traceback, permanent))
+            case control.Notice(kind, text, fields):
+                self.report(
+                    events.Noticed(
+                        stage=member.stage,
+                        replica=member.replica,
+                        number=number,
+                        kind=kind,
+                        text=text,
+                        fields=fields,
+                    )
+                )
+
+    def _bound(self, member: Member, python: str) -> None:
+        member.python = python
+        try:
+            member.open_page(control.paths(self.run_dir.path, member.number)[2])
+        except OSError as error:
+            self._misheard(member.number, f"its status page cannot be read: {error.strerror}")
+        else:
+            self.tell(stimulus.Bound(member.number))
+
+    def _misheard(self, number: int, why: str) -> None:
+        """A worker we cannot understand is no use: its death is mended like any other."""
+        self.tell(stimulus.Failed(number, why, "", permanent=False))
+        self._kill(number)
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        wake = self.roster.wake()
+        # asyncio counts in time.monotonic as we do; it may wake a clock tick early, hence never below 1 ms.
+        delay = None if wake is None else max(0.001, wake - self._clock())
+        self._timer = None if delay is None else self._loop.call_later(delay, self.tell, stimulus.Tick())
+
+    def _clear(self) -> None:
+        """The end of all things: also of a run that was cancelled in the middle."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for member in self.crew.values():
+            member.child.abandon()
+            member.close()
+        self.crew.clear()
+        sweep.kill_descendants(self.run_dir.path)

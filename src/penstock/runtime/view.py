@@ -1,0 +1,152 @@
+"""Runs in the supervisor: a run as plain data, for the command line and for ``run.json``."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+
+from penstock.lifecycle import Clock
+from penstock.observe import page
+from penstock.runtime.account import rows, total
+from penstock.runtime.gauge import BusyGauge
+from penstock.runtime.roster import Goal, Seat, Stage, Worker
+from penstock.runtime.supervisor import Supervisor
+
+Document = dict[str, object]
+
+_GOALS = {Goal.WORK: "running", Goal.DRAIN: "draining", Goal.STOP: "stopping", Goal.KILL: "stopping"}
+
+
+class View:
+    """Looks at a supervisor; changes nothing."""
+
+    def __init__(self, supervisor: Supervisor, *, clock: Clock) -> None:
+        self._supervisor = supervisor
+        self._clock = clock
+        self._busy = BusyGauge()
+
+    def ps(self) -> Document:
+        """Stages, their replicas, and the ledger."""
+        supervisor = self._supervisor
+        busy = self._read_busy()
+        stages = supervisor.roster.stages.values()
+        return {
+            "schema": "penstock.ps/1",
+            **self._run(),
+            "stages": [self._stage(stage, busy) for stage in stages],
+            **self._ledger(),
+        }
+
+    def ledger(self) -> Document:
+        """What became of every item, per link."""
+        return {"schema": "penstock.ledger/1", **self._run(), **self._ledger()}
+
+    def summary(self, exit_code: int) -> Document:
+        """How the run ended, for ``run.json``."""
+        roster = self._supervisor.roster
+        return {
+            "schema": "penstock.run/1",
+            **self._run(),
+            "exit": exit_code,
+            "cut_short": roster.cut_short,
+            "failure": roster.failure.cause if roster.failure else "",
+            **self._ledger(),
+        }
+
+    def _run(self) -> Document:
+        supervisor = self._supervisor
+        return {
+            "run": supervisor.run_dir.name,
+            "pipeline": supervisor.plan.pipeline,
+            "pid": os.getpid(),
+            "state": self._state(),
+            "uptime": round(self._clock() - supervisor.born, 3),
+            "state_dir": supervisor.state_dir.path,
+        }
+
+    def _state(self) -> str:
+        roster = self._supervisor.roster
+        if roster.ended:
+            return "failed" if roster.failure else "ended"
+        if roster.goal == Goal.WORK and not all(map(self.is_ready, roster.stages.values())):
+            return "starting"
+        if roster.goal == Goal.WORK and any(stage.drained for stage in roster.stages.values()):
+            return "draining"
+        return _GOALS[roster.goal]
+
+    def is_ready(self, stage: Stage) -> bool:
+        """Whether it has all its replicas ready, or has had them and is through."""
+        roster = self._supervisor.roster
+        members = list(roster.members(stage.name))
+        waiting = any(seat.due is not None for (name, _), seat in roster.seats.items() if name == stage.name)
+        return stage.was_ready and not waiting and all(one.ready_at is not None for one in members)
+
+    def _ledger(self) -> Document:
+        counts = self._supervisor.balance()
+        plan = self._supervisor.plan
+        return {"links": rows(plan, counts), "totals": asdict(total(plan, counts))}
+
+    def _stage(self, stage: Stage, busy: dict[int, float]) -> Document:
+        roster = self._supervisor.roster
+        members = sorted(roster.members(stage.name), key=lambda one: one.replica)
+        waiting = [
+            (replica, seat)
+            for (name, replica), seat in roster.seats.items()
+            if name == stage.name and seat.due is not None
+        ]
+        return {
+            "name": stage.name,
+            "kind": self._supervisor.plan.stage(stage.name).kind,
+            "asked": stage.asked,
+            "ready": sum(one.ready_at is not None and one.told == Goal.WORK for one in members),
+            "replicas": [
+                *(self._replica(one, busy) for one in members),
+                *(self._empty_seat(stage, replica, seat) for replica, seat in waiting),
+            ],
+        }
+
+    def _replica(self, worker: Worker, busy: dict[int, float]) -> Document:
+        member = self._supervisor.crew[worker.number]
+        seat = self._supervisor.roster.seats.get(worker.seat, Seat())
+        return {
+            "worker": worker.label,
+            "replica": worker.replica,
+            "number": worker.number,
+            "pid": member.child.pid,
+            "python": member.python,
+            "state": _state(worker, member.state),
+            "items": member.word(page.ITEMS),
+            "failures": member.word(page.FAILURES),
+            "restarts": seat.record.total,
+            "busy": round(busy[worker.number], 3),
+            "pool_bytes": member.word(page.POOL),
+            "spilled": member.word(page.SPILLED),
+            "refused": member.word(page.REFUSED),
+        }
+
+    def _empty_seat(self, stage: Stage, replica: int, seat: Seat) -> Document:
+        assert seat.due is not None
+        return {
+            "worker": f"{stage.name}/{replica}",
+            "replica": replica,
+            "state": "restarting" if seat.record.total else "starting",
+            "restarts": seat.record.total,
+            "restart_in": round(max(0.0, seat.due - self._clock()), 3),
+        }
+
+    def _read_busy(self) -> dict[int, float]:
+        supervisor = self._supervisor
+        since = {one.number: one.ready_at or one.born for one in supervisor.roster.workers.values()}
+        spent = {number: member.word(page.BUSY) for number, member in supervisor.crew.items()}
+        return self._busy.read(spent, since, self._clock())
+
+
+def _state(worker: Worker, says: str) -> str:
+    """What we have told it counts before what it says; it may not have heard yet."""
+    if worker.killed or worker.error:
+        return "dying"
+    if worker.finished:
+        return "finished"
+    if worker.told >= Goal.DRAIN:
+        return "draining" if worker.told == Goal.DRAIN else "stopping"
+    return says
