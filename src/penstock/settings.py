@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
-from typing import Callable, Mapping, TypeVar
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
 
 from penstock.errors import UserError
 
@@ -26,8 +26,7 @@ _OURS = ("PENSTOCK_RUN", "PENSTOCK_BENCH_TRIAL")
 """Passed from process to process; not for people to set."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """One run's settings."""
 
     run_dir: str | None = None
@@ -50,7 +49,7 @@ class Settings:
         return cls(
             run_dir=environ.get("PENSTOCK_RUN_DIR") or None,
             state_dir=environ.get("PENSTOCK_STATE_DIR") or None,
-            grace=_read(environ, "PENSTOCK_GRACE", _duration) or cls.grace,
+            grace=_read(environ, "PENSTOCK_GRACE", _duration) or 10.0,
             shm_budget=_read(environ, "PENSTOCK_SHM_BUDGET", _size),
         )
 

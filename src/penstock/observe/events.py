@@ -7,25 +7,25 @@ apart. Events carry no time: who writes one down stamps it.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+def _name(kind: str) -> str:
+    """``WorkerDied`` -> ``worker_died``."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=_name):
     """The root of all events."""
 
-    @classmethod
-    def name(cls) -> str:
-        """``WorkerDied`` -> ``worker_died``."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
-
     def document(self) -> dict[str, object]:
-        """The event as plain data, its name first."""
-        return {"event": self.name(), **asdict(self)}
+        """The event as plain data, with its name under ``event``."""
+        found: dict[str, object] = msgspec.to_builtins(self)
+        return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerEvent(Event):
+class WorkerEvent(Event, frozen=True, kw_only=True):
     """Something about one worker."""
 
     stage: str
@@ -42,8 +42,7 @@ class WorkerEvent(Event):
 # The run.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunBegan(Event):
+class RunBegan(Event, frozen=True, kw_only=True):
     """The run directory stands; workers are about to be started."""
 
     run: str
@@ -53,8 +52,7 @@ class RunBegan(Event):
     """Replicas asked for, by stage, upstream first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Swept(Event):
+class Swept(Event, frozen=True, kw_only=True):
     """What a dead run had left was taken away."""
 
     run: str
@@ -62,8 +60,7 @@ class Swept(Event):
     """How many processes of it were still alive."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedMemoryLow(Event):
+class SharedMemoryLow(Event, frozen=True, kw_only=True):
     """There is little room for arrays; what finds none goes by socket, slower."""
 
     path: str
@@ -71,25 +68,21 @@ class SharedMemoryLow(Event):
     """Bytes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrainBegan(Event):
+class DrainBegan(Event, frozen=True, kw_only=True):
     """Nothing new is made; what is in flight is finished."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopBegan(Event):
+class StopBegan(Event, frozen=True, kw_only=True):
     """Each worker ends after its current item; who has not after ``grace`` seconds is killed."""
 
     grace: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KillBegan(Event):
+class KillBegan(Event, frozen=True, kw_only=True):
     """All workers are killed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFailed(Event):
+class RunFailed(Event, frozen=True, kw_only=True):
     """A stage could not be kept running: the pipeline is being stopped."""
 
     cause: str
@@ -97,8 +90,7 @@ class RunFailed(Event):
     traceback: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEnded(Event):
+class RunEnded(Event, frozen=True, kw_only=True):
     """No worker is left."""
 
     failed: bool
@@ -108,8 +100,7 @@ class RunEnded(Event):
 # A stage.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageScaled(Event):
+class StageScaled(Event, frozen=True, kw_only=True):
     """Another number of replicas was asked for."""
 
     stage: str
@@ -117,8 +108,7 @@ class StageScaled(Event):
     after: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageDrained(Event):
+class StageDrained(Event, frozen=True, kw_only=True):
     """The stage was told to finish what it holds: nothing can come to it any more."""
 
     stage: str
@@ -127,31 +117,27 @@ class StageDrained(Event):
 # A worker.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerStarted(WorkerEvent):
+class WorkerStarted(WorkerEvent, frozen=True, kw_only=True):
     """Its process was made."""
 
     pid: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerReady(WorkerEvent):
+class WorkerReady(WorkerEvent, frozen=True, kw_only=True):
     """Its code is loaded and ``setup`` is done."""
 
     took: float
     """Seconds since its process was made."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerFailed(WorkerEvent):
+class WorkerFailed(WorkerEvent, frozen=True, kw_only=True):
     """Its code could not be loaded, or ``setup`` or the source raised."""
 
     error: str
     traceback: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerDied(WorkerEvent):
+class WorkerDied(WorkerEvent, frozen=True, kw_only=True):
     """It ended without having finished. What it held is delivered to others."""
 
     cause: str
@@ -161,21 +147,18 @@ class WorkerDied(WorkerEvent):
     """Lines that tell more than the cause: the user's traceback, or the last of its log."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerEnded(WorkerEvent):
+class WorkerEnded(WorkerEvent, frozen=True, kw_only=True):
     """It finished, or stopped when told."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRepeats(WorkerEvent):
+class SourceRepeats(WorkerEvent, frozen=True, kw_only=True):
     """A source that died starts from its beginning: its items come again, under the same ids."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Noticed(WorkerEvent):
+class Noticed(WorkerEvent, frozen=True, kw_only=True):
     """A worker has something to say that people want to see."""
 
     kind: str
     """``failure``, ``dead``, ``pool``, ``refused``, ``warning``."""
     text: str
-    fields: dict[str, str | int | float] = field(default_factory=dict)
+    fields: dict[str, str | int | float] = msgspec.field(default_factory=dict)

@@ -11,15 +11,16 @@ sender said that it had finished: there it must be 0, and anything else is a fau
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from typing import NamedTuple
+
+import msgspec
 
 from penstock.observe import page
 from penstock.pipeline.plan import LinkPlan, Plan, inlinks, outlets
 from penstock.runtime.action import Remains
 
 
-@dataclass(slots=True)
-class LinkCount:
+class LinkCount(msgspec.Struct):
     """What became of the items of one link."""
 
     sent: int = 0
@@ -42,12 +43,11 @@ class LinkCount:
 
     def add(self, other: LinkCount) -> None:
         """Add ``other``, number by number."""
-        for each in fields(self):
-            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
+class Totals(NamedTuple):
     """The last line of a run; how it is counted is said at ``total``."""
 
     entered: int = 0
@@ -59,8 +59,7 @@ class Totals:
     dead: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One worker's page, as numbers."""
 
     stage: str
@@ -68,13 +67,13 @@ class Reading:
     """Its out-links, then its in-links, as its assignment lists them."""
 
 
-@dataclass(slots=True)
 class Account:
     """Counts of those that have ended, kept; counts of the living, added when asked."""
 
-    plan: Plan
-    kept: dict[int, LinkCount] = field(default_factory=dict)
-    """By link."""
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.kept: dict[int, LinkCount] = {}
+        """By link."""
 
     def keep(self, reading: Reading, remains: Remains) -> None:
         """A worker has ended: these were its last numbers."""
@@ -170,4 +169,4 @@ def rows(plan: Plan, counts: dict[int, LinkCount]) -> list[dict[str, object]]:
 
 
 def _row(link: LinkPlan, count: LinkCount) -> dict[str, object]:
-    return {"link": link.label, "source": link.source, "target": link.target, **asdict(count)}
+    return {"link": link.label, "source": link.source, "target": link.target, **msgspec.structs.asdict(count)}

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from penstock.errors import EnvironmentFault, NotRunning, PenstockError, PipelineFailed, TimedOut, UserError
 from penstock.runtime import rundir
+from penstock.settings import Settings
 
 PATIENCE = 5.0
 """Seconds in which a run that has just been started must take calls."""
@@ -91,8 +92,7 @@ def follow(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def _base() -> str:
-    """As ``Settings.read`` has it; that needs dataclasses, which cost half of what a quick verb may take."""
-    return rundir.base_dir(os.environ.get("PENSTOCK_RUN_DIR") or None)
+    return rundir.base_dir(Settings.read(os.environ).run_dir)
 
 
 def _read(path: str) -> Run | None:

@@ -43,6 +43,8 @@ class Console:
         self._plan = plan
         self._out = out
         self._now = now
+        self._erase = "\r\x1b[K" if self.live else ""
+        """Before every line: takes away the status, or the ^C that the terminal has shown."""
         self._colour = _wants_colour(out, environ)
         self._width = max((len(stage.name) for stage in plan.stages), default=0)
         self._ready: Counter[str] = Counter()
@@ -52,26 +54,25 @@ class Console:
         """What was shown of the last death; the same again tells nothing."""
         self._draining = False
         self._stopping = False
-        self._shown = ""
         self._last: Totals | None = None
 
     # Lines -----------------------------------------------------------------------------------------------
 
     def line(self, text: str = "") -> None:
         """One line that stays, above the one that is rewritten."""
-        erase, self._shown = ("\r\x1b[K" if self._shown else ""), ""
-        self._write(f"{erase}  {text}".rstrip() + "\n")
+        self._write(f"{self._erase}  {text}".rstrip() + "\n")
 
     def status(self, pace: Pace) -> None:
         """How it goes: the line at the bottom, or elsewhere a line of its own if anything has changed."""
+        if not pace.totals.entered and not self._all_ready():
+            return  # the lines of stages that get ready say more
         if not self.live:
             if pace.totals != self._last:
                 self.line(self._status(pace))
             self._last = pace.totals
             return
         text = _clip(f"  {self._status(pace)}", shutil.get_terminal_size().columns - 1)
-        self._write(f"\r\x1b[K{text}")
-        self._shown = text
+        self._write(f"{self._erase}{text}")
 
     def _status(self, pace: Pace) -> str:
         totals = pace.totals
@@ -84,6 +85,9 @@ class Console:
             parts.append(f"{size(pace.bytes)}/s")
         parts += [f"in flight {number(totals.in_flight)}", f"dead {number(totals.dead)}"]
         return "   ".join(parts + self._short_of())
+
+    def _all_ready(self) -> bool:
+        return all(self._ready[name] >= asked for name, asked in self._asked.items())
 
     def _short_of(self) -> list[str]:
         """Stages that have had all their replicas and have not now."""
@@ -223,8 +227,7 @@ class Console:
 
     def refuse(self, sentence: str) -> None:
         """Why it did not run, or did not go on running."""
-        erase, self._shown = ("\r\x1b[K" if self._shown else ""), ""
-        self._write(f"{erase}{self._paint('penstock:', _RED)} {sentence}\n")
+        self._write(f"{self._erase}{self._paint('penstock:', _RED)} {sentence}\n")
 
 
 def _is_terminal(out: TextIO, environ: Mapping[str, str]) -> bool:

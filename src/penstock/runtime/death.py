@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from penstock.runtime.control import Blame
 
@@ -11,8 +11,7 @@ BOOT_FAULT = 78
 """``boot.py``'s exit code where an interpreter cannot run a worker (EX_CONFIG of sysexits)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Death:
+class Death(NamedTuple):
     """The end of one process, as it was found."""
 
     exit: int

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -34,6 +33,8 @@ def find_interpreter(stage: StagePlan) -> str:
     """
     if stage.interpreter is None:
         return sys.executable
+    import shutil  # its archive formats cost start-up time, which most pipelines need not pay
+
     found = shutil.which(os.path.expanduser(stage.interpreter))
     if found is None:
         what = "cannot be executed" if os.path.exists(stage.interpreter) else "does not exist"

@@ -7,7 +7,7 @@ item would never use up twenty restarts; a replica that crashes once an hour sho
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 WINDOW = 60.0
 """Seconds of service in which more than ``max_restarts`` deaths are too many."""
@@ -18,8 +18,7 @@ START_TRIES = 3
 first item is a mistake, and whoever made it is looking at the terminal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """How often the replica in one seat has died."""
 
     served: float = 0.0
@@ -32,7 +31,7 @@ class Record:
         """The record after the death of a worker that had been ready for ``lived`` seconds (0: never)."""
         served = self.served + lived
         recent = tuple(at for at in self.deaths if served - at < WINDOW)
-        return replace(self, served=served, deaths=(*recent, served), total=self.total + 1)
+        return Record(served, (*recent, served), self.total + 1)
 
     def pause(self) -> float:
         """Seconds before the next start."""

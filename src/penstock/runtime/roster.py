@@ -7,9 +7,10 @@ All values are frozen; ``policy`` makes a new roster from an old one. A *seat* i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
+
+import msgspec
 
 from penstock.pipeline.plan import LinkPlan, Plan, order
 from penstock.runtime.restart import Record
@@ -121,8 +122,7 @@ class Failure(NamedTuple):
     """An interpreter is at fault, not the code."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Roster:
+class Roster(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a run, as far as decisions need it."""
 
     stages: Mapping[str, Stage]
@@ -130,8 +130,8 @@ class Roster:
     links: tuple[LinkPlan, ...]
     grace: float
     """Seconds between telling a worker to end now and killing it."""
-    seats: Mapping[tuple[str, int], Seat] = field(default_factory=dict)
-    workers: Mapping[int, Worker] = field(default_factory=dict)
+    seats: Mapping[tuple[str, int], Seat] = msgspec.field(default_factory=dict)
+    workers: Mapping[int, Worker] = msgspec.field(default_factory=dict)
     """The living, by number."""
     pairs: frozenset[Pair] = frozenset()
     """Introductions between the living."""

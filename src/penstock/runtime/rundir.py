@@ -18,10 +18,7 @@ import fcntl
 import json
 import os
 import re
-import secrets
-import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -38,7 +35,7 @@ def base_dir(chosen: str | None) -> str:
     """Where run directories are made: ``chosen``, else on /dev/shm, else (there is none) in /tmp."""
     if chosen:
         return os.path.abspath(chosen)
-    parent = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()  # noqa: S108  checked below
+    parent = "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp"  # noqa: S108  see secure()
     return os.path.join(parent, f"penstock-{os.getuid()}")
 
 
@@ -141,7 +138,7 @@ class RunDir:
     def remove(self) -> None:
         """Take all of it away and let go of the lock. Twice is fine."""
         if self._lock >= 0:
-            shutil.rmtree(self.path, ignore_errors=True)
+            remove_tree(self.path)
             os.close(self._lock)
             self._lock = -1
 
@@ -158,7 +155,14 @@ def _name(base: str, pipeline: str) -> str:
             f"set PENSTOCK_RUN_DIR to a path at least {1 - room} bytes shorter"
         )
     plain = re.sub(r"[^A-Za-z0-9_.-]", "_", pipeline).strip(".") or "run"
-    return f"{plain[:room]}-{secrets.token_hex(3)}"
+    return f"{plain[:room]}-{os.urandom(3).hex()}"
+
+
+def remove_tree(path: str) -> None:
+    """Remove a run directory with all that is in it."""
+    import shutil  # needed at an end only, and not worth its part of the start-up time
+
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _unlink(path: str) -> None:

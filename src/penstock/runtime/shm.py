@@ -6,14 +6,13 @@ replicas that come later. Each block is reserved before it is used, so this boun
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LOW = 256 * 2**20
 """Bytes below which people are told: a few batches of images fill it. Containers get 64 MB by default."""
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(NamedTuple):
     """Shared memory for all workers of a run together."""
 
     total: int

@@ -8,7 +8,6 @@ process inherits and hardly any changes.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -33,7 +32,7 @@ def sweep(base: str) -> list[Swept]:
         dead = [entry for entry in _runs(base) if not rundir.is_alive(entry)]
         found = [Swept(os.path.basename(path), kill_descendants(path)) for path in dead]
         for path in dead:
-            shutil.rmtree(path, ignore_errors=True)
+            rundir.remove_tree(path)
     return found
 
 

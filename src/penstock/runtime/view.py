@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 
 from penstock.lifecycle import Clock
 from penstock.observe import page
@@ -84,7 +83,7 @@ class View:
     def _ledger(self) -> Document:
         counts = self._supervisor.balance()
         plan = self._supervisor.plan
-        return {"links": rows(plan, counts), "totals": asdict(total(plan, counts))}
+        return {"links": rows(plan, counts), "totals": total(plan, counts)._asdict()}
 
     def _stage(self, stage: Stage, busy: dict[int, float]) -> Document:
         roster = self._supervisor.roster
