@@ -22,7 +22,8 @@ def seconds(value: object) -> float:
         return value.total_seconds()
     found = _FORM.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        hint = f"; did you mean '{value}s'?" if isinstance(value, (int, float)) else ""
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        hint = f"; did you mean '{value}s'?" if is_number else ""
         raise ValueError(
             f"{value!r} is not a time; write it with a unit, like '250ms', '30s', '5m' or '2h'{hint}"
         )

@@ -21,7 +21,6 @@ from __future__ import annotations
 from typing import (
     TYPE_CHECKING,
     Any,
-    Callable,
     Generic,
     Iterator,
     List,

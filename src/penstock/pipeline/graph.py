@@ -152,9 +152,8 @@ def _check_stage(stage: StagePlan, edges: Sequence[Edge]) -> None:
     into = [edge for edge in edges if edge.target == stage.name]
     out = [edge for edge in edges if edge.source == stage.name]
     if not into and stage.kind != "source":
-        raise WiringError(
-            f"nothing feeds {stage.name!r}; wire something to it, or make it a @source", stage.where
-        )
+        cure = "wire something to it" + ("" if stage.kind == "sink" else ", or make it a @source")
+        raise WiringError(f"nothing feeds {stage.name!r}; {cure}", stage.where)
     if not out and stage.kind != "sink":
         cure = "wire it on" if stage.kind == "source" else "wire it on, or make it a @sink"
         raise WiringError(f"what {stage.name!r} puts out goes nowhere; {cure}", stage.where)

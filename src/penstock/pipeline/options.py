@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple, TypedDict, Union
 
 from penstock.errors import WiringError
+from penstock.pipeline.duration import Duration, seconds
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.place import Place
 
-Duration = Union[str, timedelta]
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 NAME = re.compile(r"\w[\w.-]{0,63}")
 """Names of stages and pipelines are parts of file names and of labels like ``detect/0``."""
 
@@ -125,22 +122,6 @@ def check_name(value: Any) -> str:
             "a name is made of up to 64 letters, digits, '_', '-' and '.', and begins with no sign"
         )
     return value
-
-
-def seconds(value: object) -> float:
-    """A time with its unit, as text or ``timedelta``, in seconds.
-
-    Raises:
-        ValueError: anything else; most of all a bare number (seconds? milliseconds? the classic mistake).
-    """
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    match = DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match:
-        return float(match[1]) * UNITS[match[2]]
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        raise ValueError(f'a time needs its unit; write "{value:g}s" or "{value:g}ms"')
-    raise ValueError('a time is a number and a unit, like "250ms", "2s", "1m" or "1h"')
 
 
 def _more_than_zero(value: Any) -> float:

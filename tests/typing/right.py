@@ -1,0 +1,184 @@
+"""Wiring as people write it: mypy --strict and pyright must accept every line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Optional, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from penstock import Context, Flow, Pipeline, Sink, Source, Stage, route, sink, source, stage
+
+Image = npt.NDArray[np.float32]
+
+
+@dataclass
+class Box:
+    """What a detector finds."""
+
+    x: int
+
+
+# ---------------------------------------------------------------- functions
+
+
+@source
+def camera() -> Iterator[Image]:
+    yield np.zeros((4, 4), np.float32)
+
+
+@source(max_restarts=3, ports=("broken",))
+def patient(ctx: Context) -> Iterator[Image]:
+    while not ctx.stopping:
+        yield np.zeros((4, 4), np.float32)
+
+
+@stage
+def normalise(image: Image) -> Image:
+    return image + image
+
+
+@stage(
+    replicas=2, window=8, timeout="30s", max_failures=3, start_timeout=timedelta(minutes=1), ports=("odd",)
+)
+def detect(image: Image, ctx: Context) -> Optional[Box]:
+    return Box(1) if ctx.attempt else None
+
+
+@stage(variables={"OMP_NUM_THREADS": "1"}, interpreter="env/bin/python")
+def tiles(image: Image, *, ctx: Context) -> Iterator[Image]:
+    yield image
+
+
+@stage
+def measure(image: Image) -> float:
+    return float(image.sum())
+
+
+@stage
+def either(image: Image) -> Union[Box, float, None]:
+    return None
+
+
+@stage
+def loose(anything: Any) -> Any:
+    return anything
+
+
+@sink
+def save(box: Box) -> None: ...
+
+
+@sink(name="report")
+def show(value: Union[Box, float]) -> None: ...
+
+
+@sink
+def discard(image: Image, ctx: Context) -> None: ...
+
+
+# ------------------------------------------------------------------ classes
+
+
+@source
+class Folder:
+    def setup(self) -> None: ...
+
+    def __call__(self) -> Iterator[Image]:
+        yield np.zeros((4, 4), np.float32)
+
+
+@stage(replicas=2)
+class Enhance:
+    def __init__(self, strength: float = 0.5) -> None:
+        self.strength = strength
+
+    def setup(self, ctx: Context) -> None: ...
+
+    def __call__(self, image: Image, ctx: Context) -> Image:
+        return image
+
+    def teardown(self) -> None: ...
+
+
+@stage
+class Find:
+    def __call__(self, image: Image) -> Iterator[Box]:
+        yield Box(1)
+
+
+@sink
+class Train:
+    def __call__(self, image: Image) -> None: ...
+
+
+class Plain:
+    """Not decorated: what `stage(Plain)` makes is typed by mypy, too."""
+
+    def __call__(self, image: Image) -> Box:
+        return Box(1)
+
+
+plain = stage(Plain)
+folder = source(Folder)
+
+
+# ----------------------------------------------------------------- by name
+
+clean = stage("other.py:clean", replicas=2)
+ticks = source("other.py:ticks")
+store = sink("other.py:store")
+
+
+# ------------------------------------------------------------------ wiring
+
+
+def brightness(image: Image) -> int:
+    return 0
+
+
+def by_box(box: Box) -> Stage[Any, Any]:
+    return loose
+
+
+Pipeline("chain", camera >> normalise >> detect >> save)
+Pipeline("many", patient >> tiles >> measure >> show, patient["broken"] >> save)
+Pipeline("copies", camera >> (normalise >> discard, detect >> save, measure >> show))
+Pipeline("merged", (camera, patient) >> normalise >> discard)
+Pipeline("both", camera >> (detect, measure) >> show)
+Pipeline("union", camera >> either >> show)
+Pipeline("routed", camera >> route(normalise, tiles, by=brightness) >> discard)
+Pipeline("routed", camera >> route(detect, measure, by="kind") >> show)
+Pipeline("routed", camera >> plain >> route(save, loose >> show, by=by_box))
+Pipeline("ports", camera >> detect >> save, detect["odd"] >> show, allow_pickle=True)
+Pipeline("strings", ticks >> clean >> store, camera >> clean >> save)
+Pipeline("classes", camera >> Enhance >> Find >> save)
+Pipeline("classes", folder >> (Enhance, normalise) >> Train)
+Pipeline("classes", Folder >> normalise >> Train, (Enhance, normalise) >> plain)
+Pipeline("loose", camera >> loose >> save)
+Pipeline("twice", camera >> normalise >> normalise.named("again") >> discard.with_options(replicas=2))
+
+built = Pipeline("built")
+built.connect(camera, detect)
+built.connect(camera, Enhance)
+built.connect(detect, save)
+built.connect(detect, show, port="odd")
+code: int = built.run()
+
+
+# ------------------------------- a part of a pipeline has a type
+
+front: Flow[Any, Optional[Box]] = camera >> detect
+first: Source[Image] = camera
+middle: Stage[Image, Optional[Box]] = detect
+last: Sink[Box] = save
+
+
+# ------------------------------------------ calls stay plain calls
+
+shape: tuple[int, ...] = normalise(np.zeros((4, 4), np.float32)).shape
+found: Optional[Box] = detect(np.zeros((4, 4), np.float32), Context(attempt=2))
+images: Iterator[Image] = camera()

@@ -1,0 +1,102 @@
+"""Wiring that cannot work: both checkers must refuse the marked lines, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Optional
+
+from penstock import Context, Pipeline, route, sink, source, stage
+
+
+@source
+def numbers() -> Iterator[int]:
+    yield 1
+
+
+@stage
+def text(number: int) -> str:
+    return str(number)
+
+
+@stage(replicas=2)
+def maybe(number: int, ctx: Context) -> Optional[bytes]:
+    return None
+
+
+@stage
+def split(word: str) -> Iterator[str]:
+    yield word
+
+
+@stage
+class Halve:
+    def __call__(self, number: int) -> float:
+        return number / 2
+
+
+@sink
+class Sum:
+    def __call__(self, number: float) -> None: ...
+
+
+@sink
+def save(word: str) -> None: ...
+
+
+@sink
+def count(number: int) -> None: ...
+
+
+def is_even(number: int) -> int:
+    return number % 2
+
+
+def is_long(word: str) -> int:
+    return len(word) > 9
+
+
+# A value of another type.
+numbers >> split  # refused
+numbers >> text >> count  # refused
+numbers >> text >> text  # refused
+numbers >> maybe >> save  # refused
+numbers >> text >> split >> count  # refused
+numbers >> Halve >> save  # refused
+text >> Sum  # refused
+text >> Halve  # refused
+numbers >> text >> save
+numbers >> Halve >> Sum
+
+# Copies, merges, routes.
+numbers >> (text, split)  # refused
+numbers >> (text, count, save)  # refused
+numbers >> (text, maybe) >> save  # refused
+(numbers, text) >> count  # refused
+(text, maybe) >> split  # refused
+numbers >> route(text, split, by=is_even)  # refused
+numbers >> route(text, maybe, by=is_long)  # refused
+numbers >> (text, count)
+
+# Sinks give nothing, sources take nothing.
+save >> text  # refused
+numbers >> text >> save >> save  # refused
+text >> numbers  # refused
+numbers >> (text, count) >> save  # refused
+numbers >> numbers  # refused
+numbers >> Sum >> save  # refused
+
+# What is not decorated is no stage.
+numbers >> is_even  # refused
+Pipeline("undecorated", is_even)  # refused
+
+# Knobs.
+stage(replica=2)  # refused
+stage(replicas="2")  # refused
+stage("other.py:clean", timeout=30)  # refused
+text.with_options(timeout=30)  # refused
+sink("other.py:store", interpeter="python3.9")  # refused
+
+# The plain call and the spelled-out wiring.
+text("1")  # refused
+Pipeline("calls").connect(text, count)  # refused
+Pipeline("calls").connect(numbers, text)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.errors import WiringError
+from penstock.pipeline.options import CHECKS, Knobs, Options
+from penstock.pipeline.place import Place
+
+HERE = Place("/project/app.py", 12)
+
+
+def chosen(kind: str = "stage", **knobs: Any) -> Options:
+    return Options().with_knobs(kind, knobs, HERE)
+
+
+def test_every_knob_that_is_typed_is_checked_and_kept() -> None:
+    assert list(Knobs.__annotations__) == list(CHECKS) == list(vars(Options()))
+
+
+def test_times_are_kept_in_seconds() -> None:
+    options = chosen(timeout="250ms", start_timeout="2m")
+    assert (options.timeout, options.start_timeout) == (0.25, 120.0)
+
+
+def test_a_limit_can_be_lifted_again() -> None:
+    assert chosen(timeout="1s").with_knobs("stage", {"timeout": None}, HERE).timeout is None
+
+
+def test_choosing_again_leaves_the_other_knobs_and_the_first_options_alone() -> None:
+    first = chosen(replicas=2, window=8)
+    second = first.with_knobs("stage", {"replicas": 3}, HERE)
+    assert (first.replicas, second.replicas, second.window) == (2, 3, 8)
+
+
+def test_a_relative_interpreter_is_seen_from_the_file_and_its_links_are_kept(tmp_path: Path) -> None:
+    python = tmp_path / "env" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to("/usr/bin/env")
+    options = Options().with_knobs("stage", {"interpreter": "env/bin/python"}, Place(f"{tmp_path}/app.py", 1))
+    assert options.interpreter == str(python)
+
+
+def test_a_bare_interpreter_is_looked_for_on_the_path_later() -> None:
+    assert chosen(interpreter="python3.9").interpreter == "python3.9"
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "sentence"),
+    [
+        ("replicas", 0, "must be a whole number, 1 or more"),
+        ("replicas", True, "must be a whole number"),
+        ("replicas", 1.5, "must be a whole number"),
+        ("window", 0, "1 or more"),
+        ("max_failures", -1, "0 or more"),
+        ("timeout", 30, "did you mean '30s'"),
+        ("timeout", "0s", "must be more than no time"),
+        ("start_timeout", None, "with a unit"),
+        ("interpreter", 3.9, "must be the path of a Python interpreter"),
+        ("interpreter", "", "must be the path"),
+        ("variables", ["A=1"], "must be a mapping"),
+        ("variables", {"OMP_NUM_THREADS": 1}, 'must be text; write "1"'),
+        ("variables", {"A=B": "1"}, "cannot be the name"),
+        ("ports", "rejected", r'write ports=\("rejected",\)'),
+        ("ports", ("a", "a"), "named twice"),
+        ("ports", (1,), "a tuple of names"),
+        ("name", "a/b", "letters, digits"),
+        ("name", "", "letters, digits"),
+        ("name", "-x", "letters, digits"),
+    ],
+)
+def test_a_value_that_is_not_possible_is_refused_where_it_is_written(
+    knob: str, value: Any, sentence: str
+) -> None:
+    with pytest.raises(WiringError, match=f"^/project/app.py:12: {knob}=.*{sentence}") as caught:
+        chosen(**{knob: value})
+    assert caught.value.where == "/project/app.py:12"
+
+
+@pytest.mark.parametrize(
+    ("knob", "meant"),
+    [("replica", "replicas"), ("time_out", "timeout"), ("workers", "replicas"), ("retries", "max_failures")],
+)
+def test_an_unknown_knob_is_answered_with_the_one_that_is_meant(knob: Any, meant: str) -> None:
+    with pytest.raises(WiringError, match=f"no knob '{knob}'; did you mean '{meant}'"):
+        Options().with_knobs("stage", {knob: 1}, HERE)
+
+
+@pytest.mark.parametrize("knob", ["window", "timeout", "max_failures"])
+def test_a_source_has_no_knobs_about_items_it_gets(knob: str) -> None:
+    with pytest.raises(WiringError, match="a source gets no items"):
+        chosen("source", **{knob: 1})
+
+
+def test_a_sink_has_no_ports() -> None:
+    with pytest.raises(WiringError, match="nothing comes out of a sink"):
+        chosen("sink", ports=("rejected",))
+
+
+@given(
+    st.sampled_from(list(CHECKS)), st.none() | st.booleans() | st.floats() | st.text() | st.lists(st.text())
+)
+def test_whatever_is_written_is_either_kept_or_refused_in_one_sentence(knob: str, value: Any) -> None:
+    refusal = ""
+    try:
+        chosen(**{knob: value})
+    except WiringError as error:
+        refusal = str(error)
+    assert refusal.startswith("/project/app.py:12: ") or not refusal
