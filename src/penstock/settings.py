@@ -19,6 +19,8 @@ from penstock.errors import UserError
 
 Value = TypeVar("Value")
 
+GRACE = 10.0
+"""Seconds, as `docker stop` has it."""
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _NAMES = ("PENSTOCK_RUN_DIR", "PENSTOCK_STATE_DIR", "PENSTOCK_GRACE", "PENSTOCK_SHM_BUDGET")
@@ -33,7 +35,7 @@ class Settings(NamedTuple):
     """Where run directories are made; ``None``: on /dev/shm."""
     state_dir: str | None = None
     """Where logs and dead letters are kept; ``None``: beside the app file."""
-    grace: float = 10.0
+    grace: float = GRACE
     """Seconds between telling a worker to stop and killing it."""
     shm_budget: int | None = None
     """Bytes of shared memory for all workers together; ``None``: half of what is free."""
@@ -46,10 +48,11 @@ class Settings(NamedTuple):
             UserError: a value cannot be read, or a name looks like a misspelt one of ours.
         """
         _refuse_misspelt(environ)
+        grace = _read(environ, "PENSTOCK_GRACE", _duration)
         return cls(
             run_dir=environ.get("PENSTOCK_RUN_DIR") or None,
             state_dir=environ.get("PENSTOCK_STATE_DIR") or None,
-            grace=_read(environ, "PENSTOCK_GRACE", _duration) or 10.0,
+            grace=GRACE if grace is None else grace,
             shm_budget=_read(environ, "PENSTOCK_SHM_BUDGET", _size),
         )
 

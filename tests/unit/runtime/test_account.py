@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.observe import page
+from penstock.pipeline.plan import LinkPlan, Plan, RoutePlan, StagePlan
+from penstock.pipeline.reference import Reference
+from penstock.runtime.account import Account, LinkCount, Reading, rows, total
+from penstock.runtime.action import Remains
+
+CODE = Reference("/app", "app", "f")
+
+
+def plan(*wires: tuple[str, str], routes: list[RoutePlan] | None = None) -> Plan:
+    names = dict.fromkeys(name for wire in wires for name in wire)
+    fed = {target for _, target in wires}
+    stages = [StagePlan(name, "stage" if name in fed else "source", CODE) for name in names]
+    return Plan("p", stages, [LinkPlan(at, *wire) for at, wire in enumerate(wires)], routes=routes or [])
+
+
+CHAIN = plan(("make", "work"), ("work", "save"))
+
+
+def words(sent: int = 0, settled: int = 0, dead: int = 0, **others: int) -> list[int]:
+    found = [0] * page.STRIDE
+    found[page.SENT], found[page.SETTLED], found[page.DEAD] = sent, settled, dead
+    for name, value in others.items():
+        found[getattr(page, name.upper())] = value
+    return found
+
+
+def test_what_a_living_sender_has_not_settled_is_in_flight() -> None:
+    counts = Account(CHAIN).balance([Reading("make", [words(10, 6, 1, waiting=3)])])
+    assert counts[0] == LinkCount(sent=10, settled=6, dead=1, in_flight=3, waiting=3)
+
+
+def test_receivers_tell_what_they_hold() -> None:
+    held = words()
+    held[page.HELD] = 4
+    assert Account(CHAIN).balance([Reading("work", [words(), held])])[0].held == 4
+
+
+def test_the_rest_of_a_sender_that_ended_gets_its_name() -> None:
+    account = Account(CHAIN)
+    account.keep(Reading("make", [words(10, 10)]), Remains.NONE)
+    account.keep(Reading("make", [words(10, 7)]), Remains.UNFINISHED)
+    account.keep(Reading("work", [words(9, 5), words()]), Remains.GIVEN_BACK)
+    counts = account.balance([])
+    assert counts[0] == LinkCount(sent=20, settled=17, unfinished=3)
+    assert counts[1] == LinkCount(sent=9, settled=5, given_back=4)
+
+
+def test_a_sender_that_finished_owing_something_has_lost_it() -> None:
+    account = Account(CHAIN)
+    account.keep(Reading("make", [words(10, 9)]), Remains.NONE)
+    assert total(CHAIN, account.balance([])).lost == 1
+
+
+def test_a_worker_that_died_before_it_had_a_page_counts_for_nothing() -> None:
+    account = Account(CHAIN)
+    account.keep(Reading("make", ()), Remains.GIVEN_BACK)
+    assert account.balance([Reading("work", ())])[0] == LinkCount()
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 99)] * 3, st.sampled_from([*Remains, None])), max_size=6))
+def test_every_link_adds_up_at_any_time(workers: list[tuple[int, int, int, Remains | None]]) -> None:
+    account, living = Account(CHAIN), []
+    for rest, settled, dead, remains in workers:
+        reading = Reading("make", [words(rest + settled + dead, settled, dead)])
+        if remains is None:
+            living.append(reading)
+        else:
+            account.keep(reading, remains)
+    count = account.balance(living)[0]
+    known = count.settled + count.dead + count.in_flight + count.given_back + count.unfinished + count.lost
+    assert count.sent == known
+
+
+def test_in_and_out_are_counted_at_the_source() -> None:
+    counts = {0: LinkCount(sent=10, settled=9, in_flight=1), 1: LinkCount(sent=9, settled=9)}
+    totals = total(CHAIN, counts)
+    assert (totals.entered, totals.through, totals.in_flight) == (10, 9, 1)
+
+
+def test_an_item_that_dies_at_the_last_stage_did_not_come_out() -> None:
+    counts = {0: LinkCount(sent=10, settled=10), 1: LinkCount(sent=10, settled=8, dead=2)}
+    totals = total(CHAIN, counts)
+    assert (totals.entered, totals.through, totals.dead) == (10, 8, 2)
+
+
+def test_a_dead_part_of_an_item_does_not_take_the_whole_item() -> None:
+    counts = {0: LinkCount(sent=10, settled=10), 1: LinkCount(sent=1000, settled=985, dead=15)}
+    assert total(CHAIN, counts).through == 10
+
+
+def test_what_a_dead_source_makes_again_is_counted_once() -> None:
+    counts = {0: LinkCount(sent=25, settled=20, given_back=5), 1: LinkCount()}
+    totals = total(CHAIN, counts)
+    assert (totals.entered, totals.through) == (20, 20)
+
+
+def test_copies_of_an_item_are_one_item() -> None:
+    fork = plan(("make", "a"), ("make", "b"))
+    counts = {0: LinkCount(sent=10, settled=10), 1: LinkCount(sent=10, settled=4, in_flight=6)}
+    totals = total(fork, counts)
+    assert (totals.entered, totals.through, totals.in_flight) == (10, 4, 6)
+
+
+def test_ways_of_a_route_add_up() -> None:
+    fork = plan(("make", "a"), ("make", "b"), routes=[RoutePlan("kind", [0, 1])])
+    counts = {0: LinkCount(sent=7, settled=7), 1: LinkCount(sent=3, settled=3)}
+    assert total(fork, counts).through == 10
+
+
+def test_rows_name_the_links_as_people_do() -> None:
+    assert rows(CHAIN, Account(CHAIN).balance([]))[0]["link"] == "make→work"
