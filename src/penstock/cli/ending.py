@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 from penstock.cli import figures, terminal
 from penstock.cli.document import document
 from penstock.errors import NotRunning, PenstockError, TimedOut
-from penstock.runtime import client
+from penstock.runtime import client, rundir
 from penstock.runtime.client import Run, RunGone
+
+PATIENCE, LOOK = 10.0, 0.02
+"""Seconds a run may take from its last answer to its end, and between two looks for that."""
 
 
 def end(run: Run, verb: str, *, timeout: float | None, as_json: bool, **arguments: Any) -> int:
@@ -25,7 +29,7 @@ def end(run: Run, verb: str, *, timeout: float | None, as_json: bool, **argument
     try:
         ended = client.call(run, "wait", goal="ended", timeout=timeout)
     except RunGone:
-        ended = _last_words(run)
+        ended = last_words(run)
     except TimedOut:
         raise TimedOut(_still_there(run, verb, timeout)) from None
     return tell(ended, as_json=as_json)
@@ -42,8 +46,15 @@ def tell(ended: dict[str, Any], *, as_json: bool) -> int:
     return int(ended["state"] == "failed" or ended["totals"]["lost"] > 0)
 
 
-def _last_words(run: Run) -> dict[str, Any]:
-    """It ended between two questions: how, it has written down."""
+def last_words(run: Run) -> dict[str, Any]:
+    """How a run ended that answers no more: it writes that down before it lets go of its directory.
+
+    Raises:
+        NotRunning: it was killed before it could.
+    """
+    until = time.monotonic() + PATIENCE
+    while rundir.is_alive(run.path) and time.monotonic() < until:
+        time.sleep(LOOK)
     try:
         told: dict[str, Any] = json.loads(Path(run.state_dir, "run.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -7,14 +7,16 @@ from typing import Any
 
 import click
 
-from penstock.cli import figures, terminal
+from penstock.cli import figures, statedir, terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
 from penstock.cli.options import json_option, pipeline_option
 from penstock.cli.table import table
+from penstock.errors import NotRunning
 from penstock.runtime import client
 
 WORKERS = ("WORKER", "STATE", "BUSY", "ITEMS", "FAILED", "RESTARTS", "PID", "PYTHON")
+BUSY = WORKERS.index("BUSY")
 LINKS = ("LINK", "SENT", "DONE", "IN FLIGHT", "WAITING", "AGAIN", "DEAD")
 
 TROUBLE = ("restarting", "dying", "failed")
@@ -33,7 +35,9 @@ def ps(name: str | None, quiet: bool, as_json: bool) -> int:
     All pipelines that run on this machine, or the one named. Exit code 1 when a worker is being restarted,
     3 when nothing runs.
     """
-    runs = [client.find(name)] if name else client.runs() or [client.find()]
+    runs = [client.find(name)] if name else client.runs()
+    if not runs:
+        raise NotRunning(_nothing_runs())
     answers = [client.call(run, "ps") for run in runs]
     if as_json:
         terminal.data(document("ps", pipelines=[_without_schema(answer) for answer in answers]))
@@ -64,6 +68,12 @@ def in_trouble(answer: Answer) -> bool:
     return answer["state"] in TROUBLE or any(worker["state"] in TROUBLE for worker in workers(answer))
 
 
+def _nothing_runs() -> str:
+    """That there is nothing to show; where it last ran from here, how that ended."""
+    last = [f"{run['pipeline']} ended: {figures.last_line(run['totals'])}" for run in statedir.last_runs()]
+    return "\n  ".join(["no pipeline is running here; start one with `penstock run app.py`", *last])
+
+
 def _head(answer: Answer) -> str:
     state = _state(answer["state"], good="running")
     uptime = figures.duration(answer["uptime"])
@@ -73,7 +83,11 @@ def _head(answer: Answer) -> str:
 
 def _stage(stage: Answer) -> list[list[str]]:
     """A row for each replica, or one for a stage that is through."""
-    return [_worker(worker) for worker in stage["replicas"]] or [[stage["name"], "finished", *[""] * 6]]
+    rows = [_worker(worker) for worker in stage["replicas"]] or [[stage["name"], "finished", *[""] * 6]]
+    if stage["kind"] == "source":
+        for row in rows:
+            row[BUSY] = ""  # its time is in `next()`, where making an item and waiting for one look alike
+    return rows
 
 
 def _worker(worker: Answer) -> list[str]:

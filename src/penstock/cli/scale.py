@@ -56,7 +56,7 @@ def scale(wishes: list[Wish], wait: bool, timeout: float | None, name: str | Non
         )
     else:
         for each in answers:
-            terminal.data(f"{each['stage']}   {each['before']} -> {each['after']}")
+            terminal.data(f"{each['stage']}   {each['before']} → {each['after']}")
 
 
 def _refuse_unknown(run: Run, wishes: list[Wish]) -> None:

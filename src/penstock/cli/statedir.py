@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 from penstock.errors import NotRunning
 
@@ -49,6 +51,17 @@ def _running(name: str | None) -> dict[str, Path]:
     from penstock.runtime import client
 
     return {run.pipeline: Path(run.state_dir) for run in client.runs() if name in (None, run.pipeline)}
+
+
+def last_runs() -> list[dict[str, Any]]:
+    """How the last run of each pipeline in this directory ended, as it has written down itself."""
+    found = []
+    for _, path in sorted(_here().items()):
+        try:
+            found.append(json.loads((path / "run.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            continue  # it has not ended yet, or was killed before it could write
+    return found
 
 
 def runs(directory: Path) -> bool:

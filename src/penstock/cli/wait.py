@@ -11,9 +11,9 @@ from penstock.cli import figures, terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
 from penstock.cli.options import json_option, pipeline_option, timeout_option
-from penstock.errors import NotRunning, PenstockError, PipelineFailed, TimedOut
+from penstock.errors import PenstockError, PipelineFailed, TimedOut
 from penstock.runtime import client
-from penstock.runtime.client import Run
+from penstock.runtime.client import Run, RunGone
 
 COMING = ("ready", "idle")
 """What may be waited for before the pipeline is there: `penstock run app.py & penstock wait --for ready`."""
@@ -51,21 +51,34 @@ def wait(goal: str, timeout: float | None, name: str | None, as_json: bool) -> N
     """
     began = time.monotonic()
     run = _appear(name, timeout or PATIENCE) if goal in COMING else client.find(name)
-    left = None if timeout is None else max(0.0, timeout - (time.monotonic() - began))
+    left = None if timeout is None else max(0.0, round(timeout - (time.monotonic() - began), 2))
     answer = _wait(run, goal, left)
     if as_json:
         terminal.data(document("wait", **{key: value for key, value in answer.items() if key != "schema"}))
     else:
-        terminal.data(f"{run.pipeline} is {goal}   {figures.last_line(answer['totals'])}")
+        account = "" if goal == "ready" else f"   {figures.last_line(answer['totals'])}"
+        terminal.data(f"{run.pipeline} is {goal}{account}")
 
 
 def _wait(run: Run, goal: str, timeout: float | None) -> dict[str, Any]:
     try:
         return client.call(run, "wait", goal=goal, timeout=timeout)
-    except (TimedOut, NotRunning):
+    except TimedOut:
         raise
+    except RunGone:
+        return _afterwards(run, goal)
     except PenstockError as error:
         raise PipelineFailed(str(error)) from None
+
+
+def _afterwards(run: Run, goal: str) -> dict[str, Any]:
+    """It ended while we asked."""
+    from penstock.cli import ending
+
+    told = ending.last_words(run)
+    if goal == "ended" or (goal == "drained" and not told["failure"] and not told["cut_short"]):
+        return told
+    raise PipelineFailed(f"{run.pipeline} has ended, and never was {goal}")
 
 
 def _appear(name: str | None, patience: float) -> Run:

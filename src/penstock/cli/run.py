@@ -1,0 +1,32 @@
+"""``penstock run``: a pipeline in the foreground, from its first item to its ledger."""
+
+from __future__ import annotations
+
+import click
+
+from penstock.cli.group import VerbCommand
+from penstock.cli.options import app_argument
+
+EXAMPLES = ("penstock run app.py", "penstock run app.py:pipeline")
+EXITS = (
+    ("0", "it ended by itself, or was drained"),
+    ("1", "a stage could not be kept running"),
+    ("4", "the file or the wiring is wrong"),
+    ("5", "an interpreter cannot run its stage"),
+    ("130, 143", "it was cut short by Ctrl-C or SIGTERM"),
+)
+
+
+@click.command(cls=VerbCommand, examples=EXAMPLES, terms={"Exit codes": EXITS})
+@app_argument
+def run(app: str) -> int:
+    """Run a pipeline here, in the foreground.
+
+    The same as `python app.py`. Ctrl-C (or SIGTERM) drains: nothing new is made, what is in flight is
+    finished. A second one stops after the current items, a third one kills.
+    """
+    from penstock.cli import appfile
+    from penstock.runtime.run import run_foreground
+
+    loaded = appfile.load(app)
+    return run_foreground(loaded.pipeline.plan(), app=str(loaded.path))
