@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from penstock.cli import terminal
+from penstock.cli.group import VerbCommand
 from penstock.cli.options import json_option
 from penstock.cli.table import table
 
@@ -23,7 +24,19 @@ HEADER = ("CASE", "OURS", "PEER", "UNIT", "RATIO", "TARGET", "", "PEER IS")
 OLD = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command
+EXAMPLES = (
+    "penstock bench",
+    "penstock bench stream-items latency-small --runs 3",
+    "penstock bench --json > today.json",
+    "penstock bench --compare yesterday.json",
+)
+EXITS = (
+    ("0", "every target was met, and with --compare nothing regressed"),
+    ("1", "a target was missed, or something regressed beyond noise"),
+)
+
+
+@click.command(cls=VerbCommand, examples=EXAMPLES, terms={"Exit codes": EXITS})
 @click.argument("case", nargs=-1)
 @json_option
 @click.option("--compare", "older", metavar="OLD.JSON", type=OLD, help="Say what changed since that answer.")
@@ -33,22 +46,10 @@ OLD = click.Path(exists=True, dir_okay=False, path_type=Path)
 def bench(
     case: tuple[str, ...], as_json: bool, older: Path | None, runs: int | None, quick: bool, listing: bool
 ) -> int:
-    r"""Measure this machine against plain pyzmq.
+    """Measure this machine against plain pyzmq.
 
     Without CASE all of them, in some seven minutes. Each number is the median of runs in fresh processes,
     ours and the peer's in turn. RATIO above 1 is always better for us.
-
-    \b
-    Examples:
-      penstock bench
-      penstock bench stream-items latency-small --runs 3
-      penstock bench --json > today.json
-      penstock bench --compare yesterday.json
-
-    \b
-    Exit codes:
-      0  every target was met, and with --compare nothing regressed
-      1  a target was missed, or something regressed beyond noise
     """
     cases = chosen(case)
     if listing:

@@ -22,27 +22,24 @@ def worker(label: str, **told: Any) -> dict[str, Any]:
     }
 
 
+LINK = {"link": "camera→detect", "sent": 22901, "settled": 22890, "in_flight": 11, "waiting": 3}
+TOTALS = {"entered": 22901, "through": 22890, "in_flight": 11, "unfinished": 0, "lost": 0, "dead": 0}
+
+
 def answer(*replicas: dict[str, Any], state: str = "running") -> dict[str, Any]:
-    link = {
-        "link": "camera→detect",
-        "sent": 22901,
-        "settled": 22890,
-        "in_flight": 11,
-        "waiting": 3,
-        "again": 0,
-        "dead": 0,
-    }
     return {
-        "run": "demo-3fa91c", "pipeline": "demo", "pid": 4241, "state": state, "uptime": 133.0,
+        "run": "demo-3fa91c",
+        "pipeline": "demo",
+        "pid": 4241,
+        "state": state,
+        "uptime": 133.0,
         "stages": [
             {"name": "camera", "kind": "source", "replicas": []},
             {"name": "detect", "kind": "stage", "replicas": list(replicas)},
         ],
-        "links": [{"link": "camera→detect", **counts}],
-        "totals": {
-            "entered": 22901, "through": 22890, "in_flight": 11, "unfinished": 0, "lost": 0, "dead": 0,
-        },
-    }  # fmt: skip
+        "links": [{**LINK, "again": 0, "dead": 0}],
+        "totals": TOTALS,
+    }
 
 
 WAITING = {"worker": "detect/1", "state": "restarting", "restarts": 3, "restart_in": 0.42}
