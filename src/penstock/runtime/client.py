@@ -70,7 +70,10 @@ def call(run: Run, verb: str, /, **arguments: Any) -> dict[str, Any]:
         PenstockError: it refused; the message says why, and ``exit_code`` which kind of no it is.
     """
     with _ask(run, {"verb": verb, **arguments}) as line:
-        text = line.makefile("rb").readline()
+        try:
+            text = line.makefile("rb").readline()
+        except ConnectionError:  # it hung up with our question unread
+            text = b""
     if not text:
         raise RunGone(f"{run.pipeline} ended before it answered")
     answer: dict[str, Any] = json.loads(text)
