@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from penstock.errors import PeerError
 from penstock.link.sockets import Context, Dealer
@@ -39,7 +39,7 @@ class Connection:
 
     def say(self, message: Any) -> None:
         """Send one envelope; to a sender that is gone it makes no difference."""
-        self.dealer.send((envelope.encode(message),))
+        self.dealer.send(envelope.pack(message))
 
 
 class Inbound:
@@ -90,6 +90,8 @@ class Receiver:
         self._released: Deque[Tuple[Connection, envelope.SlotRef]] = deque()
         self._leaving = False
         self.connections: Dict[Tuple[int, int], Connection] = {}
+        self.changes = 0
+        """Counts what was added to and taken from ``connections``."""
         self.unsettled = 0
         """Batches received and not settled."""
 
@@ -105,6 +107,7 @@ class Receiver:
         dealer = self._context.dealer(endpoint, identity)
         connection = Connection(dealer=dealer, link=link, peer=peer, label=label, word=self._links[link])
         self.connections[peer, link] = connection
+        self.changes += 1
         if not self._leaving:
             connection.say(
                 envelope.Hello(envelope.VERSION, self._number, link, HOST, self._window, self._window_bytes)
@@ -116,6 +119,7 @@ class Receiver:
             connection = self.connections.pop(key)
             connection.open = False
             connection.dealer.close()
+            self.changes += 1
             kept = [inbound for inbound in self._queue if inbound.connection is not connection]
             self.unsettled -= len(self._queue) - len(kept)
             for inbound in self._queue:
@@ -124,18 +128,27 @@ class Receiver:
             self._queue.clear()
             self._queue.extend(kept)
 
+    def take(self, connection: Connection) -> bool:
+        """Handle the next message from a sender; whether there was one.
+
+        Raises:
+            PeerError: it is none of the protocol; nothing has changed.
+        """
+        frames = connection.dealer.receive() if connection.open else None
+        if frames is not None:
+            self.handle(connection, frames)
+        return frames is not None
+
     def handle(self, connection: Connection, frames: List[Any]) -> None:
         """One message from a sender.
 
         Raises:
             PeerError: it is none of the protocol; nothing has changed.
         """
-        message = envelope.from_sender(frames[0])
+        message, body = envelope.from_sender(frames[0])
         kind = type(message)
         if kind is envelope.Batch:
-            if len(frames) < 2:
-                raise PeerError(f"batch {message.batch} has no body")  # type: ignore[union-attr]
-            inbound = Inbound(connection, message, frames[1], frames[2:])  # type: ignore[arg-type]
+            inbound = Inbound(connection, message, body, frames[1:])  # type: ignore[arg-type]
             self._queue.append(inbound)
             self.unsettled += 1
             words, word = self._words, connection.word
@@ -147,7 +160,7 @@ class Receiver:
         else:
             connection.ended = True
 
-    def take(self) -> Optional[Inbound]:
+    def next(self) -> Optional[Inbound]:
         """The next batch to work on, oldest first."""
         return self._queue.popleft() if self._queue else None
 
@@ -196,10 +209,6 @@ class Receiver:
             self._leaving = True
             for connection in self.connections.values():
                 connection.say(envelope.Bye())
-
-    def dealers(self) -> Sequence[Dealer]:
-        """To wait on."""
-        return [connection.dealer for connection in self.connections.values()]
 
     def _welcome(self, connection: Connection, welcome: envelope.Welcome) -> None:
         if welcome.version != envelope.VERSION:

@@ -13,7 +13,7 @@ from penstock.link.credit import Credit
 from penstock.link.ledger import Cargo, Fault, Ledger, Settled
 from penstock.link.outbox import Outbox
 from penstock.link.sockets import Router
-from penstock.message import codec, envelope
+from penstock.message import envelope
 from penstock.message.arena import Arena
 from penstock.observe import page
 
@@ -115,16 +115,26 @@ class Sender:
         times = [due for due in (link.ledger.next_due() for link in self.links) if due is not None]
         return min(times) if times else None
 
-    def handle(self, frames: List[Any]) -> None:
-        """One message from a receiver.
+    def take(self) -> bool:
+        """Handle the next message from a receiver; whether there was one.
 
         Raises:
             PeerError: it is none of the protocol; nothing has changed.
         """
-        if len(frames) != 2:
+        received = self.router.receive()
+        if received is not None:
+            self.handle(*received)
+        return received is not None
+
+    def handle(self, name: bytes, frames: List[Any]) -> None:
+        """One message from the receiver that calls itself ``name``.
+
+        Raises:
+            PeerError: it is none of the protocol; nothing has changed.
+        """
+        if len(frames) != 1:
             raise PeerError(f"a message of {len(frames)} frames from a receiver")
-        name, data = frames
-        message = envelope.from_receiver(data)
+        message = envelope.from_receiver(frames[0])
         kind = type(message)
         if kind is envelope.Hello:
             self._hello(name, message)  # type: ignore[arg-type]
@@ -174,7 +184,7 @@ class Sender:
 
     def _say_end(self, name: bytes, link: Link) -> None:
         ledger = link.ledger
-        self.router.send(name, (envelope.encode(envelope.End(ledger.sent, ledger.settled, ledger.dead)),))
+        self.router.send(name, envelope.pack(envelope.End(ledger.sent, ledger.settled, ledger.dead)))
 
     def _hello(self, name: bytes, hello: envelope.Hello) -> None:
         link = self._by_id.get(hello.link)
@@ -191,7 +201,7 @@ class Sender:
         link.outbox.heavy_limit = max(1, hello.window_bytes // 2)
         self._peers[name] = _Receiver(hello.worker, link)
         self._names[hello.worker, hello.link] = name
-        self.router.send(name, (envelope.encode(envelope.Welcome(envelope.VERSION, self._number, self._arena.path)),))
+        self.router.send(name, envelope.pack(envelope.Welcome(envelope.VERSION, self._number, self._arena.path)))
 
     def _credit(self, peer: _Receiver, credit: envelope.Credit) -> None:
         link = peer.link
@@ -255,13 +265,13 @@ class Sender:
 
     def _send(self, link: Link, receiver: int, cargo: Cargo) -> None:
         number = link.ledger.send(receiver, cargo)
-        message = envelope.encode(envelope.Batch(number, cargo.attempt, _ids(cargo), len(cargo)))
+        batch = envelope.Batch(number, cargo.attempt, _ids(cargo), len(cargo))
         name = self._names[receiver, link.id]
         if cargo.slots is not None:
             for slots in cargo.slots:
                 for slot in slots:
                     self._arena.lend(slot, receiver)
-        if self.router.send(name, (message, codec.join(cargo.payloads), *cargo.frames)):
+        if self.router.send(name, envelope.pack_batch(batch, cargo.payloads), cargo.frames):
             link.credit.spend(receiver, len(cargo), cargo.nbytes)
             link.bytes += cargo.nbytes
         else:

@@ -8,7 +8,7 @@ the business of the worker's lock.
 from __future__ import annotations
 
 import threading
-from typing import Any, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import zmq
 
@@ -19,6 +19,9 @@ MAX_MESSAGE = 1 << 33
 """Bytes; above, libzmq drops the peer. (An array that found no room in shared memory is one frame.)"""
 
 FOREVER = -1
+
+# pyzmq's constants are enums: plain integers spare each call their conversion.
+_NOBLOCK, _SNDMORE, _POLLIN = int(zmq.NOBLOCK), int(zmq.SNDMORE), int(zmq.POLLIN)
 
 
 class Context:
@@ -66,23 +69,28 @@ class _Socket:
         self.raw = socket
         """For ``wait``."""
 
-    def receive(self) -> Optional[List[Any]]:
-        """The frames of the next message, or None. From the third on (fourth at a ROUTER) they are
-        large and not copied."""
-        if not self.raw.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+        self._receive = socket.recv
+
+    def _frames(self) -> Optional[List[Any]]:
+        """The frames that have come, uncopied. (``Frame.more`` costs a third of asking the socket.)"""
+        try:
+            frame = self._receive(_NOBLOCK, copy=False)
+        except zmq.Again:
             return None
-        receive, more = self.raw.recv, self.raw.getsockopt
-        frames: List[Any] = [receive(zmq.NOBLOCK)]
-        while more(zmq.RCVMORE):
-            frames.append(receive(zmq.NOBLOCK) if len(frames) < 3 else receive(zmq.NOBLOCK, copy=False).buffer)
+        frames = [frame.buffer]
+        while frame.more:
+            frame = self._receive(_NOBLOCK, copy=False)
+            frames.append(frame.buffer)
         return frames
 
-    def _send(self, frames: Sequence[Any]) -> bool:
-        last = len(frames) - 1
-        send = self.raw.send
+    def _send(self, head: Sequence[bytes], arrays: Sequence[Any]) -> bool:
+        """Small frames are copied by libzmq, arrays are not."""
+        left = len(head) + len(arrays)
         try:
-            for number, frame in enumerate(frames):
-                send(frame, zmq.NOBLOCK if number == last else zmq.NOBLOCK | zmq.SNDMORE, copy=number < 3)
+            for frames, copy in ((head, True), (arrays, False)):
+                for frame in frames:
+                    left -= 1
+                    self.raw.send(frame, _NOBLOCK | _SNDMORE if left else _NOBLOCK, copy=copy)
         except zmq.ZMQError as error:
             if error.errno in (zmq.EAGAIN, zmq.EHOSTUNREACH):
                 return False
@@ -97,23 +105,48 @@ class _Socket:
 class Router(_Socket):
     """The sender's end: each message names its peer first."""
 
-    def send(self, peer: bytes, frames: Sequence[Any]) -> bool:
+    def receive(self) -> Optional[Tuple[bytes, List[Any]]]:
+        """The next message, if one is there: its peer, and its frames."""
+        try:
+            peer = self._receive(_NOBLOCK)
+        except zmq.Again:
+            return None
+        return peer, self._frames() or []
+
+    def send(self, peer: bytes, frame: bytes, arrays: Sequence[Any] = ()) -> bool:
         """Whether ``peer`` is there and has room."""
-        return self._send((peer, *frames))
+        return self._send((peer, frame), arrays)
 
 
 class Dealer(_Socket):
     """The receiver's end of one connection."""
 
-    def send(self, frames: Sequence[Any]) -> bool:
+    def receive(self) -> Optional[List[Any]]:
+        """The frames of the next message, if one is there."""
+        return self._frames()
+
+    def send(self, frame: bytes) -> bool:
         """Whether there is room."""
-        return self._send(frames)
+        return self._send((frame,), ())
 
 
-def wait(sockets: Sequence[_Socket], files: Sequence[int], timeout: Optional[float]) -> List[Any]:
-    """Block until a socket or a file can be read, or ``timeout`` seconds (None: for ever) have passed.
-    Answers the raw sockets and file numbers that can be read."""
-    wanted = [(socket.raw, zmq.POLLIN) for socket in sockets]
-    wanted += [(file, zmq.POLLIN) for file in files]
-    milliseconds = FOREVER if timeout is None else max(0, int(timeout * 1000 + 0.999))
-    return [ready for ready, _ in zmq.zmq_poll(wanted, milliseconds)]
+class Waiter:
+    """Waits on sockets and files together."""
+
+    def __init__(self, files: Sequence[int]) -> None:
+        self._files = [(file, _POLLIN) for file in files]
+        self._wanted: List[Tuple[Any, int]] = []
+        self._owners: Dict[Any, Any] = dict(zip(files, files))
+
+    def watch(self, sockets: Dict[Any, _Socket]) -> None:
+        """From now on, wait on these; ``ready`` answers their keys."""
+        self._wanted = [(socket.raw, _POLLIN) for socket in sockets.values()] + self._files
+        self._owners = {socket.raw: key for key, socket in sockets.items()}
+        self._owners.update((file, file) for file, _ in self._files)
+
+    def ready(self, timeout: Optional[float]) -> List[Any]:
+        """Block until something can be read, or ``timeout`` seconds (None: for ever) have passed. Answers
+        the keys of the sockets, and the numbers of the files, that can be read."""
+        milliseconds = FOREVER if timeout is None else max(0, int(timeout * 1000 + 0.999))
+        owners = self._owners
+        return [owners[ready] for ready, _ in zmq.zmq_poll(self._wanted, milliseconds)]

@@ -31,6 +31,8 @@ import msgspec
 from penstock.errors import PeerError, UnsupportedType
 from penstock.message import arrays
 from penstock.message.arena import Arena, Mapping, Slot
+from penstock.message.envelope import array_head
+from penstock.message.flat import PLAIN, Flat
 
 LARGE = 64 * 1024
 """Arrays of this many bytes and more do not lie in the body. (Below, a copy is cheaper than a slot.)"""
@@ -40,7 +42,6 @@ DATETIME, DATE, TIME, TIMEDELTA, UUID, DECIMAL, INTEGER, BYTEARRAY, PAIRS, PICKL
 
 Ext = msgspec.msgpack.Ext
 _pack = msgspec.msgpack.Encoder().encode
-_PLAIN = frozenset((int, float, str, bytes, bool, type(None)))
 _KEYS = frozenset((str, int, float, bool, bytes, type(None)))
 
 
@@ -54,6 +55,8 @@ class Encoder:
         """``arena``: for large arrays; None: everything lies in the body, which is then self-contained."""
         self._arena = arena
         self._pickle = allow_pickle
+        self.flat = Flat()
+        """For values that need nothing beside their bytes."""
         self._loans: Dict[int, Tuple[Any, Slot]] = {}
         self.slots: List[Slot] = []
         """The slots of the last value: counted once for the caller, who drops them."""
@@ -68,7 +71,7 @@ class Encoder:
         Raises:
             UnsupportedType: a part of it does not travel; the message says which and what to do.
         """
-        payload = self.flat(value)
+        payload = self.flat.encode(value)
         if payload is not None:
             return payload
         try:
@@ -80,25 +83,6 @@ class Encoder:
             if isinstance(error, UnicodeEncodeError):
                 raise UnsupportedType(f"text that is not valid Unicode cannot travel ({error}); send bytes") from None
             raise
-
-    @staticmethod
-    def flat(value: Any) -> Optional[bytes]:
-        """A flat dict or a plain builtin, which needs nothing beside its bytes; None for all others.
-
-        One look at each part is needed: msgspec would encode a tuple or a date without a word, and it would
-        arrive as a list or as text. (This loop costs half of ``issuperset(map(type, ...))`` on CPython 3.11.)
-        """
-        if type(value) is dict:
-            for key, part in value.items():
-                kind = type(part)
-                if type(key) is not str or (kind is not int and kind is not str and kind is not float and kind not in _PLAIN):
-                    return None
-        elif type(value) not in _PLAIN:
-            return None
-        try:
-            return _pack(value)
-        except (OverflowError, UnicodeEncodeError):
-            return None  # an integer beyond 64 bits, a lone surrogate: `_lower` finds out which
 
     def empty(self, shape: Any, dtype: Any) -> Optional[Any]:
         """An array in the arena for user code to fill; None when there is no room, or it is small."""
@@ -138,7 +122,7 @@ class Encoder:
     def _lower(self, value: Any) -> Any:
         """``value`` in words that msgpack has."""
         kind = type(value)
-        if kind in _PLAIN:
+        if kind in PLAIN:
             return value if kind is not int or -(2**63) <= value < 2**64 else Ext(INTEGER, b"%x" % value)
         lower = _LOWER.get(kind)
         if lower is not None:
@@ -340,15 +324,8 @@ _RAISE: Dict[int, Callable[[Decoder, Any], Any]] = {
 
 
 def join(payloads: List[bytes]) -> bytes:
-    """The body of a batch: one msgpack array of values that are encoded already."""
-    count = len(payloads)
-    if count < 16:
-        head = bytes((0x90 | count,))
-    elif count < 1 << 16:
-        head = b"\xdc" + count.to_bytes(2, "big")
-    else:
-        head = b"\xdd" + count.to_bytes(4, "big")
-    return head + b"".join(payloads)
+    """A body of values that are encoded already."""
+    return array_head(len(payloads)) + b"".join(payloads)
 
 
 def _pickled(value: Any) -> bytes:

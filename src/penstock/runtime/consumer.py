@@ -43,7 +43,7 @@ class Consumer:
         """
         exchange, receiver = self._exchange, self._exchange.receiver
         while True:
-            inbound = receiver.take()
+            inbound = receiver.next()
             if inbound is not None:
                 self._process(inbound)
                 exchange.serve()
@@ -95,7 +95,7 @@ class Consumer:
 
     def _call_all(self, inbound: Inbound, values: List[Any], failures: List[Failure]) -> None:
         call, words, context, exchange = self._handler.call, self._words, self._context, self._exchange
-        children, many = self._emitter.children, handler.many
+        children, yields = self._emitter.children, self._handler.yields
         for index in range(len(values)):
             words[page.INDEX] = context.index = index
             if self._timed:
@@ -103,7 +103,7 @@ class Consumer:
             try:
                 result = call(values.pop())
                 if result is not None:
-                    if many(result):
+                    if yields:
                         self._emit_many(result)
                     elif not self._is_sink:
                         self._emit_one(result, inbound, index)

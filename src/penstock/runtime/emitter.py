@@ -140,7 +140,7 @@ class Emitter:
 
 def _straight(out: Out, encoder: Encoder, link: Link) -> Out:
     """``out`` for the one link that most stages have: the hot path, so names are bound once."""
-    flat, put = encoder.flat, link.put
+    flat, put = encoder.flat.encode, link.put
 
     def straight(value: Any, parent: Optional[Inbound], origin: str, number: int) -> bool:
         payload = flat(value)

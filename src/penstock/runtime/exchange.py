@@ -10,12 +10,12 @@ import os
 import signal
 import threading
 import time
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, List, Optional
 
 from penstock.errors import PeerError
 from penstock.link.receiver import Receiver
 from penstock.link.sender import Sender
-from penstock.link.sockets import wait
+from penstock.link.sockets import Waiter
 from penstock.observe import page
 from penstock.runtime import control
 from penstock.runtime.channel import Channel, SupervisorLost
@@ -52,6 +52,8 @@ class Exchange:
         self._number = number
         self._words = words
         self._refused = 0
+        self._waiter = Waiter((channel.fileno(), self.guard.wake_fd))
+        self._watched = -1
         self._looked = 0.0
         self._made = 0
         self._obedience: Dict[type, Callable[[Any], None]] = {
@@ -77,8 +79,8 @@ class Exchange:
         """
         self.guard.enter()
         try:
-            self._pace()
             self.serve()
+            self._pace()
             while self.sender.full and not self.stopping:
                 self.turn()
             if self.stopping:
@@ -99,37 +101,52 @@ class Exchange:
                 raise Stopped
 
     def turn(self) -> None:
-        """Wait until there is something to do, and do it. Never runs user code."""
+        """Send what may be sent, wait until there is something to do, and do it. Never runs user code."""
+        self._flush()
         due = self.sender.next_due()
-        timeout = None if due is None else max(0.0, due - time.monotonic())
-        self.receiver.flush()  # views dropped since the last look; those dropped later wake us
-        self.guard.waiting = True
+        self.guard.waiting = True  # a view dropped from here on wakes us; the others are flushed
         try:
-            files = (self.channel.fileno(), self.guard.wake_fd)
-            ready = wait([self.sender.router, *self.receiver.dealers()], files, timeout)
+            ready = self._ready(None if due is None else max(0.0, due - time.monotonic()))
         finally:
             self.guard.waiting = False
-        if self.guard.wake_fd in ready:
-            self.guard.hear()
-        self.serve()
+        self._take_all(ready)
 
     def serve(self) -> None:
-        """Take every message that has come; send what may be sent now. Does not wait."""
-        for message in self.channel.receive():
-            self._obedience[type(message)](message)
-        router = self.sender.router
-        frames = router.receive()
-        while frames is not None:
-            self._take(self.sender.handle, frames)
-            frames = router.receive()
-        for connection in list(self.receiver.connections.values()):
-            while connection.open:
-                frames = connection.dealer.receive()
-                if frames is None:
-                    break
-                self._take(self.receiver.handle, connection, frames)
+        """Send what may be sent, take what has come, and send what may then be sent. Does not wait."""
+        self._flush()
+        ready = self._ready(0.0)
+        while ready:
+            self._take_all(ready)
+            ready = self._ready(0.0)
+        self._flush()
+
+    def _flush(self) -> None:
         self.sender.flush()
         self.receiver.flush()
+
+    def _ready(self, timeout: Optional[float]) -> List[Any]:
+        if self._watched != self.receiver.changes:
+            self._watched = self.receiver.changes
+            sockets: Dict[Any, Any] = {key: each.dealer for key, each in self.receiver.connections.items()}
+            if self.sender.links:
+                sockets[None] = self.sender.router
+            self._waiter.watch(sockets)
+        return self._waiter.ready(timeout)
+
+    def _take_all(self, ready: List[Any]) -> None:
+        """One message from each that is ready; an idle worker is so at its first item the soonest."""
+        for key in ready:
+            if type(key) is tuple:
+                connection = self.receiver.connections.get(key)
+                if connection is not None:
+                    self._take(self.receiver.take, connection)
+            elif key is None:
+                self._take(self.sender.take)
+            elif key == self.guard.wake_fd:
+                self.guard.hear()
+            else:
+                for message in self.channel.receive():
+                    self._obedience[type(message)](message)
 
     def _pace(self) -> None:
         """Set the stride so that user code is left alone for about ``LOOK``, at the rate of the last stride.
@@ -154,7 +171,7 @@ class Exchange:
         except SupervisorLost:
             os._exit(1)  # user code may never come back, and nobody is left to wait for it
 
-    def _take(self, handle: Callable[..., None], *arguments: Any) -> None:
+    def _take(self, handle: Callable[..., Any], *arguments: Any) -> None:
         """A message that is none of the protocol is counted and told, and changes nothing."""
         try:
             handle(*arguments)

@@ -6,9 +6,7 @@ value, or an iterator of values.
 
 from __future__ import annotations
 
-import inspect
 import traceback
-from types import GeneratorType
 from typing import Any, Callable, Iterator, Optional
 
 from penstock.errors import Reject, Retry, WiringError
@@ -31,7 +29,8 @@ class Handler:
         self.signature: Signature = describe(target)
         self._object: Any = target
         self._convert = converter(self.signature.item_type)
-        self.wants_context = self.signature.call_context is not None
+        self.yields = self.signature.is_generator
+        """Whether a call answers a stream of values rather than one."""
         self.call: Callable[[Any], Any] = _unready
         """Set by ``setup``."""
 
@@ -73,11 +72,6 @@ class Handler:
         function = getattr(self._object, method, None)
         if function is not None:
             function(**{name: self._context} if name else {})
-
-
-def many(result: Any) -> bool:
-    """Whether user code answered a stream of values rather than one."""
-    return type(result) is GeneratorType or (inspect.isgenerator(result))
 
 
 def failure(index: int, error: BaseException, *, unread: bool = False) -> Failure:

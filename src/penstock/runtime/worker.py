@@ -24,6 +24,7 @@ from penstock.message.arena import Arena
 from penstock.message.codec import Decoder, Encoder
 from penstock.observe import page
 from penstock.pipeline.reference import Reference, load
+from penstock.pipeline.stage import Node
 from penstock.runtime import control, handler
 from penstock.runtime.channel import Channel, SupervisorLost
 from penstock.runtime.consumer import Consumer
@@ -181,7 +182,7 @@ class Worker:
 def _target(code: Reference) -> Any:
     """The function or class that a reference means, without its decorator."""
     found = load(code)
-    return getattr(found, "target", found)
+    return found.target if isinstance(found, Node) else found
 
 
 def _links(assignment: control.Assignment) -> Dict[int, Link]:

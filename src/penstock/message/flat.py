@@ -1,0 +1,70 @@
+"""The short way out for most items: flat dicts of text, numbers and bytes, and such values themselves.
+
+msgspec alone is not enough: it would encode a tuple or a date without a word, and it would arrive as a
+list or as text. So each part is looked at, and of all that happens to a small item on its way out that look
+cost the most (0.35 of 1.0 us; three fields, CPython 3.11). Nearly all items of a stream are alike, though:
+so the keys and types of one are compiled into one expression, and the next are held against that (0.15 us).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Optional
+
+import msgspec
+
+PLAIN = frozenset((int, float, str, bytes, bool, type(None)))
+
+LEARN = 1024
+"""Flat dicts that were unlike, between two compilations: ever new shapes pay for few of them."""
+
+FIELDS = 64
+"""Larger dicts are always looked at part by part: a longer expression would not be quicker."""
+
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class Flat:
+    """Encodes flat values, and remembers what they look like."""
+
+    def __init__(self) -> None:
+        self._alike: Callable[[Any], Optional[bytes]] = _unlike
+        self._misses = 0
+
+    def encode(self, value: Any) -> Optional[bytes]:
+        """``value`` as msgpack; None when it is not flat, or not plain."""
+        try:
+            try:
+                payload = self._alike(value)
+            except KeyError:
+                payload = None
+            if payload is None and self._is_flat(value):
+                payload = _pack(value)
+            return payload
+        except (OverflowError, UnicodeEncodeError):
+            return None  # an integer beyond 64 bits, a lone surrogate: the encoder finds out which
+
+    def _is_flat(self, value: Any) -> bool:
+        if type(value) is not dict:
+            return type(value) in PLAIN
+        for key, part in value.items():
+            if type(key) is not str or type(part) not in PLAIN:
+                return False
+        if not self._misses % LEARN and len(value) <= FIELDS:
+            self._alike = _compiled(value)
+        self._misses += 1
+        return True
+
+
+def _compiled(example: Dict[str, Any]) -> Callable[[Any], Optional[bytes]]:
+    """Encodes dicts with the keys of ``example`` and values of the very same types; for all others it says
+    None or KeyError. Keys enter the expression as literals, types by reference."""
+    names: Dict[str, Any] = {f"t{number}": type(part) for number, part in enumerate(example.values())}
+    tests = ["type(d) is dict", f"len(d) == {len(example)}"]
+    tests += [f"type(d[{key!r}]) is t{number}" for number, key in enumerate(example)]
+    source = f"lambda d: pack(d) if {' and '.join(tests)} else None"
+    alike: Callable[[Any], Optional[bytes]] = eval(source, {"pack": _pack, **names})  # noqa: S307
+    return alike
+
+
+def _unlike(_: Any) -> Optional[bytes]:
+    return None
