@@ -1,8 +1,8 @@
 """Handwritten digits: a source streams images, two processes distort them, a fourth learns from them.
 
-    images  ->  augment x2  ->  train
+    images  ->  Augment x2  ->  Train
 
-Run it with ``penstock run app.py`` (or ``python app.py``); ``penstock logs train`` shows it learn.
+Run it with ``penstock run app.py`` (or ``python app.py``); ``penstock logs Train`` shows it learn.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from penstock import Context, Pipeline, sink, source, stage
 
-EPOCHS = int(os.environ.get("DIGITS_EPOCHS", "120"))
+EPOCHS = int(os.environ.get("DIGITS_EPOCHS", "80"))
 REPORT = os.environ.get("DIGITS_REPORT")
 """A file that gets one line of JSON each time the accuracy was measured; ``demo.py`` reads it."""
 HELD_OUT = 5
@@ -34,7 +34,7 @@ class Sample(TypedDict):
     number: int
     """0, 1, 2 ... over all epochs: says which sample this is, also when it is delivered a second time."""
     image: Array
-    """8 x 8: uint8 in 0..16 from the source, float32 around 0 from ``augment``."""
+    """8 x 8: uint8 in 0..16 from the source, float32 around 0 from ``Augment``."""
     label: int
 
 

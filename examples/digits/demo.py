@@ -84,12 +84,13 @@ def kill_one() -> None:
     """``kill -9`` a replica, as the kernel does when memory runs out. Penstock is not told."""
     found = subprocess.run(
         [sys.executable, "-m", "penstock", "ps", "--json", "--pipeline", "digits"],
-        check=True, capture_output=True, text=True,
+        check=True, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    stages = json.loads(found.stdout)["stages"]
-    replica = next(stage for stage in stages if stage["name"] == VICTIM)["workers"][0]
-    print(f"\n  kill -9 {replica['pid']}   ({VICTIM}/{replica['replica']})\n", flush=True)
-    os.kill(replica["pid"], signal.SIGKILL)
+    (pipeline,) = json.loads(found.stdout)["pipelines"]
+    replicas = next(stage["replicas"] for stage in pipeline["stages"] if stage["name"] == VICTIM)
+    victim = next(replica for replica in replicas if "pid" in replica)
+    print(f"\n  kill -9 {victim['pid']}   ({victim['worker']})\n", flush=True)
+    os.kill(victim["pid"], signal.SIGKILL)
 
 
 def watch(pipeline: subprocess.Popen[str], report: Report, *, kill: bool) -> None:
@@ -105,12 +106,22 @@ def watch(pipeline: subprocess.Popen[str], report: Report, *, kill: bool) -> Non
         print(progress, flush=True)
 
 
+def ledger() -> dict[str, int]:
+    """What the pipeline itself says became of its items; it is kept beside its logs."""
+    state = Path(os.environ.get("PENSTOCK_STATE_DIR", HERE / ".penstock" / "digits"))
+    totals: dict[str, int] = json.loads((state / "run.json").read_text("utf-8"))["totals"]
+    return totals
+
+
 def verdict(code: int, last: Progress | None) -> list[str]:
     """What was promised and not kept; empty when all is well."""
+    if code != 0:
+        return [f"the pipeline ended with exit code {code}"]
     if last is None or not last.finished:
         return ["the trainer never finished"]
+    totals = ledger()
     broken = {
-        f"the pipeline ended with exit code {code}": code != 0,
+        f"the ledger says {totals}": totals["entered"] != last.of or totals["through"] != last.of,
         f"{last.of - last.distinct:,} images never arrived": last.distinct != last.of,
         f"an accuracy of {last.accuracy:.1%} is not above {GOOD:.0%}": last.accuracy <= GOOD,
     }

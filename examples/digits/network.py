@@ -13,7 +13,7 @@ Labels = np.ndarray[Any, np.dtype[np.int64]]
 class Network:
     """64 pixels, one hidden layer, ten digits; cross-entropy, momentum."""
 
-    def __init__(self, hidden: int = 96, rate: float = 0.05, momentum: float = 0.9, seed: int = 0) -> None:
+    def __init__(self, hidden: int = 96, rate: float = 0.03, momentum: float = 0.9, seed: int = 0) -> None:
         """Weights start random, but the same in every run."""
         random = np.random.default_rng(seed)
         first, second = (random.standard_normal(shape) for shape in ((64, hidden), (hidden, 10)))

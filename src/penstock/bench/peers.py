@@ -19,10 +19,10 @@ from typing import Any
 import zmq
 
 from penstock.bench.gauge import EVERY, DelayGauge, RateGauge
+from penstock.bench.item import CELSIUS, SENSOR
 from penstock.bench.trial import Trial
 
 MESSAGE = bytes(64)
-READING = {"number": 0, "sensor": "boiler-3", "celsius": 71.5}
 PAUSE = 0.0015
 """Seconds between two latency samples, as in ``apps/latency.py``."""
 
@@ -74,7 +74,7 @@ def push_json(trial: Trial, sockets: Sockets) -> None:
     """Send a new dict as JSON, and again."""
     socket, number = sockets.connect(zmq.PUSH, "front"), 0
     while True:
-        socket.send_json({**READING, "number": number})
+        socket.send_json({"number": number, "sensor": SENSOR, "celsius": CELSIUS})
         number += 1
 
 

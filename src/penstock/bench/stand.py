@@ -105,7 +105,7 @@ class Run:
         """Wait until the pipeline has drained: a run that lost something has no reading.
 
         Raises:
-            PipelineFailed: it did not end, or not well.
+            PipelineFailed: it did not end, or not well, or its ledger is short of an item.
         """
         for process in self._processes:
             try:
@@ -114,6 +114,9 @@ class Run:
                 raise PipelineFailed(f"it did not end within {LIMIT:g} s:\n{self.output()}") from None
             if code != 0:
                 raise PipelineFailed(f"it ended with exit code {code}:\n{self.output()}")
+        summary = json.loads(Path(self.trial.path("state/run.json")).read_text("utf-8"))
+        if summary["totals"]["through"] != summary["totals"]["entered"]:
+            raise PipelineFailed(f"its ledger does not add up: {summary['totals']}")
 
     def output(self) -> str:
         """The last lines its processes printed."""

@@ -12,12 +12,18 @@ from penstock.bench.trial import Trial
 from penstock.errors import PipelineFailed
 
 REPORTS = "from penstock.bench.trial import Trial; Trial.here().report(rate=7.0)"
+LEDGER = """
+import json, os, pathlib
+state = pathlib.Path(os.environ["PENSTOCK_STATE_DIR"])
+state.mkdir()
+(state / "run.json").write_text(json.dumps({"totals": {"entered": 3, "through": %d}}))
+"""
 FOREVER = "; import threading; threading.Event().wait()"
 
 
 def test_a_reading_is_what_a_process_reported() -> None:
     with Stand(QUICK).run() as run:
-        run.start("-c", REPORTS)
+        run.start("-c", REPORTS + LEDGER % 3)
         assert run.reading() == {"rate": 7.0}
         run.finish()
 
@@ -34,6 +40,14 @@ def test_a_reading_of_a_run_that_failed_afterwards_does_not_count() -> None:
         run.start("-c", REPORTS + "; raise SystemExit(1)")
         run.reading()
         with pytest.raises(PipelineFailed, match="exit code 1"):
+            run.finish()
+
+
+def test_a_reading_of_a_run_that_lost_something_does_not_count() -> None:
+    with Stand(QUICK).run() as run:
+        run.start("-c", REPORTS + LEDGER % 2)
+        run.reading()
+        with pytest.raises(PipelineFailed, match="does not add up"):
             run.finish()
 
 

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from typing import TypedDict
 
 from penstock import Pipeline, sink, source, stage
 from penstock.bench.gauge import EVERY, RateGauge
+from penstock.bench.item import CELSIUS, SENSOR, Reading
 from penstock.bench.trial import Trial
 
 trial = Trial.here()
-
-
-class Reading(TypedDict):
-    """The same item the peer sends as JSON."""
-
-    number: int
-    sensor: str
-    celsius: float
 
 
 @source
@@ -28,7 +20,7 @@ def readings() -> Iterator[Reading]:
         if trial.over():
             return
         for number in range(block, block + 1000):
-            yield {"number": number, "sensor": "boiler-3", "celsius": 71.5}
+            yield {"number": number, "sensor": SENSOR, "celsius": CELSIUS}
 
 
 @stage(replicas=2)

@@ -4,33 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from typing import TypedDict
 
 from penstock import Pipeline, sink, source
 from penstock.bench.gauge import EVERY, RateGauge
+from penstock.bench.item import CELSIUS, SENSOR, Reading
 from penstock.bench.trial import Trial
 
 trial = Trial.here()
 
 
-class Sighting(TypedDict):
-    """Some 64 bytes on the wire, as the peer's message."""
-
-    number: int
-    camera: str
-    label: str
-    score: float
-    moving: bool
-
-
 @source
-def sightings() -> Iterator[Sighting]:
+def readings() -> Iterator[Reading]:
     """New dicts, until the sink has counted long enough."""
     for block in count(step=1000):
         if trial.over():
             return
         for number in range(block, block + 1000):
-            yield {"number": number, "camera": "north-3", "label": "bicycle", "score": 0.93, "moving": True}
+            yield {"number": number, "sensor": SENSOR, "celsius": CELSIUS}
 
 
 @sink
@@ -42,14 +32,14 @@ class Count:
         self.count = 0
         self.gauge = RateGauge(trial)
 
-    def __call__(self, item: Sighting) -> None:
+    def __call__(self, reading: Reading) -> None:
         """Take one."""
         self.count += 1
         if not self.count & EVERY:
             self.gauge.look(self.count)
 
 
-pipeline = Pipeline("bench-stream", sightings >> Count)
+pipeline = Pipeline("bench-stream", readings >> Count)
 
 if __name__ == "__main__":
     raise SystemExit(pipeline.run())

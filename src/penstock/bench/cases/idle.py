@@ -24,7 +24,9 @@ def ours(stand: Stand) -> Reading:
         time.sleep(SETTLE)
         began, used = time.monotonic(), cpu_seconds(top.pid)
         time.sleep(stand.effort.watch)
-        share = (cpu_seconds(top.pid) - used) / (time.monotonic() - began)
+        # What is less than the kernel counts is taken for one tick, a hundredth of a second.
+        spent = max(cpu_seconds(top.pid) - used, 1 / os.sysconf("SC_CLK_TCK"))
+        share = spent / (time.monotonic() - began)
         with open(run.trial.path("gate"), "wb"):
             """The source's read ends with the file."""
         run.finish()
