@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from penstock.errors import EnvironmentFault, NotRunning, PenstockError, PipelineFailed, TimedOut, UserError
 from penstock.runtime import rundir
@@ -69,11 +69,32 @@ def call(run: Run, verb: str, /, **arguments: Any) -> dict[str, Any]:
         NotRunning: it has ended.
         PenstockError: it refused; the message says why, and ``exit_code`` which kind of no it is.
     """
-    with _ask(run, {"verb": verb, **arguments}) as line:
-        try:
-            text = line.makefile("rb").readline()
-        except ConnectionError:  # it hung up with our question unread
-            text = b""
+    with _ask(run, {"verb": verb, **arguments}) as lines:
+        return _answer(run, lines)
+
+
+def follow(run: Run) -> Iterator[dict[str, Any]]:
+    """The events of ``run`` from now on, as they come, until it ends.
+
+    Raises:
+        NotRunning: it has ended already.
+    """
+    lines = _ask(run, {"verb": "events"})
+    _answer(run, lines)
+    return _events(lines)
+
+
+def _events(lines: BinaryIO) -> Iterator[dict[str, Any]]:
+    with lines:
+        for text in lines:
+            yield json.loads(text)
+
+
+def _answer(run: Run, lines: BinaryIO) -> dict[str, Any]:
+    try:
+        text = lines.readline()
+    except ConnectionError:  # it hung up with our question unread
+        text = b""
     if not text:
         raise RunGone(f"{run.pipeline} ended before it answered")
     answer: dict[str, Any] = json.loads(text)
@@ -81,17 +102,6 @@ def call(run: Run, verb: str, /, **arguments: Any) -> dict[str, Any]:
         raise _refusal(answer)
     result: dict[str, Any] = answer["result"]
     return result
-
-
-def follow(run: Run) -> Iterator[dict[str, Any]]:
-    """The events of ``run`` as they come, until it ends.
-
-    Raises:
-        NotRunning: it has ended already.
-    """
-    with _ask(run, {"verb": "events"}) as line, line.makefile("rb") as lines:
-        for text in lines:
-            yield json.loads(text)
 
 
 def _base() -> str:
@@ -125,15 +135,15 @@ def _instead(found: list[Run]) -> str:
     return f"; what runs is {names}" if names else ""
 
 
-def _ask(run: Run, question: dict[str, Any]) -> socket.socket:
-    line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        _connect(line, run)
-        line.sendall(json.dumps(question).encode() + b"\n")
-    except OSError as error:
-        line.close()
-        raise RunGone(f"{run.pipeline} does not answer: {error.strerror or error}") from None
-    return line
+def _ask(run: Run, question: dict[str, Any]) -> BinaryIO:
+    """Put a question; the lines that come back."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        try:
+            _connect(line, run)
+            line.sendall(json.dumps(question).encode() + b"\n")
+        except OSError as error:
+            raise RunGone(f"{run.pipeline} does not answer: {error.strerror or error}") from None
+        return line.makefile("rb")  # keeps the connection when `line` is closed
 
 
 def _connect(line: socket.socket, run: Run) -> None:

@@ -2,7 +2,7 @@
 
 A question is one line of JSON, ``{"verb": "scale", "stage": "detect", "replicas": 3}``. The answer is one
 line too: ``{"ok": true, "result": {...}}`` or ``{"ok": false, "error": "...", "code": 4}``. ``events``
-answers with a line for each event until somebody hangs up or the run ends. Whoever can reach the socket
+goes on with a line for each event until somebody hangs up or the run ends. Whoever can reach the socket
 is the user: the run directory is closed to others.
 """
 
@@ -115,6 +115,7 @@ class Server:
         queue: asyncio.Queue[Event] = asyncio.Queue()
         self._supervisor.listeners.append(queue.put_nowait)
         gone = asyncio.ensure_future(reader.read(1))
+        await _say(writer, {"ok": True, "result": {"schema": "penstock.events/1"}})
         try:
             event: Event | None = None
             while not gone.done() and not isinstance(event, RunEnded):
@@ -167,7 +168,7 @@ class Server:
                 await self._until(goal)
         except TimeoutError:
             raise TimedOut(f"{self._supervisor.plan.pipeline} was not {goal} within {timeout:g} s") from None
-        return {"schema": "penstock.wait/1", "goal": goal, **self._view.ledger()}
+        return {**self._view.ledger(), "schema": "penstock.wait/1", "goal": goal}
 
     async def _until(self, goal: str) -> None:
         while not self._reached(goal):

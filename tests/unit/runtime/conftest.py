@@ -8,9 +8,10 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import pytest
 
@@ -56,7 +57,7 @@ class Stand:
             listeners=[self._hear],
         )
 
-    async def __aenter__(self) -> Stand:
+    async def __aenter__(self) -> Self:
         self.task = asyncio.create_task(self.supervisor.run())
         return self
 
@@ -121,7 +122,7 @@ def stand(fake_python: str, tmp_path: Path) -> Iterator[StandMaker]:
         if rules:
             fields = {name: getattr(stages[1], name) for name in stages[1].__struct_fields__}
             stages[1] = StagePlan(**{**fields, **rules})
-        links = [LinkPlan(at, *pair) for at, pair in enumerate(zip(names, names[1:], strict=False))]
+        links = [LinkPlan(at, *pair) for at, pair in enumerate(pairwise(names))]
         made.append(RunDir(str(base), "test"))
         return Stand(Plan("test", stages, links), made[-1], StateDir(str(tmp_path / "state")), grace)
 

@@ -20,8 +20,8 @@ def run_boot(*patches: str, parent: int | None = None) -> subprocess.CompletedPr
             "import sys, os",
             f"sys.argv = ['boot.py', '0', '{os.getpid() if parent is None else parent}']",
             *patches,
-            f"exec(compile(open({boot.__file__!r}).read(), {boot.__file__!r}, 'exec'), "
-            f"{{'__name__': '__main__', '__file__': {boot.__file__!r}}})",
+            f"names = {{'__name__': '__main__', '__file__': {boot.__file__!r}}}",
+            f"exec(compile(open({boot.__file__!r}).read(), {boot.__file__!r}, 'exec'), names)",
         ]
     )
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Self
 
 from penstock.runtime import control
 from penstock.runtime.line import Line
@@ -14,14 +15,15 @@ class Ends:
         mine, self.theirs = socket.socketpair()
         self.heard: list[control.ToSupervisor] = []
         self.nonsense: list[str] = []
+        self.changed = asyncio.Event()
         self.line = Line(
             mine,
             loop=asyncio.get_running_loop(),
-            on_message=self.heard.append,
-            on_nonsense=self.nonsense.append,
+            on_message=self.hear,
+            on_nonsense=self.wonder,
         )
 
-    def __enter__(self) -> Ends:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -31,7 +33,16 @@ class Ends:
     async def until(self, count: int) -> None:
         async with asyncio.timeout(10):
             while len(self.heard) + len(self.nonsense) < count:
-                await asyncio.sleep(0)
+                self.changed.clear()
+                await self.changed.wait()
+
+    def hear(self, message: control.ToSupervisor) -> None:
+        self.heard.append(message)
+        self.changed.set()
+
+    def wonder(self, why: str) -> None:
+        self.nonsense.append(why)
+        self.changed.set()
 
 
 def test_messages_come_whole_however_they_are_cut() -> None:
@@ -53,7 +64,8 @@ def test_a_worker_that_does_not_read_holds_nobody_up_and_misses_nothing() -> Non
             sent = [control.Gone(number, "work/0", "x" * 1000) for number in range(2000)]
             for message in sent:
                 ends.line.send(message)  # 2 MB: more than any socket takes
-            data, found = bytearray(), []
+            data = bytearray()
+            found: list[control.ToWorker] = []
             ends.theirs.setblocking(False)
             async with asyncio.timeout(10):
                 while len(found) < len(sent):

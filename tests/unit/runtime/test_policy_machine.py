@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import settings, strategies as st
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from penstock.pipeline.plan import LinkPlan, Plan, StagePlan
@@ -84,9 +86,9 @@ class World(RuleBasedStateMachine):
         dead = happened.number if isinstance(happened, stimulus.Died) else None
         bereaved = {pair for pair in self.known if dead in {pair.sender, pair.receiver}}
         mourners = {pair.sender if pair.receiver == dead else pair.receiver for pair in bereaved}
-        before = self.roster
+        before, copy = self.roster, msgspec.structs.replace(self.roster)
         self.roster, actions = step(self.roster, happened, self.now)
-        assert before == before  # frozen all through: a step changes nothing in place
+        assert before == copy, "a step changes nothing in place"
         told = [wanted.to for wanted in actions if isinstance(wanted, action.Announce)]
         assert sorted(told) == sorted(mourners), "each living peer of the dead hears of it exactly once"
         self.known -= bereaved

@@ -24,6 +24,13 @@ def alive(pid: int) -> bool:
         return False
 
 
+def gone(pid: int) -> None:
+    """It was killed; dying takes a moment."""
+    until = time.monotonic() + 5.0
+    while alive(pid):
+        assert time.monotonic() < until, f"{pid} is still there"
+
+
 async def all_ready(run: Stand) -> None:
     workers = sum(stage.asked for stage in run.supervisor.roster.stages.values())
     await run.event(events.WorkerReady, workers)
@@ -235,13 +242,11 @@ def test_what_a_worker_has_started_goes_with_it(stand: StandMaker, tmp_path: Pat
             os.kill(pid_of(run, "work/0"), signal.SIGKILL)
             await run.event(events.WorkerDied)
             first, *_ = children = [int(pid) for pid in (tmp_path / "state/children").read_text().split()]
-            while alive(first):  # it was killed before we heard of the death; dying takes a moment
-                await asyncio.sleep(0.001)
+            gone(first)  # with its group, before we heard of the death
             return children
 
     for pid in asyncio.run(scenario()):
-        while alive(pid):
-            time.sleep(0.001)
+        gone(pid)
 
 
 def test_a_run_that_is_cancelled_leaves_no_process_and_no_file(stand: StandMaker) -> None:
