@@ -18,7 +18,10 @@ Ours, the peer's and the world's are apart (the idea is h11's Local/RemoteProtoc
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
+
+if TYPE_CHECKING:
+    import datetime
 
 
 class PenstockError(Exception):
@@ -83,7 +86,7 @@ class Retry(Exception):
     It counts as one failure, like any exception; ``after`` replaces the back-off for this once.
     """
 
-    def __init__(self, reason: str = "", *, after: float | str | None = None) -> None:
-        """``after`` in seconds, or as text with a unit: ``"250ms"``, ``"2s"``, ``"1m"``, ``"1h"``."""
+    def __init__(self, reason: str = "", *, after: str | datetime.timedelta | None = None) -> None:
+        """``after`` as text with a unit (``"250ms"``, ``"2s"``, ``"1m"``, ``"1h"``) or a timedelta."""
         super().__init__(reason or "retry asked for")
         self.after = after

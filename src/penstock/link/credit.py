@@ -121,7 +121,10 @@ class Credit:
             return NEVER
         if not room.batches:
             return 1
-        if room.nbytes >= room.window_bytes // 2 and room.nbytes + room.nbytes // room.items > room.window_bytes:
+        if (
+            room.nbytes >= room.window_bytes // 2
+            and room.nbytes + room.nbytes // room.items > room.window_bytes
+        ):
             return NEVER
         if room.window:
             if room.items >= room.window:

@@ -24,7 +24,7 @@ class Run(NamedTuple):
     """The batch they were made from (opaque here); None at a source."""
     origin: str
     first: int
-    count: int
+    items: int
 
 
 class Cargo:
@@ -62,7 +62,11 @@ class Cargo:
         slots = self.slots[index] if self.slots is not None else ()
         nbytes = len(payload) + sum(slot.size for slot in slots) + sum(len(frame) for frame in self.frames)
         one = Cargo(
-            [payload], [self.run_at(index)], nbytes=nbytes, slots=[slots] if slots else None, frames=self.frames
+            [payload],
+            [self.run_at(index)],
+            nbytes=nbytes,
+            slots=[slots] if slots else None,
+            frames=self.frames,
         )
         one.attempt = self.attempt + 1
         one.failures, one.cause, one.traceback = self.failures, self.cause, self.traceback
@@ -71,16 +75,16 @@ class Cargo:
     def run_at(self, index: int) -> Run:
         """The one item at ``index`` as a run."""
         for run in self.runs:
-            if index < run.count:
+            if index < run.items:
                 return Run(run.parent, run.origin, run.first + index, 1)
-            index -= run.count
+            index -= run.items
         raise IndexError(index)
 
 
 class Fault(NamedTuple):
     """One item that was not finished, as the ledger needs to know it."""
 
-    index: int
+    place: int
     cause: str
     traceback: str = ""
     reject: bool = False
@@ -139,7 +143,9 @@ class Ledger:
             self.again += 1
         return number
 
-    def finish(self, receiver: int, batch: int, faults: Sequence[Fault], now: float) -> Tuple[Optional[Cargo], List[Cargo]]:
+    def finish(
+        self, receiver: int, batch: int, faults: Sequence[Fault], now: float
+    ) -> Tuple[Optional[Cargo], List[Cargo]]:
         """The receiver is through with a batch. Its cargo, for the credit, and the items that are now to
         be written to the dead letters (then ``buried``); ``(None, [])`` for what was never open: said
         twice, or by a receiver whose items have been taken back."""
@@ -149,9 +155,9 @@ class Ledger:
         entry.finished = True
         dying = []
         for fault in faults:
-            if 0 <= fault.index < len(entry.cargo) and fault.index not in entry.failed:
-                entry.failed.add(fault.index)
-                dying += self._fail(entry.cargo.single(fault.index), fault, now)
+            if 0 <= fault.place < len(entry.cargo) and fault.place not in entry.failed:
+                entry.failed.add(fault.place)
+                dying += self._fail(entry.cargo.single(fault.place), fault, now)
         return entry.cargo, dying
 
     def settle(self, receiver: int, batch: int) -> Optional[Settled]:

@@ -73,9 +73,16 @@ class Outbox:
         """Have ``put`` say True when ``more`` items wait, or ``at_most`` items from now."""
         self.alarm = min(self._taken + more, self._put + at_most)
 
-    def put(self, parent: Any, origin: str, number: int, payload: bytes, extras: Optional[Extras] = None) -> bool:
+    def put(
+        self, parent: Any, origin: str, number: int, payload: bytes, extras: Optional[Extras] = None
+    ) -> bool:
         """Add the item ``origin:number``, made from ``parent``; whether it is time to look at the sockets."""
-        if number != self._next or parent is not self._parent or origin is not self._origin or extras is not None:
+        if (
+            number != self._next
+            or parent is not self._parent
+            or origin is not self._origin
+            or extras is not None
+        ):
             self._open(parent, origin, number, extras)
         self._append(payload)
         self._next = number + 1
@@ -110,7 +117,7 @@ class Outbox:
             if payloads and heavy is not (segment.extras is not None):
                 break
             heavy = segment.extras is not None
-            count, size = _fitting(segment, items - len(payloads), nbytes - total, bool(payloads))
+            count, size = _fitting(segment, items - len(payloads), nbytes - total, some=bool(payloads))
             if not count:
                 break
             payloads += segment.payloads[:count]
@@ -141,9 +148,9 @@ class Outbox:
         return self._segments[0]
 
 
-def _fitting(segment: _Segment, items: int, nbytes: int, some: bool) -> Tuple[int, int]:
-    """How many items of the front of ``segment`` fit, and their bytes. One item always fits an empty
-    batch; one with frames only that."""
+def _fitting(segment: _Segment, items: int, nbytes: int, *, some: bool) -> Tuple[int, int]:
+    """How many items of the front of ``segment`` fit, and their bytes. One item always fits a batch that
+    has not ``some``; one with frames only such."""
     if segment.extras is not None:
         size = segment.extras.nbytes + len(segment.payloads[0])
         return (0, 0) if some and (segment.extras.frames or size > nbytes) else (1, size)

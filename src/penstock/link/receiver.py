@@ -45,7 +45,18 @@ class Connection:
 class Inbound:
     """A batch that was received and is not yet settled."""
 
-    __slots__ = ("attempt", "body", "connection", "count", "emitted", "finished", "frames", "ids", "number", "settled")
+    __slots__ = (
+        "attempt",
+        "body",
+        "connection",
+        "count",
+        "emitted",
+        "finished",
+        "frames",
+        "ids",
+        "number",
+        "settled",
+    )
 
     def __init__(self, connection: Connection, batch: envelope.Batch, body: Any, frames: List[Any]) -> None:
         self.connection = connection
@@ -74,7 +85,14 @@ class Receiver:
     """The in-links of one worker."""
 
     def __init__(
-        self, *, context: Context, number: int, window: int, window_bytes: int, links: Dict[int, int], words: Any,
+        self,
+        *,
+        context: Context,
+        number: int,
+        window: int,
+        window_bytes: int,
+        links: Dict[int, int],
+        words: Any,
         wake: Callable[[], None],
     ) -> None:
         """``links``: the first word on the page of each in-link. ``wake`` is called, from whatever

@@ -17,7 +17,6 @@ from penstock.message import envelope
 from penstock.message.arena import Arena
 from penstock.observe import page
 
-
 HURRIED = 50
 """Items between two looks from which on they come faster (under 20 us each) than single messages could
 be sent: they gather until the next look, though a receiver waits."""
@@ -74,9 +73,14 @@ class Sender:
         notice: Callable[[str, str], None],
         eager: bool,
     ) -> None:
-        """``eager``: an item is to be sent at once when a receiver wants it (a source, whose next item may
-        be long in coming); otherwise at the end of the batch it was made from. ``on_settled(parent, n)``: n items made from parent are settled. ``bury(link, cargo)`` writes a
-        dead letter and says whether it is on disk. ``notice(kind, text)`` tells people."""
+        """
+        Args:
+            on_settled: Called with a parent and n: n items made from it are settled.
+            bury: Writes a dead letter and says whether it is on disk.
+            notice: Tells people: a kind and a text.
+            eager: An item is to be sent at once when a receiver wants it (a source, whose next item may be
+                long in coming); otherwise at the end of the batch it was made from.
+        """
         self.router = router
         self.links = list(links)
         self.stride = 1
@@ -187,10 +191,13 @@ class Sender:
         self.router.send(name, envelope.pack(envelope.End(ledger.sent, ledger.settled, ledger.dead)))
 
     def _hello(self, name: bytes, hello: envelope.Hello) -> None:
+        if name in self._peers:
+            raise PeerError(f"worker {hello.worker} said HELLO twice")
         link = self._by_id.get(hello.link)
         if hello.version != envelope.VERSION:
+            theirs, ours = hello.version, envelope.VERSION
             raise PeerError(
-                f"worker {hello.worker} speaks version {hello.version} of the link protocol, this one {envelope.VERSION}"
+                f"worker {hello.worker} speaks version {theirs} of the link protocol, this one {ours}"
             )
         if link is None:
             raise PeerError(f"worker {hello.worker} asks for link {hello.link}, which does not start here")
@@ -201,7 +208,9 @@ class Sender:
         link.outbox.heavy_limit = max(1, hello.window_bytes // 2)
         self._peers[name] = _Receiver(hello.worker, link)
         self._names[hello.worker, hello.link] = name
-        self.router.send(name, envelope.pack(envelope.Welcome(envelope.VERSION, self._number, self._arena.path)))
+        self.router.send(
+            name, envelope.pack(envelope.Welcome(envelope.VERSION, self._number, self._arena.path))
+        )
 
     def _credit(self, peer: _Receiver, credit: envelope.Credit) -> None:
         link = peer.link
@@ -213,7 +222,7 @@ class Sender:
             return
         link.credit.regain(peer.number, len(cargo), cargo.nbytes, credit.busy)
         for failure in credit.failures:
-            if failure.unread and cargo.slots is not None:
+            if failure.unread and cargo.slots is not None and 0 <= failure.index < len(cargo):
                 for slot in cargo.slots[failure.index]:
                     self._arena.returned(peer.number, slot.offset, slot.generation)
             self._notice("failure", f"{link.target}: {failure.error}")
@@ -236,10 +245,10 @@ class Sender:
                         self._arena.drop(slot)
         at = 0
         for run in cargo.runs:
-            gone = sum(1 for index in failed if at <= index < at + run.count) if failed else 0
-            at += run.count
-            if run.parent is not None and run.count > gone:
-                self._on_settled(run.parent, run.count - gone)
+            gone = sum(1 for index in failed if at <= index < at + run.items) if failed else 0
+            at += run.items
+            if run.parent is not None and run.items > gone:
+                self._on_settled(run.parent, run.items - gone)
 
     def _bury_all(self, link: Link, dying: List[Cargo]) -> None:
         for cargo in dying:

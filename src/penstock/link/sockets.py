@@ -50,7 +50,7 @@ class Context:
         return Dealer(socket)
 
     def close(self, within: float = LINGER / 1000 + 0.5) -> None:
-        """Close all. Even with a bounded LINGER ``term`` can hang (zeromq/libzmq#2586), so not in this thread."""
+        """Close all; in another thread, as ``term`` can hang in spite of LINGER (zeromq/libzmq#2586)."""
         closer = threading.Thread(target=self._context.destroy, kwargs={"linger": LINGER}, daemon=True)
         closer.start()
         closer.join(within)

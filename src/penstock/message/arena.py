@@ -211,7 +211,9 @@ class Mapping:
             raise PeerError(f"a slot at {offset} of {size} bytes lies outside its arena of {len(self.map)}")
         found = slot_header(self.map, offset)
         if found[0] != generation or found[1] < size:
-            raise PeerError(f"the slot at {offset} is of generation {found[0]}, not {generation}: it was given away")
+            raise PeerError(
+                f"the slot at {offset} is of generation {found[0]}, not {generation}: it was given away"
+            )
 
 
 def slot_header(buffer: Any, offset: int) -> Tuple[int, int]:

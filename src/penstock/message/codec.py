@@ -79,9 +79,13 @@ class Encoder:
         except BaseException as error:
             self._give_up()
             if isinstance(error, RecursionError):
-                raise UnsupportedType("the value contains itself, or is nested too deeply to travel") from None
+                raise UnsupportedType(
+                    "the value contains itself, or is nested too deeply to travel"
+                ) from None
             if isinstance(error, UnicodeEncodeError):
-                raise UnsupportedType(f"text that is not valid Unicode cannot travel ({error}); send bytes") from None
+                raise UnsupportedType(
+                    f"text that is not valid Unicode cannot travel ({error}); send bytes"
+                ) from None
             raise
 
     def empty(self, shape: Any, dtype: Any) -> Optional[Any]:
@@ -202,7 +206,9 @@ _LOWER: Dict[type, Callable[[Encoder, Any], Any]] = {
     datetime.datetime: lambda _, value: Ext(DATETIME, value.isoformat().encode()),
     datetime.date: lambda _, value: Ext(DATE, value.isoformat().encode()),
     datetime.time: lambda _, value: Ext(TIME, value.isoformat().encode()),
-    datetime.timedelta: lambda _, value: Ext(TIMEDELTA, _pack((value.days, value.seconds, value.microseconds))),
+    datetime.timedelta: lambda _, value: Ext(
+        TIMEDELTA, _pack((value.days, value.seconds, value.microseconds))
+    ),
     uuid.UUID: lambda _, value: Ext(UUID, value.bytes),
     decimal.Decimal: lambda _, value: Ext(DECIMAL, str(value).encode()),
     bytearray: lambda _, value: Ext(BYTEARRAY, bytes(value)),
@@ -213,7 +219,9 @@ _LOWER: Dict[type, Callable[[Encoder, Any], Any]] = {
 class Source:
     """Where the large arrays of a body are: in a peer's arena, or in frames that came with it."""
 
-    def __init__(self, mapping: Optional[Mapping], on_release: Optional[Callable[[Tuple[int, int]], None]]) -> None:
+    def __init__(
+        self, mapping: Optional[Mapping], on_release: Optional[Callable[[Tuple[int, int]], None]]
+    ) -> None:
         """``on_release`` is called with (offset, generation) when no view of a slot is alive any more,
         in whatever thread drops the last one."""
         self.mapping = mapping
@@ -243,7 +251,9 @@ class Source:
             raise PeerError(f"an array in frame {number} of {len(self.frames)}")
         data = memoryview(self.frames[number])
         if data.nbytes != arrays.size_of(where[0], where[2]):
-            raise PeerError(f"a frame of {data.nbytes} bytes for an array of {arrays.size_of(where[0], where[2])}")
+            raise PeerError(
+                f"a frame of {data.nbytes} bytes for an array of {arrays.size_of(where[0], where[2])}"
+            )
         view = arrays.view(where, data)
         view.flags.writeable = False
         return view
@@ -331,7 +341,7 @@ def join(payloads: List[bytes]) -> bytes:
 def _pickled(value: Any) -> bytes:
     try:
         return pickle.dumps(value, protocol=5)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever a __reduce__ raises
         raise UnsupportedType(f"{type(value).__qualname__} cannot be pickled: {error}") from None
 
 
@@ -343,5 +353,5 @@ def _refusal(value: Any) -> str:
             return f"a {name} cannot travel; send {base.__name__}(value), which arrives as that"
     return (
         f"a {name} cannot travel between processes. Send builtins, a dataclass, a msgspec Struct or a NumPy"
-        f" array made from it; or bytes that you make and read yourself; or say Pipeline(..., allow_pickle=True)"
+        f" array made from it; or bytes that you make and read; or say Pipeline(..., allow_pickle=True)"
     )

@@ -187,7 +187,9 @@ def _decode(decoder: Any, frame: Any) -> Tuple[Any, memoryview]:
     size = _LENGTH.unpack_from(view)[0] if len(view) >= _LENGTH.size else 0
     end = _LENGTH.size + size
     if not 0 < size <= min(MAX_ENVELOPE, len(view) - _LENGTH.size):
-        raise PeerError(f"a frame of {len(view)} bytes that says its envelope has {size} (at most {MAX_ENVELOPE})")
+        raise PeerError(
+            f"a frame of {len(view)} bytes that says its envelope has {size} (at most {MAX_ENVELOPE})"
+        )
     try:
         return decoder.decode(view[_LENGTH.size : end]), view[end:]
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -74,7 +74,8 @@ class Slots:
     def _merge(self) -> bool:
         """Join every pair of free buddies, small ones first; whether any was found."""
         found = False
-        for size in sorted(self._free):
+        for smallest in sorted(self._free):
+            size = smallest
             while size <= self.capacity // 2:
                 offsets = set(self._free.get(size, ()))
                 pairs = [low for low in offsets if not low & size and low + size in offsets]

@@ -1,4 +1,4 @@
-"""In the worker: its end of the control socket. Received from with the worker's lock held; anybody may speak."""
+"""In the worker: its end of the control socket. Read with the lock held; anybody may speak."""
 
 from __future__ import annotations
 

@@ -22,8 +22,16 @@ class Consumer:
     """Runs one replica of a stage or sink."""
 
     def __init__(
-        self, *, exchange: Exchange, emitter: Emitter, handler: Handler, context: LiveContext, decoder: Decoder,
-        words: Any, is_sink: bool, timed: bool,
+        self,
+        *,
+        exchange: Exchange,
+        emitter: Emitter,
+        handler: Handler,
+        context: LiveContext,
+        decoder: Decoder,
+        words: Any,
+        is_sink: bool,
+        timed: bool,
     ) -> None:
         """``timed``: note on the page when each item begins, for the supervisor's time-out."""
         self._exchange = exchange

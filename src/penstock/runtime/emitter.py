@@ -105,7 +105,8 @@ class Emitter:
         if place is None:
             near = difflib.get_close_matches(port, self._ports, 1)
             raise WiringError(
-                f"no port {port!r} here" + (f"; did you mean {near[0]!r}?" if near else "; declare it with ports=(...)")
+                f"no port {port!r} here"
+                + (f"; did you mean {near[0]!r}?" if near else "; declare it with ports=(...)")
             )
         number = self.children.get(port, 0)
         self.children[port] = number + 1

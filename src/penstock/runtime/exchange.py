@@ -10,7 +10,8 @@ import os
 import signal
 import threading
 import time
-from typing import Any, Callable, Dict, List, Optional
+import traceback
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from penstock.errors import PeerError
 from penstock.link.receiver import Receiver
@@ -28,7 +29,7 @@ MOST = 2048
 """Items between two looks."""
 
 TOLD = 5
-"""Refused messages that people are told of; the page counts all."""
+"""Notices of one kind that people get in one second; the page counts all."""
 
 
 class Stopped(BaseException):
@@ -52,6 +53,7 @@ class Exchange:
         self._number = number
         self._words = words
         self._refused = 0
+        self._told: Dict[str, Tuple[int, int]] = {}
         self._waiter = Waiter((channel.fileno(), self.guard.wake_fd))
         self._watched = -1
         self._looked = 0.0
@@ -68,7 +70,16 @@ class Exchange:
         self.sender, self.receiver = sender, receiver
 
     def notice(self, kind: str, text: str) -> None:
-        """Tell people."""
+        """Tell people; of a kind that comes in thousands, the first few of every second."""
+        second = int(time.monotonic())
+        last, told = self._told.get(kind, (second, 0))
+        if last == second and told >= TOLD:
+            self._told[kind] = (second, told + 1)
+            return
+        if last != second:
+            text += f" (and {told - TOLD:,} more like it before)" if told > TOLD else ""
+            told = 0
+        self._told[kind] = (second, told + 1)
         self.channel.say(control.Notice(kind, text))
 
     def pump(self) -> None:
@@ -170,6 +181,10 @@ class Exchange:
             self.turn()
         except SupervisorLost:
             os._exit(1)  # user code may never come back, and nobody is left to wait for it
+        except BaseException:
+            # A worker whose duties nobody does must not look alive: dead, its items go to others.
+            traceback.print_exc()
+            os._exit(70)
 
     def _take(self, handle: Callable[..., Any], *arguments: Any) -> None:
         """A message that is none of the protocol is counted and told, and changes nothing."""
@@ -178,8 +193,7 @@ class Exchange:
         except PeerError as error:
             self._refused += 1
             self._words[page.REFUSED] = self._refused
-            if self._refused <= TOLD:
-                self.notice("refused", str(error))
+            self.notice("refused", str(error))
 
     def _connect(self, message: control.Connect) -> None:
         self.receiver.connect(message.link, message.peer, message.label, message.endpoint)
@@ -201,4 +215,3 @@ class Exchange:
         self.draining = self.stopping = True
         self.sender.alarm()
         self.interrupt_source()
-

@@ -55,11 +55,18 @@ class Handler:
         name = self.signature.call_context
         made = self._object(**{name: self._context}) if name else self._object()
         if made is None or not hasattr(made, "__iter__"):
-            raise WiringError(f"a source yields its items; {self._target.__qualname__} returned {type(made).__name__}")
+            raise WiringError(
+                f"a source yields its items; {self._target.__qualname__} returned {type(made).__name__}"
+            )
         return iter(made)
 
     def _bind(self) -> Callable[[Any], Any]:
-        function, name, context, convert = self._object, self.signature.call_context, self._context, self._convert
+        function, name, context, convert = (
+            self._object,
+            self.signature.call_context,
+            self._context,
+            self._convert,
+        )
         if name is None and convert is None:
             return function  # type: ignore[no-any-return]
         if name is None:
@@ -76,13 +83,18 @@ class Handler:
 
 def failure(index: int, error: BaseException, *, unread: bool = False) -> Failure:
     """What the sender is told of an exception."""
-    after = error.after if isinstance(error, Retry) else None
+    after, text = None, one_line(error)
+    if isinstance(error, Retry) and error.after is not None:
+        try:
+            after = seconds(error.after)
+        except ValueError as wrong:
+            text = f"{text} (the usual back-off, because Retry(after=...): {wrong})"
     return Failure(
         index=index,
-        error=one_line(error),
+        error=text,
         traceback="" if isinstance(error, (Reject, Retry)) else user_traceback(error),
         reject=isinstance(error, Reject),
-        after=None if after is None else seconds(after),
+        after=after,
         unread=unread,
     )
 

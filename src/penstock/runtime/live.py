@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Optional, Tuple
+import threading
+from typing import Any, Optional
 
 from penstock.link.receiver import Inbound
 from penstock.message.codec import Encoder
@@ -25,18 +26,16 @@ class LiveContext(Context):
         self.index = 0
         self._label = assignment.label
         self._exchange = exchange
+        self._thread = threading.get_ident()
         self._encoder = encoder
 
     @property
     def id(self) -> str:  # type: ignore[override]
         """The id of the item in hand; the replica's name where there is none."""
-        return "%s:%d" % self.item if self.inbound is not None else self._label
-
-    @property
-    def item(self) -> Tuple[str, int]:
-        """Origin and number of the item in hand."""
-        assert self.inbound is not None
-        return self.inbound.id_at(self.index)
+        if self.inbound is None:
+            return self._label
+        origin, number = self.inbound.id_at(self.index)
+        return f"{origin}:{number}"
 
     @property
     def attempt(self) -> int:  # type: ignore[override]
@@ -50,6 +49,10 @@ class LiveContext(Context):
 
     def emit(self, port: str, value: Any) -> None:
         """See ``Context.emit``."""
+        if threading.get_ident() != self._thread:
+            raise RuntimeError(
+                "ctx.emit belongs to the thread that runs the stage; hand the value over to it"
+            )
         assert self.emitter is not None
         if self.emitter.emit(port, value, self.inbound, self.id):
             self._exchange.pump()

@@ -24,7 +24,9 @@ class Interrupted(BaseException):
 class Producer:
     """Runs one replica of a source."""
 
-    def __init__(self, *, exchange: Exchange, emitter: Emitter, handler: Handler, words: Any, origin: str) -> None:
+    def __init__(
+        self, *, exchange: Exchange, emitter: Emitter, handler: Handler, words: Any, origin: str
+    ) -> None:
         """``origin``: the first part of the ids of its items."""
         self._exchange = exchange
         self._emitter = emitter

@@ -1,7 +1,8 @@
 """In the worker: a second thread that serves the sockets while user code takes its time.
 
-A sender's duties never wait for user code: items held by a receiver that died must go out again, settlements
-be taken, a drain be obeyed, though a handler computes for minutes or a source waits for an hour in ``next()``.
+A sender's duties never wait for user code: items held by a receiver that died must go out again,
+settlements be taken, a drain be obeyed, though a handler computes for minutes or a source waits for an hour
+in ``next()``.
 
 One lock guards all sockets. The main thread holds it except inside user code. The steward sleeps while
 the worker idles (parked, on an event) or is quick (it looks every 10 ms, and sees that user code has

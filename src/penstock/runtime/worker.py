@@ -48,7 +48,7 @@ def main(fd: int) -> None:
         worker.close()
     except SupervisorLost:
         pass
-    atexit._run_exitfuncs()
+    atexit._run_exitfuncs()  # noqa: SLF001  what sys.exit would do, and os._exit does not
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)  # not sys.exit: threads of user code or of libzmq must not keep a finished worker alive
@@ -72,7 +72,9 @@ class Worker:
             number=assignment.number,
             window=assignment.window,
             window_bytes=assignment.window_bytes,
-            links={link.id: page.link_word(len(self._links) + n, 0) for n, link in enumerate(assignment.inlinks)},
+            links={
+                link.id: page.link_word(len(self._links) + n, 0) for n, link in enumerate(assignment.inlinks)
+            },
             words=words,
             wake=self._exchange.guard.wake,
         )
@@ -120,7 +122,7 @@ class Worker:
         return 0
 
     def close(self) -> None:
-        """Say what has been said and let go. The files in the run directory are the supervisor's to remove."""
+        """Send what has been said, and let go. The files in the run directory the supervisor removes."""
         self._sockets.close()
 
     def _load(self) -> None:
@@ -137,7 +139,11 @@ class Worker:
     def _work(self) -> Optional[BaseException]:
         """What broke the source, if something did."""
         assignment = self._assignment
-        parts: Dict[str, Any] = {"exchange": self._exchange, "emitter": self._emitter, "handler": self._handler}
+        parts: Dict[str, Any] = {
+            "exchange": self._exchange,
+            "emitter": self._emitter,
+            "handler": self._handler,
+        }
         if assignment.kind == "source":
             return Producer(**parts, words=self._words, origin=assignment.label).run()
         Consumer(
@@ -171,11 +177,11 @@ class Worker:
             return
         held = sum(self._arena.held().values())
         why = f", {held >> 20} MiB of it by views that receivers keep" if held else ""
-        size = self._assignment.arena_bytes >> 20
+        label, size = self._assignment.label, self._assignment.arena_bytes >> 20
         self._exchange.notice(
             "pool",
-            f"{self._assignment.label}: its {size} MiB of shared memory are in use{why}; arrays that find no room"
-            " go by socket: slower, and nothing is lost",
+            f"{label}: its {size} MiB of shared memory are in use{why}; arrays that find no room go by socket:"
+            " slower, and nothing is lost",
         )
 
 
