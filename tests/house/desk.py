@@ -15,6 +15,8 @@ from tests.house.pages import Command, differences
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90.0
 """Seconds a command may take."""
+GOODBYE = 5.0
+"""Seconds in which what runs beside may end by itself when its page is over."""
 REAL_TARGETS = ("demo", "help")
 """`make` targets that are run; of the others only the recipe is checked: `make test` would run itself."""
 
@@ -22,8 +24,8 @@ REAL_TARGETS = ("demo", "help")
 class Desk:
     """One page's folder, its current directory and what still runs there."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
-        """Programs in ``programs`` are found before all others."""
+    def __init__(self, folder: Path, programs: Path, runs: Path) -> None:
+        """Programs in ``programs`` are found before all others; pipelines run in ``runs``."""
         self.folder = folder
         self._place = folder / ".place"
         self._here = folder
@@ -32,6 +34,7 @@ class Desk:
         self._environment = {
             **{key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "VIRTUAL_ENV"}},
             "PATH": path,
+            "PENSTOCK_RUN_DIR": str(runs),
             "PYTHONUNBUFFERED": "1",
             "NO_COLOR": "1",
             "COLUMNS": "100",
@@ -54,10 +57,10 @@ class Desk:
         return self._compare(command, running)
 
     def leave(self) -> list[str]:
-        """Press Ctrl-C for all that still runs; in what that differed from what the page says."""
+        """Press Ctrl-C for all that does not end by itself; in what it differed from what the page says."""
         found = []
         for command, running in self._beside:
-            if not command.interrupted:
+            if not command.interrupted and not running.ends(GOODBYE):
                 running.interrupt()
             found += self._compare(command, running)
         return found
@@ -119,6 +122,11 @@ class _Running:
         wanted = [*(line for line in expected if line.strip()), "..."]
         with self._printed:
             return self._printed.wait_for(lambda: not differences(wanted, self.lines), within)
+
+    def ends(self, within: float) -> bool:
+        """Whether it ends by itself in that time."""
+        self._reader.join(within)
+        return not self._reader.is_alive()
 
     def interrupt(self) -> None:
         """Ctrl-C: to the whole group in front, as a terminal does it."""

@@ -6,9 +6,10 @@ Three kinds of block exist, and there is no fourth:
     ```console    `$ command`, then what it prints. `^C` presses Ctrl-C there; `$ command &` runs beside.
     ```text       a drawing or a figure: nothing that could be run.
 
-What a command prints is compared by shape: any number stands for any number, `...` for any text, and a
-line that is only `...` for any lines. Every line shown must be printed, and no others unless `...` says so.
-A command must end well, unless the page says otherwise: `$ penstock check app.py  # exit 4`.
+What a command prints is compared by shape: a number stands for any number, but 0 for 0 (`0 lost` is a
+promise), `...` for any text, and a line that is only `...` for any lines. Every line shown must be printed,
+and no others unless `...` says so. A command must end well, unless the page says otherwise:
+`$ penstock check app.py  # exit 1`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ NAME = re.compile(r"# ([\w./-]+\.(?:py|txt|toml))\s*$")
 EXIT = re.compile(r"\s+# exit (\d+)$")
 NUMBER = re.compile(r"\d[\d.,:_]*(?:\s?(?:ns|µs|ms|s|B|[KMG]i?B)(?!\w))?")
 ANYTHING = ("...", "…")
+NOTHING = re.compile(r"0(?![\d.,:])")
+STATUS = re.compile(r"\d\d:\d\d:\d\d [\d,]+ items/s .*")
+"""What `penstock run` says every few seconds: how often is the machine's affair, a page may leave it out."""
 KINDS = ("python", "console", "text")
 RUNNABLE = re.compile(r"^(\$ |>>> |import |from \w+ import |def |@\w)", re.MULTILINE)
 
@@ -110,10 +114,9 @@ def differences(expected: list[str], printed: list[str]) -> list[str]:
     missing = [f"never printed: {line}" for line, shape in shapes if not any(map(shape.fullmatch, lines))]
     if len(shapes) < len(expected):
         return missing
-    known = [shape for _, shape in shapes]
-    return missing + [
-        f"not in the page: {line}" for line in lines if not any(s.fullmatch(line) for s in known)
-    ]
+    known = [STATUS, *(shape for _, shape in shapes)]
+    strange = [line for line in lines if not any(shape.fullmatch(line) for shape in known)]
+    return missing + [f"not in the page: {line}" for line in strange]
 
 
 def _shape(line: str) -> re.Pattern[str]:
@@ -122,7 +125,8 @@ def _shape(line: str) -> re.Pattern[str]:
     for text in re.split(r"\.\.\.|…", " ".join(line.split())):
         at, pattern = 0, ""
         for number in NUMBER.finditer(text):
-            pattern += re.escape(text[at : number.start()]) + NUMBER.pattern
+            pattern += re.escape(text[at : number.start()])
+            pattern += number[0] if NOTHING.fullmatch(number[0]) else NUMBER.pattern
             at = number.end()
         parts.append(pattern + re.escape(text[at:]))
     return re.compile(".*".join(parts))

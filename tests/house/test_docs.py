@@ -22,11 +22,12 @@ def _name(path: Path) -> str:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    folder, programs = tmp_path / "page", tmp_path / "programs"
+def desk(tmp_path: Path, own_runs: Path) -> Iterator[Desk]:
+    folder, programs, runs = tmp_path / "page", tmp_path / "programs", own_runs / "page"
     folder.mkdir()
     programs.mkdir()
-    desk = Desk(folder, programs)
+    runs.mkdir(mode=0o700, exist_ok=True)
+    desk = Desk(folder, programs, runs)
     yield desk
     desk.clear()
 
@@ -90,6 +91,8 @@ def test_shapes_forgive_numbers_and_nothing_else() -> None:
         "not in the page: train 1/1 failed 350 ms",
     ]
     assert not differences(["0 lost", "..."], ["0 lost\n", "and more\n"])
+    assert differences(["12 in, 0 lost"], ["12 in, 3 lost\n"])
+    assert not differences(["ready"], ["ready\n", "12:01:07   1,912 items/s   in flight 24   dead 0\n"])
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ LINKS = ("LINK", "SENT", "DONE", "IN FLIGHT", "WAITING", "AGAIN", "DEAD")
 
 TROUBLE = ("restarting", "dying", "failed")
 """States that make the exit code 1. (Starting and draining are on their way to something good.)"""
+COMING = ("booting", "loading", "setup")
+"""States on the way to ready: trouble too, the second time."""
 
 Answer = dict[str, Any]
 
@@ -65,12 +67,19 @@ def workers(answer: Answer) -> Iterator[Answer]:
 
 def in_trouble(answer: Answer) -> bool:
     """Whether somebody should look at it."""
-    return answer["state"] in TROUBLE or any(worker["state"] in TROUBLE for worker in workers(answer))
+    return answer["state"] in TROUBLE or any(map(_is_down, workers(answer)))
+
+
+def _is_down(worker: Answer) -> bool:
+    return worker["state"] in TROUBLE or (worker["state"] in COMING and worker["restarts"] > 0)
 
 
 def _nothing_runs() -> str:
     """That there is nothing to show; where it last ran from here, how that ended."""
-    last = [f"{run['pipeline']} ended: {figures.last_line(run['totals'])}" for run in statedir.last_runs()]
+    last = [
+        f"{run['pipeline']} {run['state']}: {figures.last_line(run['totals'])}"
+        for run in statedir.last_runs()
+    ]
     return "\n  ".join(["no pipeline is running here; start one with `penstock run app.py`", *last])
 
 
@@ -78,7 +87,7 @@ def _head(answer: Answer) -> str:
     state = _state(answer["state"], good="running")
     uptime = figures.duration(answer["uptime"])
     rest = terminal.dim(f"{answer['run']}   pid {answer['pid']}")
-    return f"{terminal.strong(answer['pipeline'])}   {state} for {uptime}   {rest}"
+    return f"{terminal.strong(answer['pipeline'])}   {state}   up {uptime}   {rest}"
 
 
 def _stage(stage: Answer) -> list[list[str]]:

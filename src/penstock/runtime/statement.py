@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from penstock.pipeline.plan import Plan
-from penstock.runtime.account import LinkCount, Totals
+if TYPE_CHECKING:  # the command line says numbers the same way, and has no need of msgspec for that
+    from penstock.pipeline.plan import Plan
+    from penstock.runtime.account import LinkCount, Totals
 
 _ALWAYS = ("sent", "settled", "dead")
 _WHEN_ANY = ("again", "in_flight", "given_back", "unfinished", "lost")

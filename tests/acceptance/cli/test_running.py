@@ -12,7 +12,7 @@ from tests.acceptance.cli.terminal import APP, Terminal, finish
 def test_ps_shows_every_worker_and_the_line_that_adds_up(terminal: Terminal) -> None:
     terminal.run()
     shown = terminal.type("ps").stdout
-    assert shown.startswith("gated   running for ")
+    assert shown.startswith("gated   running   up ")
     for worker in ("numbers/0", "gate/0", "Save/0"):
         assert f"\n{worker} " in shown
     assert shown.splitlines()[-1].count(" in, 0 out, 0 lost, 0 dead") == 1

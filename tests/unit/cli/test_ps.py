@@ -47,7 +47,7 @@ WAITING = {"worker": "detect/1", "state": "restarting", "restarts": 3, "restart_
 
 def test_a_pipeline_is_its_workers_its_links_and_the_line_that_adds_up() -> None:
     assert click.unstyle(about(answer(worker("detect/0"), WAITING))).splitlines() == [
-        "demo   running for 2 min 13 s   demo-3fa91c   pid 4241",
+        "demo   running   up 2 min 13 s   demo-3fa91c   pid 4241",
         "",
         "WORKER     STATE                 BUSY    ITEMS   FAILED   RESTARTS    PID   PYTHON",
         "camera     finished",
@@ -73,7 +73,8 @@ def test_how_busy_a_source_is_nobody_knows() -> None:
         (answer(worker("detect/0")), False),
         (answer(worker("detect/0"), WAITING), True),
         (answer(worker("detect/0", state="dying")), True),
-        (answer(worker("detect/0", state="setup"), state="starting"), False),
+        (answer(worker("detect/0", state="setup", restarts=0), state="starting"), False),
+        (answer(worker("detect/0", state="setup", restarts=1), state="starting"), True),
         (answer(worker("detect/0", state="draining"), state="draining"), False),
         (answer(state="failed"), True),
     ],

@@ -1,0 +1,22 @@
+"""A rig for each test: a place on /dev/shm of its own, and a last look that nothing is left there."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.rig import Rig
+
+
+@pytest.fixture
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="pf-", dir=memory) as base:
+        monkeypatch.setenv("PENSTOCK_RUN_DIR", base)
+        rig = Rig(desk=tmp_path, base=Path(base))
+        yield rig
+        rig.close()
