@@ -52,14 +52,16 @@ class Credit:
         self._rooms: Dict[int, _Room] = {}
 
     def join(self, receiver: int, window: int, window_bytes: int) -> None:
-        """A receiver says HELLO; ``window`` 0 leaves the number of items to the pace of the link.
+        """A receiver says HELLO; ``window`` 0 leaves the number of items to the pace of the link. Said twice,
+        it still has in hand what it had.
 
         Raises:
             ValueError: a window below zero, or of no bytes.
         """
         if window < 0 or window_bytes < 1:
             raise ValueError(f"a window of {window} items and {window_bytes} bytes")
-        self._rooms[receiver] = _Room(window, window_bytes)
+        room = self._rooms.setdefault(receiver, _Room(window, window_bytes))
+        room.window, room.window_bytes, room.open = window, window_bytes, True
 
     def close(self, receiver: int) -> None:
         """It said BYE: nothing more for it, but it finishes what it has."""
@@ -104,7 +106,8 @@ class Credit:
         if best is None:
             return None
         room = self._rooms[best]
-        return Offer(best, self._most(room), max(1, room.window_bytes // 2))
+        nbytes = min(room.window_bytes // 2, room.window_bytes - room.nbytes)
+        return Offer(best, self._most(room), max(1, nbytes))
 
     def trigger(self) -> int:
         """How many items must wait for ``offer`` to say yes; ``NEVER`` when none would do."""
