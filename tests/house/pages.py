@@ -122,7 +122,7 @@ def differences(expected: list[str], printed: list[str]) -> list[str]:
 def _shape(line: str) -> re.Pattern[str]:
     """What a line must look like: a number stands for any number and unit, dots for any text."""
     parts = []
-    for text in re.split(r"\.\.\.|…", " ".join(line.split())):
+    for text in re.split(r" ?(?:\.\.\.|…)", " ".join(line.split())):
         at, pattern = 0, ""
         for number in NUMBER.finditer(text):
             pattern += re.escape(text[at : number.start()])

@@ -91,6 +91,7 @@ def test_shapes_forgive_numbers_and_nothing_else() -> None:
         "not in the page: train 1/1 failed 350 ms",
     ]
     assert not differences(["0 lost", "..."], ["0 lost\n", "and more\n"])
+    assert not differences(["sent  again ..."], ["sent again\n", "sent again given back\n"])
     assert differences(["12 in, 0 lost"], ["12 in, 3 lost\n"])
     assert not differences(["ready"], ["ready\n", "12:01:07   1,912 items/s   in flight 24   dead 0\n"])
 
