@@ -216,6 +216,11 @@ class Receiver:
                 connection.releases = []
 
     @property
+    def queued(self) -> bool:
+        """Whether a batch waits to be worked on."""
+        return bool(self._queue)
+
+    @property
     def left(self) -> bool:
         """Whether, after ``leave``, nothing more can come and all that came is settled."""
         ended = all(connection.ended for connection in self.connections.values())

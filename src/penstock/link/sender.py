@@ -73,13 +73,12 @@ class Sender:
         notice: Callable[[str, str], None],
         eager: bool,
     ) -> None:
-        """
-        Args:
-            on_settled: Called with a parent and n: n items made from it are settled.
-            bury: Writes a dead letter and says whether it is on disk.
-            notice: Tells people: a kind and a text.
-            eager: An item is to be sent at once when a receiver wants it (a source, whose next item may be
-                long in coming); otherwise at the end of the batch it was made from.
+        """Wire them.
+
+        ``on_settled(parent, n)``: n items made from parent are settled. ``bury(link, cargo)`` writes a dead
+        letter and says whether it is on disk. ``notice(kind, text)`` tells people. ``eager``: an item is to
+        be sent at once when a receiver wants it (a source, whose next item may be long in coming);
+        otherwise at the end of the batch it was made from.
         """
         self.router = router
         self.links = list(links)

@@ -60,7 +60,7 @@ def dtype_words(dtype: np.dtype[Any]) -> str:
     text = repr(numpy.lib.format.dtype_to_descr(dtype))
     if dtype_from(text) != dtype:
         raise UnsupportedType(
-            f"dtype {dtype} is an extension that NumPy cannot spell; send array.view('u1') and its name beside it"
+            f"dtype {dtype} is an extension that NumPy cannot spell; send array.view('u1') and its name"
         )
     return text
 

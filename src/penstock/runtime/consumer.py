@@ -54,7 +54,8 @@ class Consumer:
             inbound = receiver.next()
             if inbound is not None:
                 self._process(inbound)
-                exchange.serve()
+                if receiver.queued:  # otherwise `turn` comes next, and does the same once
+                    exchange.serve()
             elif receiver.left:
                 return
             else:

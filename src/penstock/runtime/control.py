@@ -88,7 +88,7 @@ class Gone(msgspec.Struct, frozen=True, tag="gone"):
     peer: int
     label: str
     cause: str
-    """``"killed (SIGKILL)"``, ``"exit code 3"``, ``"out of memory"``, ``"timed out after 30 s"``; ``""``: it finished."""
+    """``killed (SIGKILL)``, ``exit code 3``, ``timed out after 30 s``...; empty: it finished."""
     blame: Optional[Blame] = None
 
 

@@ -180,7 +180,7 @@ class Worker:
         label, size = self._assignment.label, self._assignment.arena_bytes >> 20
         self._exchange.notice(
             "pool",
-            f"{label}: its {size} MiB of shared memory are in use{why}; arrays that find no room go by socket:"
+            f"{label}: its {size} MiB of shared memory are in use{why}; arrays without room go by socket:"
             " slower, and nothing is lost",
         )
 

@@ -1,0 +1,102 @@
+"""One pipeline, several Pythons: the supervisor on this one, a stage each on 3.9, 3.10 and 3.13."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.conftest import WorkerPython
+
+APP = """
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator, List, Optional
+
+import numpy as np
+
+from penstock import Pipeline, sink, source, stage
+
+OUT = Path(__file__).with_name("out.jsonl")
+
+
+@dataclass
+class Frame:
+    number: int
+    pixels: np.ndarray
+    taken: datetime.datetime
+    pythons: List[str]
+    note: Optional[str] = None
+
+
+def here() -> str:
+    return "%d.%d" % sys.version_info[:2]
+
+
+@source
+def camera() -> Iterator[Frame]:
+    for number in range(40):
+        # Odd frames are larger than 64 KiB and travel by shared memory, even ones in the message.
+        side = 200 if number % 2 else 10
+        pixels = np.full((side, side), number, dtype=">f8" if number % 3 else "f4", order="F" if number % 5 else "C")
+        yield Frame(number, pixels, datetime.datetime(2026, 1, 1, number % 24), [])
+
+
+def step(frame: Frame) -> Frame:
+    assert not frame.pixels.flags.writeable
+    return Frame(frame.number, frame.pixels + 1, frame.taken, [*frame.pythons, here()], frame.note)
+
+
+@stage(interpreter=PYTHONS[0])
+def first(frame: Frame) -> Frame:
+    return step(frame)
+
+
+@stage(interpreter=PYTHONS[1])
+def second(frame: Frame) -> Frame:
+    return step(frame)
+
+
+@stage(interpreter=PYTHONS[2])
+def third(frame: Frame) -> Frame:
+    return step(frame)
+
+
+@sink
+def collect(frame: Frame) -> None:
+    line = [frame.number, float(frame.pixels.min()), float(frame.pixels.max()), frame.taken.hour, frame.pythons]
+    with OUT.open("a") as file:
+        file.write(json.dumps(line) + chr(10))
+
+
+pipeline = Pipeline("pythons", camera >> first >> second >> third >> collect)
+
+if __name__ == "__main__":
+    raise SystemExit(pipeline.run())
+"""
+
+
+def test_stages_on_three_other_pythons_pass_arrays_and_dataclasses_both_ways(
+    worker_python: WorkerPython, tmp_path: Path
+) -> None:
+    versions = ["3.9", "3.10", "3.13"]
+    pythons = [worker_python(version) for version in versions]
+    app = tmp_path / "app.py"
+    app.write_text(APP.replace("\nOUT = ", f"\nPYTHONS = {pythons!r}\nOUT = ", 1))
+
+    done = subprocess.run(
+        [sys.executable, str(app)], env={**os.environ}, capture_output=True, text=True, timeout=90, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    lines = sorted(json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines())
+    assert lines == [[n, n + 3.0, n + 3.0, n % 24, versions] for n in range(40)]
