@@ -89,6 +89,8 @@ class Fault(NamedTuple):
     traceback: str = ""
     reject: bool = False
     after: Optional[float] = None
+    unread: bool = False
+    """The batch could not be decoded: in one of several items nobody knows yet which was bad."""
 
 
 class _Open:
@@ -118,7 +120,7 @@ class Ledger:
         self._open: Dict[int, _Open] = {}
         self._next = 1
         self._again: List[Tuple[float, int, Cargo]] = []
-        self._dying = 0
+        self._unburied: List[Tuple[float, int, Cargo]] = []
         self.sent = 0
         self.settled = 0
         self.dead = 0
@@ -157,7 +159,11 @@ class Ledger:
         for fault in faults:
             if 0 <= fault.place < len(entry.cargo) and fault.place not in entry.failed:
                 entry.failed.add(fault.place)
-                dying += self._fail(entry.cargo.single(fault.place), fault, now)
+                one = entry.cargo.single(fault.place)
+                if fault.unread and len(entry.cargo) > 1:
+                    self._queue(one, now)  # not a failure of its own until it has come alone
+                else:
+                    dying += self._fail(one, fault, now)
         return entry.cargo, dying
 
     def settle(self, receiver: int, batch: int) -> Optional[Settled]:
@@ -206,19 +212,28 @@ class Ledger:
 
     def buried(self, _: Cargo) -> None:
         """Its letter is on disk."""
-        self._dying -= 1
         self.dead += 1
 
     def not_buried(self, cargo: Cargo, when: float) -> None:
-        """Its letter could not be written: it stays in flight and fails again at ``when``."""
-        self._dying -= 1
-        self._queue(cargo, when)
+        """Its letter could not be written: it stays in flight, goes to nobody, and is to be buried at ``when``."""
+        heapq.heappush(self._unburied, (when, self._next, cargo))
+        self._next += 1
+
+    def next_burial(self) -> Optional[float]:
+        """When to try that the next time; None: all letters are written."""
+        return self._unburied[0][0] if self._unburied else None
+
+    def take_unburied(self, now: float) -> List[Cargo]:
+        """The items that are now to be written to the dead letters once more."""
+        found = []
+        while self._unburied and self._unburied[0][0] <= now:
+            found.append(heapq.heappop(self._unburied)[2])
+        return found
 
     def _fail(self, one: Cargo, fault: Fault, now: float) -> List[Cargo]:
         one.failures += 1
         one.cause, one.traceback = fault.cause, fault.traceback
         if fault.reject or one.failures > self._max_failures:
-            self._dying += 1
             return [one]
         pause = fault.after
         if pause is None:

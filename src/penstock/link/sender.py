@@ -6,7 +6,7 @@ it. All methods but ``Link.put`` are called with the worker's lock held.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from penstock.errors import PeerError
 from penstock.link.credit import Credit
@@ -47,6 +47,14 @@ class Link:
     def empty(self) -> bool:
         """Whether nothing waits and nothing is in flight."""
         return not self.outbox.waiting and not self.ledger.in_flight
+
+    def next_due(self) -> Optional[float]:
+        """When time alone gives it something to do: an item to deliver again, a letter to write again. An
+        item for which nobody has room needs no clock: it will go when credit comes."""
+        times = [self.ledger.next_burial(), self.ledger.next_due()]
+        if self.credit.trigger() > 1:
+            times.pop()
+        return min((due for due in times if due is not None), default=None)
 
 
 class _Receiver(NamedTuple):
@@ -96,6 +104,7 @@ class Sender:
         self._by_id = {link.id: link for link in self.links}
         self._peers: Dict[bytes, _Receiver] = {}
         self._names: Dict[Tuple[int, int], bytes] = {}
+        self._lost: Set[int] = set()
         self._ended = False
 
     @property
@@ -114,9 +123,8 @@ class Sender:
         return sum(link.outbox.made for link in self.links)
 
     def next_due(self) -> Optional[float]:
-        """When an item is to be delivered again, on the clock; None: none waits."""
-        times = [due for due in (link.ledger.next_due() for link in self.links) if due is not None]
-        return min(times) if times else None
+        """When time alone gives a link something to do, on the clock; None: it does not."""
+        return min((due for due in (link.next_due() for link in self.links) if due is not None), default=None)
 
     def take(self) -> bool:
         """Handle the next message from a receiver; whether there was one.
@@ -164,6 +172,7 @@ class Sender:
 
     def lose(self, peer: int, cause: str, blame: Optional[Tuple[int, int, int]]) -> None:
         """A receiver has ended. ``blame``: the link, batch and index of the item it was working on."""
+        self._lost.add(peer)
         for link in self.links:
             name = self._names.pop((peer, link.id), None)
             if name is not None:
@@ -190,6 +199,8 @@ class Sender:
         self.router.send(name, envelope.pack(envelope.End(ledger.sent, ledger.settled, ledger.dead)))
 
     def _hello(self, name: bytes, hello: envelope.Hello) -> None:
+        if hello.worker in self._lost:
+            return  # said before it died, read after we heard of that: what it is sent would be lost
         if name in self._peers:
             raise PeerError(f"worker {hello.worker} said HELLO twice")
         link = self._by_id.get(hello.link)
@@ -215,7 +226,7 @@ class Sender:
         link = peer.link
         for offset, generation in credit.releases:
             self._arena.returned(peer.number, offset, generation)
-        faults = [Fault(f.index, f.error, f.traceback, f.reject, f.after) for f in credit.failures]
+        faults = [Fault(f.index, f.error, f.traceback, f.reject, f.after, f.unread) for f in credit.failures]
         cargo, dying = link.ledger.finish(peer.number, credit.batch, faults, self._clock())
         if cargo is None:
             return
@@ -259,6 +270,8 @@ class Sender:
 
     def _flush(self, link: Link) -> None:
         ledger, credit, outbox = link.ledger, link.credit, link.outbox
+        if ledger.next_burial() is not None:
+            self._bury_all(link, ledger.take_unburied(self._clock()))
         while True:
             due = ledger.next_due() is not None and ledger.due(self._clock())
             offer = credit.offer(1 if due else outbox.waiting)
