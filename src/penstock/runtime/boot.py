@@ -32,7 +32,8 @@ def die_with(parent: int) -> None:
         return  # a Python built without libffi: the end of the control socket will tell us, a little later
     ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
     if os.getppid() != parent:
-        os._exit(0)  # it ended before we asked
+        # It ended before we asked; if it did not, its child is a program that has started us.
+        fault(f"{sys.executable} was started by another program; give the path of the Python itself")
 
 
 def offer_to_oom_killer() -> None:

@@ -148,7 +148,7 @@ class Console:
     def _(self, event: events.WorkerReady) -> None:
         name = event.stage
         self._ready[name] += 1
-        if self._ready[name] == self._asked[name] and not self._draining:
+        if self._ready[name] == self._asked[name] and not (self._draining or self._stopping):
             count = f"{self._ready[name]}/{self._asked[name]}"
             ready = self._paint("ready", _GREEN)
             self.line(f"{name.ljust(self._width)}   {count} {ready}   {duration(event.took)}")
@@ -219,6 +219,9 @@ class Console:
                 self.line(row)
         if totals.dead:
             self.line(f"dead letters are in {letters}; read them: penstock dead list")
+        if failure and not totals.entered:
+            self.refuse(failure)
+            return
         good = not (totals.lost or totals.dead or totals.unfinished or failure)
         summary = self._paint(statement.last_line(totals), *([_BOLD, _GREEN] if good else [_BOLD]))
         self.line(f"{summary}   {duration(took)}")

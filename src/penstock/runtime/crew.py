@@ -10,7 +10,7 @@ from penstock.observe.page import Page
 from penstock.runtime import statedir
 from penstock.runtime.account import Reading
 from penstock.runtime.control import Blame
-from penstock.runtime.death import BOOT_FAULT, Death
+from penstock.runtime.death import BOOT_FAULT, Death, crash_report
 from penstock.runtime.line import Line
 from penstock.runtime.oom import OomWatch
 from penstock.runtime.process import Child
@@ -32,8 +32,21 @@ class Member:
         line: Line,
         log: str,
         log_start: int,
+        foreign: str,
     ) -> None:
-        """``links``: how many it has, of both kinds. ``log_start``: the length of its log before it."""
+        """Take charge of it.
+
+        Args:
+            number: its own in the run.
+            stage: where it works.
+            replica: its seat there.
+            links: how many it has, of both kinds.
+            child: its process.
+            line: its control socket.
+            log: the path of its log.
+            log_start: how long that was before it.
+            foreign: its interpreter, if its stage named one; else empty.
+        """
         self.number = number
         self.stage = stage
         self.replica = replica
@@ -43,6 +56,7 @@ class Member:
         self._links = links
         self._log = log
         self._log_start = log_start
+        self._foreign = foreign
         self._page: Page | None = None
 
     def open_page(self, path: str) -> None:
@@ -75,12 +89,26 @@ class Member:
 
     def death(self, exit: int, oom: OomWatch) -> Death:
         """What can be known of its end, now that it has ended."""
-        last = statedir.tail(self._log, self._log_start)
-        fault = ""
-        if exit == BOOT_FAULT and BOOT_ERROR in last:
-            fault = last.rpartition(BOOT_ERROR)[2].partition("\n")[0]
-        out_of_memory = exit == -signal.SIGKILL and oom.grown()
-        return Death(exit=exit, oom=out_of_memory, blame=self._blame(), tail=last, fault=fault)
+        log = statedir.tail(self._log, self._log_start)
+        return Death(
+            exit=exit,
+            oom=exit == -signal.SIGKILL and oom.grown(),
+            blame=self._blame(),
+            tail=statedir.last_lines(log),
+            report=crash_report(log),
+            fault=self._fault(exit, log),
+        )
+
+    def _fault(self, exit: int, log: str) -> str:
+        """What is wrong with its interpreter, if it got no further than that."""
+        if exit == BOOT_FAULT and BOOT_ERROR in log:
+            return log.rpartition(BOOT_ERROR)[2].partition("\n")[0]
+        if self._foreign and self._page is None and exit >= 0 and "Traceback" not in log:
+            said = log.rpartition("\n")[2]
+            return f"{self._foreign} ended at once (exit code {exit}); is it a Python?" + (
+                f"\n{said}" if said else ""
+            )
+        return ""
 
     def close(self) -> None:
         """Let go of everything. Its numbers are gone with it."""

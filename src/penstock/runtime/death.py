@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+from itertools import takewhile
 from typing import NamedTuple
 
 from penstock.runtime.control import Blame
 
 BOOT_FAULT = 78
 """``boot.py``'s exit code where an interpreter cannot run a worker (EX_CONFIG of sysexits)."""
+
+_FATAL = "Fatal Python error: "
 
 
 class Death(NamedTuple):
@@ -22,6 +25,8 @@ class Death(NamedTuple):
     """The item it had in hand."""
     tail: str = ""
     """The last lines of its log."""
+    report: str = ""
+    """What its interpreter wrote of a crash: where in the user's code it was."""
     fault: str = ""
     """What ``boot.py`` or the kernel found wrong with the interpreter."""
     stillborn: str = ""
@@ -37,8 +42,8 @@ def cause(death: Death, condemned: str = "") -> str:
     """
     if condemned:
         return condemned
-    if death.stillborn:
-        return death.stillborn
+    if death.stillborn or death.fault:
+        return death.stillborn or death.fault
     if death.exit >= 0:
         return f"exit code {death.exit}"
     if death.exit == -signal.SIGKILL and death.oom:
@@ -47,6 +52,19 @@ def cause(death: Death, condemned: str = "") -> str:
         return f"killed ({signal.Signals(-death.exit).name})"
     except ValueError:
         return f"killed (signal {-death.exit})"
+
+
+def crash_report(log: str) -> str:
+    """From a log, what ``faulthandler`` wrote of the last crash: its first line, and the user's frames.
+
+    It writes a stack for each thread; the one that crashed is called current. Frames of ours come last and
+    tell the user nothing.
+    """
+    _, found, rest = log.rpartition(_FATAL)
+    _, _, stack = rest.partition("Current thread")
+    frames = list(takewhile(str.strip, stack.splitlines()[1:]))
+    theirs = [frame for frame in frames if "/penstock/runtime/" not in frame]
+    return "\n".join([_FATAL + rest.partition("\n")[0], *theirs]) if found else ""
 
 
 def seconds(span: float) -> str:

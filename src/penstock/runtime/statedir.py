@@ -14,7 +14,8 @@ from collections.abc import Mapping
 
 from penstock.errors import EnvironmentFault
 
-TAIL_BYTES = 4096
+TAIL_BYTES = 16 * 1024
+"""Of a log, when its worker has died: room for the stacks of a few dozen threads."""
 TAIL_LINES = 8
 
 
@@ -71,12 +72,16 @@ class StateDir:
 
 
 def tail(path: str, since: int) -> str:
-    """The last lines written to a log behind byte ``since``."""
+    """The end of what was written to a log behind byte ``since``."""
     try:
         with open(path, "rb") as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(since, end - TAIL_BYTES))
-            text = file.read().decode("utf-8", "replace")
+            return file.read().decode("utf-8", "replace").rstrip()
     except OSError:
         return ""
-    return "\n".join(text.rstrip().splitlines()[-TAIL_LINES:])
+
+
+def last_lines(text: str) -> str:
+    """As many of its last lines as are read at a glance."""
+    return "\n".join(text.splitlines()[-TAIL_LINES:])

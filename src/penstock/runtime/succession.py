@@ -51,7 +51,7 @@ def _replace(turn: Turn, worker: Worker, why: str, death: Death) -> None:
     pause = None if leaves or failure else record.pause()
     if pause is not None:
         turn.seats[worker.seat] = Seat(record, turn.now + pause)
-    details = worker.traceback if worker.error else death.tail if worker.ready_at is None else ""
+    details = _details(worker, death)
     turn.report(events.WorkerDied(**who(worker), cause=why, restart_after=pause, details=details))
     ownerless = stage.is_source and pause is None
     turn.do(action.Retire(worker.number, Remains.UNFINISHED if ownerless else Remains.GIVEN_BACK))
@@ -63,6 +63,13 @@ def _replace(turn: Turn, worker: Worker, why: str, death: Death) -> None:
         turn.give_up(failure)
     elif stage.is_source and worker.ready_at is not None:
         _mourn_source(turn, worker, why, again=pause is not None)
+
+
+def _details(worker: Worker, death: Death) -> str:
+    """Lines that tell more than the cause does. Of a worker that was at work the log is about its items."""
+    if death.fault:
+        return ""
+    return worker.traceback or death.report or ("" if worker.error or worker.ready_at else death.tail)
 
 
 def _count_start(turn: Turn, worker: Worker) -> Stage:
@@ -84,7 +91,8 @@ def _mourn_source(turn: Turn, worker: Worker, why: str, *, again: bool) -> None:
 def _verdict(stage: Stage, worker: Worker, record: Record, why: str, death: Death) -> Failure | None:
     """Why the run is to be given up; ``None``: the replica is started again."""
     where = f"{stage.where}: " if stage.where else ""
-    last = f"\n{death.tail}" if death.tail and not worker.error else ""
+    more = "" if worker.error else death.report or death.tail
+    last = f"\n{more}" if more else ""
     if death.fault:
         return Failure(f"{where}{stage.name} cannot run: {death.fault}", environment=True)
     if worker.permanent:

@@ -174,6 +174,7 @@ class Supervisor:
             line=line,
             log=log_path,
             log_start=log_start,
+            foreign=self._commands[wanted.stage][0] if self._stages[wanted.stage].interpreter else "",
         )
         line.send(assignment)
         self.report(

@@ -53,9 +53,10 @@ def test_a_package_that_is_too_old_is_named_with_its_version() -> None:
     assert "has msgspec 0.17.1, which is too old" in done.stderr
 
 
-def test_a_worker_whose_supervisor_is_gone_already_does_not_begin() -> None:
+def test_a_worker_that_is_not_its_supervisors_own_child_does_not_begin() -> None:
     done = run_boot(parent=1)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == boot.FAULT
+    assert "was started by another program; give the path of the Python itself" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,14 @@ def test_a_worker_that_finishes_unasked_is_mended_like_a_dead_one() -> None:
     assert run.roster.wake() is not None
 
 
+def test_a_crash_at_work_is_told_with_the_line_of_the_users_code() -> None:
+    run = Run()
+    run.ready()
+    report = "Fatal Python error: Segmentation fault\n  File ..."
+    [died] = reported(run.die(WORK, Death(exit=-11, tail="items, items", report=report)), events.WorkerDied)
+    assert (died.cause, died.details) == ("killed (SIGSEGV)", report)  # type: ignore[attr-defined]
+
+
 # Start-up and items that take too long
 
 

@@ -45,5 +45,7 @@ def test_the_tail_of_a_log_begins_with_this_process(tmp_path: Path) -> None:
     log.write_text("of the last run\n")
     since = log.stat().st_size
     log.write_text("of the last run\n" + "".join(f"line {n}\n" for n in range(20)))
-    assert statedir.tail(str(log), since).splitlines() == [f"line {n}" for n in range(12, 20)]
+    tail = statedir.tail(str(log), since)
+    assert tail.startswith("line 0\n")
+    assert statedir.last_lines(tail).splitlines() == [f"line {n}" for n in range(12, 20)]
     assert statedir.tail(str(tmp_path / "none"), 0) == ""
