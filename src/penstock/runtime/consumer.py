@@ -65,11 +65,12 @@ class Consumer:
 
     def _process(self, inbound: Inbound) -> None:
         """Call user code for every item of a batch, and finish it."""
-        words, guard = self._words, self._exchange.guard
+        words, guard, exchange = self._words, self._exchange.guard, self._exchange
         words[page.SENDER], words[page.LINK] = inbound.connection.peer, inbound.connection.link
         words[page.BATCH], words[page.INDEX] = inbound.number, 0
         failures: List[Failure] = []
         self._context.inbound = inbound
+        waited = exchange.waited
         words[page.STARTED] = started = time.monotonic_ns()
         guard.leave()
         try:
@@ -79,7 +80,7 @@ class Consumer:
             words[page.STARTED] = 0
             self._context.inbound = None
         busy = time.monotonic_ns() - started
-        words[page.BUSY] += busy
+        words[page.BUSY] += busy - (exchange.waited - waited)
         words[page.ITEMS] += inbound.count - len(failures)
         words[page.FAILURES] += len(failures)
         self._exchange.receiver.finish(inbound, busy, failures)

@@ -50,6 +50,8 @@ class Exchange:
         """End after the current item."""
         self.interruptible = False
         """Whether SIGTERM gets the main thread out of a source's ``next()``."""
+        self.waited = 0
+        """ns that user code has waited for room in a link."""
         self._number = number
         self._words = words
         self._refused = 0
@@ -92,12 +94,24 @@ class Exchange:
         try:
             self.serve()
             self._pace()
-            while self.sender.full and not self.stopping:
-                self.turn()
+            if self.sender.full:
+                self._until_room()
             if self.stopping:
                 raise Stopped
         finally:
             self.guard.leave()
+
+    def _until_room(self) -> None:
+        """Wait while a link is full. That is the receivers' time and not that of the item in hand: its
+        time-out stands still meanwhile, and a worker that dies here did not die of it."""
+        words, began = self._words, time.monotonic_ns()
+        started, words[page.STARTED] = words[page.STARTED], 0
+        while self.sender.full and not self.stopping:
+            self.turn()
+        waited = time.monotonic_ns() - began
+        self.waited += waited
+        if started:
+            words[page.STARTED] = started + waited
 
     def until_settled(self) -> None:
         """Wait until everything that was made here is settled.
