@@ -215,7 +215,7 @@ class Ledger:
         self.dead += 1
 
     def not_buried(self, cargo: Cargo, when: float) -> None:
-        """Its letter could not be written: it stays in flight, goes to nobody, and is to be buried at ``when``."""
+        """Its letter could not be written: it stays in flight, but with nobody, and is buried at ``when``."""
         heapq.heappush(self._unburied, (when, self._next, cargo))
         self._next += 1
 

@@ -1,7 +1,8 @@
 """Every ZeroMQ socket penstock has. The only module here that knows pyzmq; its errors become ours.
 
 Defaults that are never left to ZeroMQ: LINGER is bounded, ROUTER_MANDATORY is on (an unknown peer is
-an error, not silence), MAXMSGSIZE is set. Sockets are used by one thread at a time; who may use them is
+an error, not silence), MAXMSGSIZE is set, and there is no high-water mark: credit bounds what is on its
+way, and a mark below a receiver's window would have the sender take it for dead. Sockets are used by one thread at a time; who may use them is
 the business of the worker's lock.
 """
 
@@ -19,6 +20,8 @@ MAX_MESSAGE = 1 << 33
 """Bytes; above, libzmq drops the peer. (An array that found no room in shared memory is one frame.)"""
 
 FOREVER = -1
+LONGEST = 3600.0
+"""Seconds of one wait: milliseconds are a C int in pyzmq. Whoever waits looks at the time again anyway."""
 
 # pyzmq's constants are enums: plain integers spare each call their conversion.
 _NOBLOCK, _SNDMORE, _POLLIN = int(zmq.NOBLOCK), int(zmq.SNDMORE), int(zmq.POLLIN)
@@ -59,6 +62,7 @@ class Context:
         socket = self._context.socket(kind)
         socket.setsockopt(zmq.LINGER, LINGER)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
+        socket.set_hwm(0)
         return socket
 
 
@@ -147,6 +151,6 @@ class Waiter:
     def ready(self, timeout: Optional[float]) -> List[Any]:
         """Block until something can be read, or ``timeout`` seconds (None: for ever) have passed. Answers
         the keys of the sockets, and the numbers of the files, that can be read."""
-        milliseconds = FOREVER if timeout is None else max(0, int(timeout * 1000 + 0.999))
+        milliseconds = FOREVER if timeout is None else max(0, int(min(timeout, LONGEST) * 1000 + 0.999))
         owners = self._owners
         return [owners[ready] for ready, _ in zmq.zmq_poll(self._wanted, milliseconds)]
