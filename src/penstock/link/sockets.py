@@ -1,9 +1,9 @@
 """Every ZeroMQ socket penstock has. The only module here that knows pyzmq; its errors become ours.
 
-Defaults that are never left to ZeroMQ: LINGER is bounded, ROUTER_MANDATORY is on (an unknown peer is
-an error, not silence), MAXMSGSIZE is set, and there is no high-water mark: credit bounds what is on its
-way, and a mark below a receiver's window would have the sender take it for dead. Sockets are used by one thread at a time; who may use them is
-the business of the worker's lock.
+Defaults that are never left to ZeroMQ: LINGER is bounded, ROUTER_MANDATORY is on (an unknown peer is an
+error, not silence), MAXMSGSIZE is set, and there is no high-water mark: credit bounds what is on its way,
+and a mark below a receiver's window would have the sender take it for dead. Sockets are used by one thread
+at a time; who may use them is the business of the worker's lock.
 """
 
 from __future__ import annotations
