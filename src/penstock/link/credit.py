@@ -47,8 +47,11 @@ class _Room:
 class Credit:
     """The receivers of one link, and what each may still be sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, pool: int = 0) -> None:
+        """``pool``: bytes of shared memory the sender has; its receivers share half of it, the other half is
+        for what is finished and not yet settled. 0: their own windows are all that bounds them."""
         self.pace = Pace()
+        self._pool = pool
         self._rooms: Dict[int, _Room] = {}
 
     def join(self, receiver: int, window: int, window_bytes: int) -> None:
@@ -106,7 +109,8 @@ class Credit:
         if best is None:
             return None
         room = self._rooms[best]
-        nbytes = min(room.window_bytes // 2, room.window_bytes - room.nbytes)
+        window = self._window_bytes(room)
+        nbytes = min(window // 2, window - room.nbytes)
         return Offer(best, self._most(room), max(1, nbytes))
 
     def trigger(self) -> int:
@@ -118,16 +122,23 @@ class Credit:
         most = max((self._largest(room) for room in self._rooms.values()), default=1)
         return max(1, most)
 
+    def heavy(self) -> int:
+        """How many bytes of large arrays a sender should let gather: the next batch."""
+        return max((self._window_bytes(room) // 2 for room in self._rooms.values()), default=1)
+
+    def _window_bytes(self, room: _Room) -> int:
+        if not self._pool:
+            return room.window_bytes
+        return max(1, min(room.window_bytes, self._pool // 2 // (len(self._rooms) + 1)))
+
     def _wants(self, room: _Room) -> int:
         """How many items must wait before this receiver is sent a batch."""
         if not room.open:
             return NEVER
         if not room.batches:
             return 1
-        if (
-            room.nbytes >= room.window_bytes // 2
-            and room.nbytes + room.nbytes // room.items > room.window_bytes
-        ):
+        window_bytes = self._window_bytes(room)
+        if room.nbytes >= window_bytes // 2 and room.nbytes + room.nbytes // room.items > window_bytes:
             return NEVER
         if room.window:
             if room.items >= room.window:

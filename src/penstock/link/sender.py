@@ -25,13 +25,14 @@ be sent: they gather until the next look, though a receiver waits."""
 class Link:
     """One out-link: its account, its receivers' room and what waits."""
 
-    def __init__(self, *, id: int, target: str, max_failures: int, word: int) -> None:
+    def __init__(self, *, id: int, target: str, max_failures: int, word: int, pool: int = 0) -> None:
+        """``pool``: bytes of shared memory that the arrays of this link may use."""
         self.id = id
         self.target = target
         self.word = word
         """Its first word on the status page."""
         self.ledger = Ledger(max_failures)
-        self.credit = Credit()
+        self.credit = Credit(pool)
         self.outbox = Outbox()
         self.put = self.outbox.put
         self.limit = 1
@@ -215,7 +216,6 @@ class Sender:
             link.credit.join(hello.worker, hello.window, hello.window_bytes)
         except ValueError as error:
             raise PeerError(f"worker {hello.worker} asks for {error}") from None
-        link.outbox.heavy_limit = max(1, hello.window_bytes // 2)
         self._peers[name] = _Receiver(hello.worker, link)
         self._names[hello.worker, hello.link] = name
         self.router.send(
@@ -279,7 +279,7 @@ class Sender:
                 break
             cargo = ledger.take_due() if due else outbox.take(offer.items, offer.nbytes)
             self._send(link, offer.receiver, cargo)
-        link.limit = credit.backlog()
+        link.limit, outbox.heavy_limit = credit.backlog(), credit.heavy()
         wanted = min(link.limit, credit.trigger()) if self._eager and self.stride <= HURRIED else link.limit
         outbox.ring(wanted, 0 if self._alarmed else self.stride)
         self._note(link)

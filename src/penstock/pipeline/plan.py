@@ -28,7 +28,7 @@ class StagePlan(msgspec.Struct, frozen=True):
     replicas: int = 1
     window: int = 0
     """Items one replica may hold unfinished, per sender; 0 lets the link choose."""
-    window_bytes: int = 64 * 1024 * 1024
+    window_bytes: int = 256 * 1024 * 1024
     timeout: Optional[float] = None
     """Seconds one item may take; ``None``: as long as it likes."""
     max_failures: int = 3

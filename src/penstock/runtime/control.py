@@ -50,7 +50,7 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """Where dead letters go: ``<state_dir>/dead/``."""
     window: int = 0
     """Items this replica may hold unfinished, per sender; 0 lets the link choose."""
-    window_bytes: int = 64 * 1024 * 1024
+    window_bytes: int = 256 * 1024 * 1024
     timeout: Optional[float] = None
     """Seconds one item may take; watched by the supervisor through the status page."""
     arena_bytes: int = 0

@@ -193,10 +193,13 @@ def _target(code: Reference) -> Any:
 
 def _links(assignment: control.Assignment) -> Dict[int, Link]:
     links: Dict[int, Link] = {}
+    pool = assignment.arena_bytes // max(1, sum(len(outlet.links) for outlet in assignment.outlets))
     for outlet in assignment.outlets:
         for out in outlet.links:
             word = page.link_word(len(links), 0)
-            links[out.id] = Link(id=out.id, target=out.target, max_failures=out.max_failures, word=word)
+            links[out.id] = Link(
+                id=out.id, target=out.target, max_failures=out.max_failures, word=word, pool=pool
+            )
     return links
 
 
