@@ -242,6 +242,8 @@ class Receiver:
                 mapping = Mapping(welcome.arena)
             except FileNotFoundError:
                 return  # it has ended meanwhile; what it sent comes from others
+            except (OSError, ValueError) as error:
+                raise PeerError(f"{connection.label} has an arena that cannot be mapped: {error}") from None
 
         def released(slot: envelope.SlotRef) -> None:
             self._released.append((connection, slot))

@@ -22,6 +22,7 @@ import datetime
 import decimal
 import enum
 import pickle
+import sys
 import uuid
 import weakref
 from typing import Any, Callable, Dict, List, Optional, Tuple
@@ -139,7 +140,7 @@ class Encoder:
             return self._lower(value.value)
         if isinstance(value, msgspec.Struct):
             return self._struct(value)
-        if dataclasses.is_dataclass(value) and kind is not type:
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return {f.name: self._lower(getattr(value, f.name)) for f in dataclasses.fields(value)}
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             return self._tuple(value)
@@ -151,15 +152,25 @@ class Encoder:
         return [self._lower(part) for part in value]
 
     def _dict(self, value: Dict[Any, Any]) -> Any:
-        if _KEYS.issuperset(map(type, value)):
+        kinds = set(map(type, value))
+        if kinds <= _KEYS and (int not in kinds or all(map(_is_short, value))):
             return {key: self._lower(part) for key, part in value.items()}
-        return Ext(PAIRS, _pack([[self._lower(key), self._lower(part)] for key, part in value.items()]))
+        return Ext(PAIRS, _pack([[self._key(key), self._lower(part)] for key, part in value.items()]))
 
     def _tuple(self, value: Any) -> Any:
         return Ext(TUPLE, _pack([self._lower(part) for part in value]))
 
     def _set(self, value: Any) -> Any:
-        return Ext(SET if type(value) is set else FROZENSET, _pack([self._lower(part) for part in value]))
+        return Ext(SET if type(value) is set else FROZENSET, _pack([self._key(part) for part in value]))
+
+    def _key(self, value: Any) -> Any:
+        """A key of a dict or a part of a set, which must be one again where it arrives."""
+        if _arrives_as_fields(value):
+            raise UnsupportedType(
+                f"a {_name(value)} arrives as its fields, so it cannot be a key of a dict or lie in a set;"
+                " send a list of them, or of pairs"
+            )
+        return self._lower(value)
 
     def _struct(self, value: msgspec.Struct) -> Any:
         config = value.__struct_config__
@@ -228,6 +239,17 @@ class Source:
         self.frames: List[Any] = []
         self._on_release = on_release
         self._views: Dict[int, Any] = {}
+        self._fresh: List[Any] = []
+
+    def begin(self) -> None:
+        """From here on views are built for one body."""
+        self._fresh.clear()
+
+    def disown(self) -> None:
+        """That body is refused: no release is said of its views, as its sender takes their slots back."""
+        for view in self._fresh:
+            self._views.pop(id(view), None)
+        self._fresh.clear()
 
     def slot(self, where: arrays.Layout, offset: int, generation: int) -> Any:
         """A read-only view of a slot; alive as long as anything made from it."""
@@ -243,6 +265,7 @@ class Source:
                 released(ref)
 
             views[key] = weakref.ref(view, forget)
+            self._fresh.append(view)
         return view
 
     def frame(self, where: arrays.Layout, number: int) -> Any:
@@ -271,29 +294,35 @@ class Decoder:
         decoder = msgspec.msgpack.Decoder(ext_hook=self._raise)
         self._unpack: Callable[[Any], Any] = decoder.decode
 
-    def values(self, body: Any, source: Source = _NOWHERE) -> List[Any]:
-        """All values of a batch's body.
+    def values(self, body: Any, source: Source = _NOWHERE, *, count: Optional[int] = None) -> List[Any]:
+        """All values of a batch's body, which must be ``count`` where that is known.
 
         Raises:
-            PeerError: it is no such body, or an array in it is not where it says.
+            PeerError: it is no such body, or an array in it is not where it says; no view of it is left.
         """
         self._source = source
+        source.begin()
         try:
             values = self._unpack(body)
-        except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, ArithmeticError) as error:
+            if type(values) is not list or (count is not None and len(values) != count):
+                raise PeerError(f"the body of a batch of {count or 'some'} items is not a list of them")
+            return values
+        except PeerError:
+            source.disown()
+            raise
+        except Exception as error:  # noqa: BLE001  what hostile bytes make of all these types is not bounded
+            source.disown()
             raise PeerError(f"not a value of this protocol: {error}") from None
         finally:
             self._source = _NOWHERE
-        if type(values) is not list:
-            raise PeerError("the body of a batch is a list")
-        return values
+            source.begin()
 
     def _raise(self, code: int, data: memoryview) -> Any:
         """Undo ``Encoder._lower`` for one extension."""
         if code == PICKLE:
             if not self._pickle:
                 raise PeerError("a pickle arrived, and this pipeline does not say allow_pickle=True")
-            return pickle.loads(data)
+            return _unpickled(data)
         read = _RAISE.get(code)
         if read is None:
             raise PeerError(f"extension {code} is not one of this protocol")
@@ -345,10 +374,36 @@ def _pickled(value: Any) -> bytes:
         raise UnsupportedType(f"{type(value).__qualname__} cannot be pickled: {error}") from None
 
 
+def _unpickled(data: Any) -> Any:
+    try:
+        return pickle.loads(data)
+    except Exception as error:  # noqa: BLE001  a class that is not here, and whatever a __setstate__ raises
+        what = f"{type(error).__name__}: {error}"
+        raise PeerError(f"a pickle cannot be read by {sys.executable}: {what}") from None
+
+
+def _is_short(key: Any) -> bool:
+    """Whether msgpack has an integer for it, if it is one."""
+    return type(key) is not int or -(2**63) <= key < 2**64
+
+
+def _arrives_as_fields(value: Any) -> bool:
+    if isinstance(value, (tuple, frozenset)):
+        return any(map(_arrives_as_fields, value))
+    if isinstance(value, enum.Enum):
+        return _arrives_as_fields(value.value)
+    return isinstance(value, msgspec.Struct) or (
+        dataclasses.is_dataclass(value) and not isinstance(value, type)
+    )
+
+
+def _name(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
 def _refusal(value: Any) -> str:
-    kind = type(value)
-    name = f"{kind.__module__}.{kind.__qualname__}"
-    for base in (dict, list, str, int, float, bytes, set):
+    name = _name(value)
+    for base in (dict, list, str, int, float, bytes, set, tuple, frozenset, complex, bytearray):
         if isinstance(value, base):
             return f"a {name} cannot travel; send {base.__name__}(value), which arrives as that"
     return (

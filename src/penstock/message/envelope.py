@@ -37,6 +37,9 @@ VERSION = 1
 MAX_ENVELOPE = 8 * 1024 * 1024
 """The longest envelope that is looked at, in bytes. A batch of thousands of single ids fits well."""
 
+MOST_ITEMS = 1 << 16
+"""Of one batch. A receiver that cannot read it reports every one of them."""
+
 IdRun = Tuple[str, int, int]
 """``(origin, first, count)``: the ids ``origin:first`` .. ``origin:first+count-1``."""
 
@@ -177,6 +180,8 @@ def from_sender(frame: Any) -> Tuple[FromSender, memoryview]:
             if count < 1:
                 raise PeerError(f"batch {message.batch} has a run of {count} ids")
             total += count
+        if total > MOST_ITEMS:
+            raise PeerError(f"batch {message.batch} has {total} items; the limit is {MOST_ITEMS}")
         if total != message.count:
             raise PeerError(f"batch {message.batch} says {message.count} items and has ids for {total}")
     return message, body
@@ -192,5 +197,5 @@ def _decode(decoder: Any, frame: Any) -> Tuple[Any, memoryview]:
         )
     try:
         return decoder.decode(view[_LENGTH.size : end]), view[end:]
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise PeerError(f"not an envelope of this protocol: {error}") from None

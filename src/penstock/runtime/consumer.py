@@ -90,9 +90,7 @@ class Consumer:
         source = inbound.connection.source
         source.frames = inbound.frames
         try:
-            values = self._decoder.values(inbound.body, source)
-            if len(values) != inbound.count:
-                raise PeerError(f"a batch of {inbound.count} items holds {len(values)}")
+            values = self._decoder.values(inbound.body, source, count=inbound.count)
         except PeerError as error:
             # Which of them was bad shows when they come again, each alone.
             failures += [handler.failure(index, error, unread=True) for index in range(inbound.count)]
