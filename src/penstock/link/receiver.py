@@ -15,7 +15,7 @@ from penstock.errors import PeerError
 from penstock.link.sockets import Context, Dealer
 from penstock.message import envelope
 from penstock.message.arena import Mapping
-from penstock.message.codec import Source
+from penstock.message.source import Source
 from penstock.observe import page
 
 HOST = socket.gethostname()

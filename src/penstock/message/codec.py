@@ -31,9 +31,10 @@ import msgspec
 
 from penstock.errors import PeerError, UnsupportedType
 from penstock.message import arrays
-from penstock.message.arena import Arena, Mapping, Slot
+from penstock.message.arena import Arena, Slot
 from penstock.message.envelope import array_head
 from penstock.message.flat import PLAIN, Flat
+from penstock.message.source import Source
 
 LARGE = 64 * 1024
 """Arrays of this many bytes and more do not lie in the body. (Below, a copy is cheaper than a slot.)"""
@@ -225,61 +226,6 @@ _LOWER: Dict[type, Callable[[Encoder, Any], Any]] = {
     bytearray: lambda _, value: Ext(BYTEARRAY, bytes(value)),
     memoryview: lambda _, value: bytes(value),
 }
-
-
-class Source:
-    """Where the large arrays of a body are: in a peer's arena, or in frames that came with it."""
-
-    def __init__(
-        self, mapping: Optional[Mapping], on_release: Optional[Callable[[Tuple[int, int]], None]]
-    ) -> None:
-        """``on_release`` is called with (offset, generation) when no view of a slot is alive any more,
-        in whatever thread drops the last one."""
-        self.mapping = mapping
-        self.frames: List[Any] = []
-        self._on_release = on_release
-        self._views: Dict[int, Any] = {}
-        self._fresh: List[Any] = []
-
-    def begin(self) -> None:
-        """From here on views are built for one body."""
-        self._fresh.clear()
-
-    def disown(self) -> None:
-        """That body is refused: no release is said of its views, as its sender takes their slots back."""
-        for view in self._fresh:
-            self._views.pop(id(view), None)
-        self._fresh.clear()
-
-    def slot(self, where: arrays.Layout, offset: int, generation: int) -> Any:
-        """A read-only view of a slot; alive as long as anything made from it."""
-        if self.mapping is None:
-            raise PeerError("an array in shared memory from a peer that has none")
-        self.mapping.check(offset, generation, arrays.size_of(where[0], where[2]))
-        view = arrays.view(where, self.mapping.map, offset)
-        if self._on_release is not None:
-            key, views, released, ref = id(view), self._views, self._on_release, (offset, generation)
-
-            def forget(_: Any) -> None:
-                views.pop(key, None)
-                released(ref)
-
-            views[key] = weakref.ref(view, forget)
-            self._fresh.append(view)
-        return view
-
-    def frame(self, where: arrays.Layout, number: int) -> Any:
-        """A read-only view of a frame."""
-        if not 0 <= number < len(self.frames):
-            raise PeerError(f"an array in frame {number} of {len(self.frames)}")
-        data = memoryview(self.frames[number])
-        if data.nbytes != arrays.size_of(where[0], where[2]):
-            raise PeerError(
-                f"a frame of {data.nbytes} bytes for an array of {arrays.size_of(where[0], where[2])}"
-            )
-        view = arrays.view(where, data)
-        view.flags.writeable = False
-        return view
 
 
 _NOWHERE = Source(None, None)

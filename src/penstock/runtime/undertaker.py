@@ -11,7 +11,8 @@ from penstock.link.ledger import Cargo
 from penstock.link.sender import Link
 from penstock.message import letter
 from penstock.message.arena import Mapping
-from penstock.message.codec import Decoder, Encoder, Source, join
+from penstock.message.codec import Decoder, Encoder, join
+from penstock.message.source import Source
 from penstock.runtime.control import Assignment
 
 
