@@ -14,6 +14,10 @@ from typing import Any, Callable, Deque, List, NamedTuple, Optional, Sequence, T
 
 from penstock.link.ledger import Cargo, Run
 
+HEAVY = 1 << 14
+"""Payloads of more bytes are counted one by one. Of smaller ones only the number is bounded, which is enough:
+the largest backlog (see ``batching.MOST``) of them is 64 MiB."""
+
 
 class Extras(NamedTuple):
     """What an item has beside its payload."""
@@ -24,9 +28,9 @@ class Extras(NamedTuple):
 
 
 class _Segment:
-    """Items with consecutive ids of one origin, made from one parent; or one item with extras."""
+    """Items with consecutive ids of one origin, made from one parent; or one heavy item."""
 
-    __slots__ = ("extras", "first", "origin", "parent", "payloads")
+    __slots__ = ("extras", "first", "origin", "parent", "payloads", "weight")
 
     def __init__(self, parent: Any, origin: str, first: int, extras: Optional[Extras]) -> None:
         self.parent = parent
@@ -34,6 +38,8 @@ class _Segment:
         self.first = first
         self.payloads: List[bytes] = []
         self.extras = extras
+        self.weight = 0
+        """Bytes, if it is one heavy item."""
 
 
 class Outbox:
@@ -43,7 +49,7 @@ class Outbox:
         self.alarm = 0
         """``put`` says True from this item on (counted over the outbox's whole life)."""
         self.heavy_limit = 1 << 25
-        """``put`` says True when so many bytes of large arrays are in it."""
+        """``put`` says True when so many bytes of heavy items are in it."""
         self._segments: Deque[_Segment] = deque()
         self._parent: Any = self  # nobody's parent, so the first item opens a segment
         self._origin = ""
@@ -66,7 +72,7 @@ class Outbox:
 
     @property
     def heavy(self) -> int:
-        """Bytes of large arrays in it."""
+        """Bytes of heavy items in it: those with large arrays, and those that are large themselves."""
         return self._heavy_put - self._heavy_taken
 
     def ring(self, more: int, at_most: int) -> None:
@@ -82,24 +88,26 @@ class Outbox:
             or parent is not self._parent
             or origin is not self._origin
             or extras is not None
+            or len(payload) > HEAVY
         ):
-            self._open(parent, origin, number, extras)
+            self._open(parent, origin, number, payload, extras)
         self._append(payload)
         self._next = number + 1
         self._put = put = self._put + 1
         return put >= self.alarm
 
-    def _open(self, parent: Any, origin: str, number: int, extras: Optional[Extras]) -> None:
-        """Begin a segment. An item with extras has one of its own: beside its arrays that costs nothing."""
+    def _open(self, parent: Any, origin: str, number: int, payload: bytes, extras: Optional[Extras]) -> None:
+        """Begin a segment. A heavy item has one of its own: beside its bytes that costs nothing."""
         segment = _Segment(parent, origin, number, extras)
-        self._segments.append(segment)
         self._append, self._origin = segment.payloads.append, origin
         self._parent = parent
-        if extras is not None:
+        if extras is not None or len(payload) > HEAVY:
+            segment.weight = len(payload) + (extras.nbytes if extras is not None else 0)
             self._parent = self  # the next item opens another
-            self._heavy_put += extras.nbytes
+            self._heavy_put += segment.weight
             if self.heavy >= self.heavy_limit:
                 self.alarm = 0
+        self._segments.append(segment)
 
     def take(self, items: int, nbytes: int) -> Cargo:
         """The next batch: at most ``items`` and ``nbytes``, but at least one item.
@@ -121,9 +129,9 @@ class Outbox:
             if not count:
                 break
             payloads += segment.payloads[:count]
+            self._heavy_taken += segment.weight
             if segment.extras is not None:
                 extras.append(segment.extras)
-                self._heavy_taken += segment.extras.nbytes
             runs.append(Run(segment.parent, segment.origin, segment.first, count))
             del segment.payloads[:count]
             segment.first += count
