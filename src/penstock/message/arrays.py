@@ -50,15 +50,17 @@ def dtype_words(dtype: np.dtype[Any]) -> str:
     Raises:
         UnsupportedType: it holds Python objects, has no fixed size, or NumPy cannot spell it.
     """
-    import numpy
-
     if dtype.hasobject or dtype.kind == "T":
         raise UnsupportedType(
             f"an array of dtype {dtype} holds Python objects, not bytes; use a fixed-size dtype"
             " (for text for example 'U20' or 'S20'), or send a list"
         )
-    text = repr(numpy.lib.format.dtype_to_descr(dtype))
-    if dtype_from(text) != dtype:
+    text = repr(_spelled(dtype))
+    try:
+        same = dtype_from(text) == dtype
+    except PeerError:
+        same = False
+    if not same:
         raise UnsupportedType(
             f"dtype {dtype} is an extension that NumPy cannot spell; send array.view('u1') and its name"
         )
@@ -74,12 +76,37 @@ def dtype_from(words: str) -> np.dtype[Any]:
     """
     numpy = _numpy()
     try:
-        dtype: np.dtype[Any] = numpy.lib.format.descr_to_dtype(ast.literal_eval(words))
-    except (ValueError, SyntaxError, TypeError) as error:
+        dtype = _read(numpy, ast.literal_eval(words))
+    except Exception as error:  # noqa: BLE001  what NumPy makes of a hostile text is not bounded
         raise PeerError(f"not a dtype: {words[:80]!r} ({error})") from None
     if dtype.hasobject:
         raise PeerError(f"a dtype that holds objects: {words[:80]!r}")
     return dtype
+
+
+def _spelled(dtype: np.dtype[Any]) -> Any:
+    """``dtype`` in the words of the header of a .npy file; in those of ``numpy.dtype({...})`` where that has
+    none: for fields that overlap, or are not in the order of memory, as ``array[["b", "a"]]`` has them."""
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return _spelled(base), shape
+    if dtype.fields is None or dtype.names is None:
+        return dtype.str
+    try:
+        return dtype.descr
+    except ValueError:
+        fields = [dtype.fields[name] for name in dtype.names]
+        formats, offsets = [_spelled(field[0]) for field in fields], [field[1] for field in fields]
+        words = {"names": list(dtype.names), "formats": formats, "offsets": offsets, "itemsize": dtype.itemsize}
+        return {**words, "titles": [field[2] if len(field) > 2 else None for field in fields]}
+
+
+def _read(numpy: Any, words: Any) -> np.dtype[Any]:
+    if isinstance(words, dict):
+        return numpy.dtype({**words, "formats": [_read(numpy, each) for each in words["formats"]]})  # type: ignore[no-any-return]
+    if isinstance(words, tuple):
+        return numpy.dtype((_read(numpy, words[0]), words[1]))  # type: ignore[no-any-return]
+    return numpy.lib.format.descr_to_dtype(words)  # type: ignore[no-any-return]
 
 
 def size_of(words: str, shape: Sequence[int]) -> int:
@@ -110,7 +137,7 @@ def own(where: Layout, data: bytes) -> np.ndarray[Any, Any]:
     need = size_of(where[0], where[2])
     if need != len(data):
         raise PeerError(f"an array of {need} bytes came with {len(data)}")
-    array = view(where, data) if need else _numpy().zeros(tuple(where[2]), dtype_from(where[0]))
+    array = view(where, data) if need else _numpy().ndarray(tuple(where[2]), dtype_from(where[0]))
     array.flags.writeable = False
     return array
 

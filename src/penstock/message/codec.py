@@ -21,6 +21,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import operator
 import pickle
 import sys
 import uuid
@@ -94,11 +95,12 @@ class Encoder:
         """An array in the arena for user code to fill; None when there is no room, or it is small."""
         import numpy
 
-        kind = numpy.dtype(dtype)
-        shape = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
-        where = (arrays.dtype_words(kind), "C", shape)
-        size = arrays.size_of(where[0], shape)
-        if self._arena is None or size < LARGE:
+        lengths = tuple(map(operator.index, shape if hasattr(shape, "__iter__") else (shape,)))
+        where = (arrays.dtype_words(numpy.dtype(dtype)), "C", lengths)
+        if self._arena is None or min(lengths, default=0) < 0:
+            return None  # negative lengths are NumPy's to refuse
+        size = arrays.size_of(where[0], lengths)
+        if size < LARGE:
             return None
         slot = self._arena.take(size)
         if slot is None:
@@ -184,7 +186,12 @@ class Encoder:
         return fields
 
     def _array(self, array: Any) -> Any:
-        where = arrays.layout(array)
+        try:
+            where = arrays.layout(array)
+        except UnsupportedType:
+            if self._pickle:
+                return Ext(PICKLE, _pickled(array))
+            raise
         if array.nbytes < LARGE or self._arena is None:
             return Ext(ARRAY, _pack((*where, arrays.raw(array))))
         slot = self._loan(array)
