@@ -1,8 +1,9 @@
 """When a replica that died is started again, and when no more. A decision module: no clock, no processes.
 
-The pause doubles from 50 ms to 5 s. Deaths count inside a sliding window of a minute *of service*: time in
-which the replica was ready. On the wall's clock a model that loads for a minute and crashes at its first
-item would never use up twenty restarts; a replica that crashes once an hour should never do so.
+The pause doubles from 50 ms to 5 s, death by death; who has been at work for as long as the longest pause
+has earned the shortest. Deaths count inside a sliding window of a minute *of service*: time in which the
+replica was ready. On the wall's clock a model that loads for a minute and crashes at its first item would
+never use up twenty restarts; a replica that crashes once an hour should never do so.
 """
 
 from __future__ import annotations
@@ -26,16 +27,19 @@ class Record(NamedTuple):
     deaths: tuple[float, ...] = ()
     """What ``served`` was at each death inside the window."""
     total: int = 0
+    streak: int = 0
+    """Deaths in a row after little work."""
 
     def died(self, lived: float) -> Record:
         """The record after the death of a worker that had been ready for ``lived`` seconds (0: never)."""
         served = self.served + lived
         recent = tuple(at for at in self.deaths if served - at < WINDOW)
-        return Record(served, (*recent, served), self.total + 1)
+        streak = 1 if lived >= LONGEST_PAUSE else self.streak + 1
+        return Record(served, (*recent, served), self.total + 1, streak)
 
     def pause(self) -> float:
         """Seconds before the next start."""
-        return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(len(self.deaths) - 1, 16))
+        return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self.streak - 1, 16))
 
     def spent(self, max_restarts: int) -> bool:
         """Whether it has died too often to be started once more."""

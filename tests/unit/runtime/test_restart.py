@@ -16,6 +16,10 @@ def test_pauses_double_up_to_a_limit() -> None:
     assert pauses[-1] == LONGEST_PAUSE
 
 
+def test_whoever_has_worked_for_a_while_comes_back_at_once() -> None:
+    assert died_often(9, lived=1.0).died(5.0).pause() == 0.05
+
+
 def test_a_crash_loop_uses_up_its_restarts() -> None:
     assert not died_often(3, lived=0.1).spent(3)
     assert died_often(4, lived=0.1).spent(3)
