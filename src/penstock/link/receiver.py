@@ -11,6 +11,8 @@ import socket
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
+import msgspec
+
 from penstock.errors import PeerError
 from penstock.link.sockets import Context, Dealer
 from penstock.message import envelope
@@ -19,6 +21,9 @@ from penstock.message.source import Source
 from penstock.observe import page
 
 HOST = socket.gethostname()
+
+TRACEBACKS = 4 * 1024 * 1024
+"""Characters of tracebacks in one CREDIT. Where thousands of items fail at once, each says less."""
 
 
 class Connection:
@@ -195,7 +200,7 @@ class Receiver:
         if connection.open:
             self._sort_releases()
             releases, connection.releases = connection.releases, []
-            connection.say(envelope.Credit(inbound.number, busy, settled, failures, releases))
+            connection.say(envelope.Credit(inbound.number, busy, settled, _bearable(failures), releases))
 
     def settled(self, inbound: Inbound, count: int) -> None:
         """``count`` items made from a batch have been settled."""
@@ -255,3 +260,11 @@ class Receiver:
         while self._released:
             connection, slot = self._released.popleft()
             connection.releases.append(slot)
+
+
+def _bearable(failures: List[envelope.Failure]) -> List[envelope.Failure]:
+    """As many failures, in an envelope that the sender will read: refused, it would be credit lost."""
+    if sum(len(failure.traceback) for failure in failures) <= TRACEBACKS:
+        return failures
+    most = TRACEBACKS // len(failures)
+    return [msgspec.structs.replace(each, traceback=each.traceback[-most:]) for each in failures]

@@ -34,8 +34,8 @@ from penstock.errors import PeerError
 VERSION = 1
 """Of the link protocol. HELLO and WELCOME carry it; a peer of another version is refused by name."""
 
-MAX_ENVELOPE = 8 * 1024 * 1024
-"""The longest envelope that is looked at, in bytes. A batch of thousands of single ids fits well."""
+MAX_ENVELOPE = 64 * 1024 * 1024
+"""The longest envelope that is looked at, in bytes. One with thousands of failures in it fits well."""
 
 MOST_ITEMS = 1 << 16
 """Of one batch. A receiver that cannot read it reports every one of them."""

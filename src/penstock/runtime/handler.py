@@ -84,9 +84,10 @@ class Handler:
 def failure(index: int, error: BaseException, *, unread: bool = False) -> Failure:
     """What the sender is told of an exception."""
     after, text = None, one_line(error)
-    if isinstance(error, Retry) and error.after is not None:
+    wanted = getattr(error, "after", None) if isinstance(error, Retry) else None
+    if wanted is not None:
         try:
-            after = seconds(error.after)
+            after = seconds(wanted)
         except ValueError as wrong:
             text = f"{text} (the usual back-off, because Retry(after=...): {wrong})"
     return Failure(
@@ -101,7 +102,10 @@ def failure(index: int, error: BaseException, *, unread: bool = False) -> Failur
 
 def one_line(error: BaseException) -> str:
     """``ValueError: not a number``, in one line of bearable length."""
-    text = " ".join(str(error).split())[:500]
+    try:
+        text = _sendable(" ".join(str(error).split())[:500])
+    except Exception as another:
+        text = f"(and its __str__ raised {type(another).__name__})"
     if isinstance(error, (Reject, Retry)):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -112,8 +116,16 @@ def user_traceback(error: BaseException) -> str:
     frames = error.__traceback__
     while frames is not None and _ours(frames.tb_frame.f_code.co_filename) and frames.tb_next is not None:
         frames = frames.tb_next
-    lines = traceback.format_exception(type(error), error, frames)
-    return "".join(lines)[-TRACEBACK:]
+    try:
+        lines = traceback.format_exception(type(error), error, frames)
+    except Exception as another:
+        lines = [f"(no traceback: {type(error).__name__} made its formatting raise {type(another).__name__})"]
+    return _sendable("".join(lines)[-TRACEBACK:])
+
+
+def _sendable(text: str) -> str:
+    """``text`` with what is no valid Unicode spelled out: file names may hold such, and the wire does not."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _ours(file: str) -> bool:
