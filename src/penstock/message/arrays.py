@@ -97,8 +97,9 @@ def _spelled(dtype: np.dtype[Any]) -> Any:
     except ValueError:
         fields = [dtype.fields[name] for name in dtype.names]
         formats, offsets = [_spelled(field[0]) for field in fields], [field[1] for field in fields]
-        words = {"names": list(dtype.names), "formats": formats, "offsets": offsets, "itemsize": dtype.itemsize}
-        return {**words, "titles": [field[2] if len(field) > 2 else None for field in fields]}
+        titles = [field[2] if len(field) > 2 else None for field in fields]
+        words = {"names": list(dtype.names), "formats": formats, "offsets": offsets, "titles": titles}
+        return {**words, "itemsize": dtype.itemsize}
 
 
 def _read(numpy: Any, words: Any) -> np.dtype[Any]:

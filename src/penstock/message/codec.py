@@ -168,9 +168,10 @@ class Encoder:
 
     def _key(self, value: Any) -> Any:
         """A key of a dict or a part of a set, which must be one again where it arrives."""
-        if _arrives_as_fields(value):
+        built = _built_of_fields(value)
+        if built is not None:
             raise UnsupportedType(
-                f"a {_name(value)} arrives as its fields, so it cannot be a key of a dict or lie in a set;"
+                f"a {_name(built)} arrives as its fields, so it cannot be a key of a dict or lie in a set;"
                 " send a list of them, or of pairs"
             )
         return self._lower(value)
@@ -340,14 +341,14 @@ def _is_short(key: Any) -> bool:
     return type(key) is not int or -(2**63) <= key < 2**64
 
 
-def _arrives_as_fields(value: Any) -> bool:
+def _built_of_fields(value: Any) -> Optional[Any]:
+    """``value``, or what lies in it, when it will arrive as a dict or a list."""
     if isinstance(value, (tuple, frozenset)):
-        return any(map(_arrives_as_fields, value))
+        return next((built for built in map(_built_of_fields, value) if built is not None), None)
     if isinstance(value, enum.Enum):
-        return _arrives_as_fields(value.value)
-    return isinstance(value, msgspec.Struct) or (
-        dataclasses.is_dataclass(value) and not isinstance(value, type)
-    )
+        return _built_of_fields(value.value)
+    is_dataclass = dataclasses.is_dataclass(value) and not isinstance(value, type)
+    return value if is_dataclass or isinstance(value, msgspec.Struct) else None
 
 
 def _name(value: Any) -> str:
