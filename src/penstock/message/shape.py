@@ -15,16 +15,28 @@ from typing import Any, Callable, Optional
 
 import msgspec
 
+from penstock.errors import WiringError
+
 Converter = Callable[[Any], Any]
 
 
 def converter(annotation: Any) -> Optional[Converter]:
     """What makes the annotated type of a value; None where there is nothing to do.
 
-    The converter raises ``msgspec.ValidationError`` when the value does not fit, saying where.
+    The converter raises ``ValueError`` when the value does not fit, saying where.
+
+    Raises:
+        WiringError: no value could be built for it: an enum of other values than text or integers inside
+            something else, two dataclasses in one union, a field's type that has no name here.
     """
     if not _asks(annotation, set()):
         return None
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return annotation  # of whatever values
+    try:
+        msgspec.msgpack.Decoder(annotation)
+    except (TypeError, NameError) as error:
+        raise WiringError(f"no item can be made a {annotation}: {error}") from None
     return lambda value: msgspec.convert(value, annotation, dec_hook=_as_it_is)
 
 
