@@ -127,10 +127,10 @@ class Exchange:
 
     def turn(self) -> None:
         """Send what may be sent, wait until there is something to do, and do it. Never runs user code."""
-        self._flush()
-        due = self.sender.next_due()
         self.guard.waiting = True  # a view dropped from here on wakes us; the others are flushed
         try:
+            self._flush()
+            due = self.sender.next_due()
             ready = self._ready(None if due is None else max(0.0, due - time.monotonic()))
         finally:
             self.guard.waiting = False
