@@ -74,7 +74,8 @@ class Member:
     @property
     def state(self) -> str:
         """How far it has come, in its own words."""
-        return page.STATES[self.word(page.STATE)]
+        state = self.word(page.STATE)
+        return page.STATES[state] if state < len(page.STATES) else "unknown"
 
     @property
     def started(self) -> float | None:

@@ -90,16 +90,16 @@ class Child:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
+            self.pid = self._process.pid
+            # A pidfd names this very process for ever, and is readable from the instant it ends.
+            self._pidfd = self._open_pidfd()
         except OSError:
             self.socket.close()
             raise
         finally:
             theirs.close()
-        self.pid = self._process.pid
         self._on_exit = on_exit
         self._loop = loop
-        # A pidfd names this very process for ever, and is readable from the instant it ends.
-        self._pidfd = os.pidfd_open(self.pid)
         loop.add_reader(self._pidfd, self._ended)
 
     def kill(self) -> None:
@@ -113,6 +113,14 @@ class Child:
             _kill_group(self.pid)
             self._process.wait()
             self._let_go()
+
+    def _open_pidfd(self) -> int:
+        try:
+            return os.pidfd_open(self.pid)
+        except OSError:  # too many open files: a process that cannot be watched must not be
+            _kill_group(self.pid)
+            self._process.wait()
+            raise
 
     def _ended(self) -> None:
         # Its group goes first: until it is reaped its number cannot be given to anybody else.

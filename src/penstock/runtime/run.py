@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from penstock.errors import PenstockError
+from penstock.errors import EnvironmentFault, PenstockError
 from penstock.lifecycle import monotonic
 from penstock.observe import events
 from penstock.pipeline.place import near
@@ -25,7 +25,7 @@ from penstock.runtime.server import Server
 from penstock.runtime.shm import Budget
 from penstock.runtime.statedir import StateDir
 from penstock.runtime.supervisor import Supervisor
-from penstock.runtime.view import View
+from penstock.runtime.view import Document, View
 from penstock.settings import Settings
 
 WATCHED = 1.0
@@ -92,8 +92,7 @@ class Foreground:
         server = Server(supervisor, view)
         restore = self._take_signals(supervisor)
         try:
-            await server.start()
-            self._describe(supervisor)
+            await self._open(server, supervisor)
             self._tasks.add(asyncio.ensure_future(self._keep_status(supervisor)))
             roster = await supervisor.run()
         finally:
@@ -102,9 +101,18 @@ class Foreground:
             await server.stop()
             restore()
         code = self._exit_code(roster, supervisor)
-        supervisor.state_dir.keep(view.summary(code))
+        self._keep(supervisor, view.summary(code))
         self._end(supervisor, took=monotonic() - began)
         return code
+
+    async def _open(self, server: Server, supervisor: Supervisor) -> None:
+        """Let others find and call us. First the socket: who finds the run may call it."""
+        try:
+            await server.start()
+            self._describe(supervisor)
+        except OSError as error:
+            where = supervisor.run_dir.path
+            raise EnvironmentFault(f"nothing can be written to {where}: {error.strerror}") from None
 
     def _supervisor(self, run_dir: RunDir) -> Supervisor:
         free = run_dir.free_bytes()
@@ -174,6 +182,13 @@ class Foreground:
             await asyncio.sleep(WATCHED if self._console.live else UNWATCHED)
             counts = supervisor.balance()
             self._console.status(speed.read(total(self._plan, counts), counts, monotonic()))
+
+    def _keep(self, supervisor: Supervisor, summary: Document) -> None:
+        try:
+            supervisor.state_dir.keep(summary)
+        except OSError as error:
+            where = near(supervisor.state_dir.path)
+            self._console.line(f"how the run ended could not be kept in {where}: {error.strerror}")
 
     def _exit_code(self, roster: Roster, supervisor: Supervisor) -> int:
         if roster.failure is not None:

@@ -11,6 +11,7 @@ import errno
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from penstock.lifecycle import Clock, monotonic
 from penstock.observe import events
@@ -74,7 +75,6 @@ class Supervisor:
         self._news: deque[Stimulus] = deque()
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
-        self._ended = asyncio.Event()
 
     async def run(self) -> Roster:
         """Start all workers and keep them going until the run is over; the roster at its end.
@@ -82,6 +82,8 @@ class Supervisor:
         If it is cancelled, or fails, every worker is killed: nothing is left behind.
         """
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._on_fault)
+        self._ended = self._loop.create_future()
         self.born = self._clock()
         asked = {stage.name: stage.replicas for stage in self.plan.stages}
         self.report(
@@ -89,9 +91,10 @@ class Supervisor:
         )
         try:
             self.tell(stimulus.Begin())
-            await self._ended.wait()
+            await self._ended
         finally:
             self._clear()
+            self._loop.set_exception_handler(None)
         return self.roster
 
     def tell(self, happened: Stimulus) -> None:
@@ -147,7 +150,7 @@ class Supervisor:
             case action.Report(event):
                 self.report(event)
             case action.End():
-                self._ended.set()
+                self._ended.set_result(None)
 
     def _spawn(self, wanted: action.Spawn) -> None:
         log_path = self.state_dir.log_path(wanted.stage, wanted.replica)
@@ -308,6 +311,14 @@ class Supervisor:
         # asyncio counts in time.monotonic as we do; it may wake a clock tick early, hence never below 1 ms.
         delay = None if wake is None else max(0.001, wake - self._clock())
         self._timer = None if delay is None else self._loop.call_later(delay, self.tell, stimulus.Tick())
+
+    def _on_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A callback of ours has raised: better no run than one that nobody watches over."""
+        error = context.get("exception")
+        if error is not None and "handle" in context and not self._ended.done():
+            self._ended.set_exception(error)
+        else:
+            loop.default_exception_handler(context)
 
     def _clear(self) -> None:
         """The end of all things: also of a run that was cancelled in the middle."""

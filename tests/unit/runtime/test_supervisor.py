@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import time
@@ -308,3 +309,41 @@ def test_an_end_that_is_asked_for_while_workers_start_is_obeyed(
             return await run.end()
 
     assert asyncio.run(scenario()).failure is None
+
+
+def test_a_fault_of_our_own_ends_the_run_and_leaves_no_worker_behind(stand: StandMaker) -> None:
+    run = stand(make="well", work="well", save="well")
+
+    def stumble(event: events.Event) -> None:
+        if isinstance(event, events.WorkerReady):
+            raise ZeroDivisionError
+
+    run.supervisor.listeners.append(stumble)
+
+    async def scenario() -> None:
+        async with run:
+            await run.end()
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(scenario())
+    for event in run.of(events.WorkerStarted):
+        assert not alive(event.pid)
+
+
+def test_when_no_process_can_be_made_the_reason_is_told(
+    stand: StandMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stand(make="well", work="well", save="well")
+
+    def refuse(pid: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+
+    async def scenario() -> Roster:
+        async with run:
+            return await run.end()
+
+    failure = asyncio.run(scenario()).failure
+    assert failure is not None
+    assert failure.cause.endswith("failed to start 3 times: no process could be made: Too many open files")
