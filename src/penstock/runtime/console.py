@@ -12,7 +12,7 @@ container) a line is written every few seconds, and none while nothing changes.
 
 from __future__ import annotations
 
-import shutil
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -71,7 +71,7 @@ class Console:
                 self.line(self._status(pace))
             self._last = pace.totals
             return
-        text = _clip(f"  {self._status(pace)}", shutil.get_terminal_size().columns - 1)
+        text = _clip(f"  {self._status(pace)}", _columns(self._out) - 1)
         self._write(f"{self._erase}{text}")
 
     def _status(self, pace: Pace) -> str:
@@ -241,6 +241,13 @@ def _wants_colour(out: TextIO, environ: Mapping[str, str]) -> bool:
     if environ.get("NO_COLOR"):
         return False
     return bool(environ.get("FORCE_COLOR")) or _is_terminal(out, environ)
+
+
+def _columns(out: TextIO) -> int:
+    try:
+        return os.get_terminal_size(out.fileno()).columns or 80
+    except OSError:
+        return 80
 
 
 def _clip(text: str, width: int) -> str:

@@ -93,7 +93,7 @@ def _on_ready(turn: Turn, happened: stimulus.Ready) -> None:
         look=turn.now + timeout if timeout is not None and watched else None,
         deadline=worker.deadline if worker.told >= Goal.STOP else None,
     )
-    turn.change_stage(worker.stage, was_ready=True, failed_starts=0)
+    turn.change_stage(worker.stage, was_ready=True)
     turn.report(events.WorkerReady(**who(worker), took=turn.now - worker.born))
 
 

@@ -15,8 +15,8 @@ WINDOW = 60.0
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 5.0
 START_TRIES = 3
-"""A stage that has never been ready is given up after so many starts: what fails three times before the
-first item is a mistake, and whoever made it is looking at the terminal."""
+"""A replica of a stage that has never been ready is given up after so many starts: what fails three times
+before the first item is a mistake, and whoever made it is looking at the terminal."""
 
 
 class Record(NamedTuple):

@@ -43,8 +43,6 @@ class Stage(NamedTuple):
     where: str
     was_ready: bool = False
     """At least one of its workers got so far in this run."""
-    failed_starts: int = 0
-    """In a row, before that."""
     drained: bool = False
     """It was told to end because nothing can come to it any more."""
 

@@ -43,7 +43,7 @@ def _announce(turn: Turn, worker: Worker, why: str, blame: Blame | None) -> None
 
 def _replace(turn: Turn, worker: Worker, why: str, death: Death) -> None:
     """A death nobody asked for: mended by a restart, or the end of the run."""
-    stage = _count_start(turn, worker)
+    stage = turn.stages[worker.stage]
     lived = 0.0 if worker.ready_at is None else turn.now - worker.ready_at
     record = turn.seats.pop(worker.seat).record.died(lived)
     leaves = worker.told > Goal.WORK or turn.goal >= Goal.STOP
@@ -72,13 +72,6 @@ def _details(worker: Worker, death: Death) -> str:
     return worker.traceback or death.report or ("" if worker.error or worker.ready_at else death.tail)
 
 
-def _count_start(turn: Turn, worker: Worker) -> Stage:
-    stage = turn.stages[worker.stage]
-    if not stage.was_ready:
-        turn.change_stage(stage.name, failed_starts=stage.failed_starts + 1)
-    return turn.stages[worker.stage]
-
-
 def _mourn_source(turn: Turn, worker: Worker, why: str, *, again: bool) -> None:
     """Only a source itself can make its items again: either they come twice or they stay unfinished."""
     if again:
@@ -100,8 +93,8 @@ def _verdict(stage: Stage, worker: Worker, record: Record, why: str, death: Deat
         return Failure(f"{where}{worker.label} {verb}: {why}", worker.traceback)
     if not stage.was_ready and worker.condemned:
         return Failure(f"{where}{worker.label} {why}{last}")
-    if not stage.was_ready and stage.failed_starts >= min(START_TRIES, stage.max_restarts + 1):
-        tries = "" if stage.failed_starts == 1 else f" {stage.failed_starts} times"
+    if not stage.was_ready and record.total >= min(START_TRIES, stage.max_restarts + 1):
+        tries = "" if record.total == 1 else f" {record.total} times"
         return Failure(f"{where}{worker.label} failed to start{tries}: {why}{last}", worker.traceback)
     if record.spent(stage.max_restarts):
         deaths = f"died {len(record.deaths)} times within a minute of work, the last time of"

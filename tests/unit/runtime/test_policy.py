@@ -134,6 +134,13 @@ def test_a_stage_that_never_was_ready_is_given_up_after_three_tries() -> None:
     assert run.roster.goal == Goal.STOP
 
 
+def test_each_replica_has_its_three_tries() -> None:
+    run = Run(replicas=4)
+    for number in (2, 3, 4, 5):
+        run.die(number, Death(exit=1))
+    assert run.roster.failure is None
+
+
 def test_a_stage_that_was_ready_once_gets_all_its_restarts() -> None:
     run = Run(max_restarts=7)
     run.ready()
