@@ -57,11 +57,20 @@ class StateDir:
         return os.open(self.log_path(stage, replica), flags, 0o644)
 
     def keep(self, summary: Mapping[str, object]) -> None:
-        """Write ``run.json``, whole or not at all."""
+        """Write ``run.json``, whole or not at all.
+
+        Raises:
+            OSError: it could not be written; nothing is left behind.
+        """
         partial = os.path.join(self.path, "run.part")
-        with open(partial, "w", encoding="utf-8") as file:
-            json.dump(summary, file, ensure_ascii=False, indent=1)
-        os.replace(partial, os.path.join(self.path, "run.json"))
+        try:
+            with open(partial, "w", encoding="utf-8") as file:
+                json.dump(summary, file, ensure_ascii=False, indent=1)
+            os.replace(partial, os.path.join(self.path, "run.json"))
+        except OSError:
+            if os.path.exists(partial):
+                os.unlink(partial)
+            raise
 
     def _hide_from_git(self) -> None:
         parent = os.path.dirname(self.path)
