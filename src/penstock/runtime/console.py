@@ -52,6 +52,7 @@ class Console:
         self._noticed: Counter[str] = Counter()
         self._details = ""
         """What was shown of the last death; the same again tells nothing."""
+        self._memory_low = False
         self._draining = False
         self._stopping = False
         self._last: Totals | None = None
@@ -138,6 +139,7 @@ class Console:
 
     @_on.register
     def _(self, event: events.SharedMemoryLow) -> None:
+        self._memory_low = True
         self._event(
             f"only {size(event.free)} of shared memory are free at {event.path}: arrays that find no room "
             "go by socket, slower; in a container, start it with --shm-size=1g",
@@ -178,6 +180,8 @@ class Console:
 
     @_on.register
     def _(self, event: events.Noticed) -> None:
+        if event.kind == "pool" and self._memory_low:
+            return  # said at the start, with what to do about it
         self._noticed[event.kind] += 1
         if self._noticed[event.kind] <= REPEATS:
             self._event(event.text, _RED if event.kind == "dead" else _YELLOW)

@@ -129,7 +129,7 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
     """Worker -> supervisor: something people want to see."""
 
     kind: str
-    """``failure``, ``dead``, ``pool``, ``refused``, ``warning``."""
+    """``failure``, ``dead``, ``pool``, ``kept``, ``refused``, ``warning``."""
     text: str
     fields: Dict[str, Union[str, int, float]] = {}
 

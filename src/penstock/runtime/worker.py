@@ -35,6 +35,9 @@ from penstock.runtime.live import LiveContext
 from penstock.runtime.producer import Producer
 from penstock.runtime.undertaker import Undertaker
 
+OFTEN = 16
+"""Arrays that found no room in shared memory; so many are worth a word, one now and then is not."""
+
 
 def main(fd: int) -> None:
     """The whole life of a worker process; ``fd`` is its end of the control socket. Does not return."""
@@ -67,6 +70,7 @@ class Worker:
         self._sockets = Sockets()
         self._exchange = Exchange(channel, number=assignment.number, words=words)
         self._links = _links(assignment)
+        self._told_who_holds = False
         receiver = Receiver(
             context=self._sockets,
             number=assignment.number,
@@ -171,18 +175,22 @@ class Worker:
         return 1
 
     def _on_spill(self, count: int) -> None:
-        """An array found no room in the arena. People are told once."""
+        """An array found no room in the arena. People are told once, or who keeps it from having room."""
         self._words[page.SPILLED] = count
-        if count > 1:
-            return
-        held = sum(self._arena.held().values())
-        why = f", {held >> 20} MiB of it by views that receivers keep" if held else ""
+        if count & (count - 1):
+            return  # who holds what changes slowly: a look at the 1st, 2nd, 4th, 8th ... is enough
+        held = self._arena.held()
         label, size = self._assignment.label, self._assignment.arena_bytes >> 20
-        self._exchange.notice(
-            "pool",
-            f"{label}: its {size} MiB of shared memory are in use{why}; arrays without room go by socket:"
-            " slower, and nothing is lost",
-        )
+        slower = "arrays without room go by socket: slower, and nothing is lost"
+        if held and not self._told_who_holds:
+            self._told_who_holds = True
+            most = max(held, key=held.__getitem__)
+            stage = next((link.target for link in self._links.values() if most in link.credit), "a receiver")
+            what = f"{stage} keeps arrays, {held[most] >> 20} of the {size} MiB of shared memory of {label}"
+            self._exchange.notice("kept", f"{what}; {slower}. To keep an array for long, keep a copy")
+        elif count == OFTEN and not held:
+            often = f"{label}: its {size} MiB of shared memory are often in use"
+            self._exchange.notice("pool", f"{often}; {slower}")
 
 
 def _target(code: Reference) -> Any:

@@ -156,6 +156,17 @@ def test_little_shared_memory_is_one_warning_with_the_cure() -> None:
     assert "--shm-size=1g" in line
 
 
+def test_what_follows_from_little_shared_memory_is_not_said_again() -> None:
+    seen = Seen()
+    seen.hear(events.SharedMemoryLow(path="/dev/shm/x", free=64 * 2**20))
+
+    def notice(kind: str) -> events.Noticed:
+        return events.Noticed(stage="camera", replica=0, number=1, kind=kind, text="of its memory")
+
+    assert not seen.hear(notice("pool"))
+    assert seen.hear(notice("kept")), "who keeps arrays is news all the same"
+
+
 def test_the_end_is_a_ledger_that_adds_up() -> None:
     seen = Seen()
     counts = {0: LinkCount(sent=22901, settled=22901), 1: LinkCount(sent=22901, settled=22900, dead=1)}
