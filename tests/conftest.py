@@ -78,7 +78,7 @@ def _interpreter(version: str) -> str | None:
     candidates = [str(path / "bin" / "python") for path in sorted(pyenv.glob(f"{version}.*"), reverse=True)]
     candidates.append(shutil.which(f"python{version}") or "")
     candidates.append(_say(_uv(), "python", "find", "--system", version))
-    ask = "import sys; print('%d.%d' % sys.version_info[:2])"
+    ask = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
     return next((path for path in candidates if path and _say(path, "-c", ask) == version), None)
 
 
@@ -105,9 +105,9 @@ def _environment(version: str, interpreter: str) -> str:
         fcntl.flock(guard, fcntl.LOCK_EX)
         if not (home / "complete").exists():
             shutil.rmtree(home, ignore_errors=True)
-            run = [_uv(), "venv", "--quiet", "--no-project", "--python", interpreter, str(home)]
-            subprocess.run(run, check=True)
-            install = [_uv(), "pip", "install", "--quiet", "--python", python, "--require-hashes"]
-            subprocess.run([*install, "-r", str(LOCK)], check=True)
+            # By its own venv and pip: people who need a proxy or a mirror have told pip about it.
+            subprocess.run([interpreter, "-m", "venv", str(home)], check=True)
+            install = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+            subprocess.run([*install, "--require-hashes", "-r", str(LOCK)], check=True)
             (home / "complete").touch()
     return python
