@@ -13,6 +13,9 @@ GOAL = 5_000_000
 MOST = 4096
 """Items in one batch, however cheap they are."""
 
+CHEAP = 250_000
+"""ns: up to here an item costs little, wherever it waits."""
+
 SLOW = 20_000_000
 """ns: from here on an item is handed only to a receiver that has nothing to do. Waiting in the wrong
 queue would cost more than the tenth of a millisecond that the hand-over takes."""
@@ -39,6 +42,12 @@ class Pace:
             return 1
         return max(1, min(MOST, int(GOAL / self.cost)))
 
-    def slow(self) -> bool:
-        """Whether a second batch should wait until the first is finished."""
-        return self.cost > SLOW
+    def depth(self) -> int:
+        """Batches a receiver may have: one in hand, and the next ones, so that it need not wait for them.
+
+        More than one of these only where they are cheap: then their sender need not look at its sockets
+        between one item and the next.
+        """
+        if self.cost > SLOW:
+            return 1
+        return 2 if self.cost > CHEAP else 4

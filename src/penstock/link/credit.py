@@ -143,7 +143,7 @@ class Credit:
         if room.window:
             if room.items >= room.window:
                 return NEVER
-        elif len(room.batches) > 1 or self.pace.slow():
+        elif len(room.batches) >= self.pace.depth():
             return NEVER
         return min(room.batches[-1], self._most(room))
 

@@ -13,6 +13,12 @@ from collections import deque
 from typing import Any, Callable, Deque, List, NamedTuple, Optional, Sequence, Tuple
 
 from penstock.link.ledger import Cargo, Run
+from penstock.message.flat import Flat
+
+Feed = Callable[[Any], bool]
+"""Takes the next value of a source; answers whether it is time to look at the sockets."""
+Put = Callable[[Any, Any, str, int], bool]
+"""Takes a value, its parent, its origin and its number; answers whether it is time to look at the sockets."""
 
 HEAVY = 1 << 14
 """Payloads of more bytes are counted one by one. Of smaller ones only the number is bounded, which is enough:
@@ -51,7 +57,7 @@ class Outbox:
         self.heavy_limit = 1 << 25
         """``put`` says True when so many bytes of heavy items are in it."""
         self._segments: Deque[_Segment] = deque()
-        self._parent: Any = self  # nobody's parent, so the first item opens a segment
+        self._parent: Any = self  # nobody's parent, so the next item opens a segment
         self._origin = ""
         self._next = -1
         self._append: Callable[[bytes], None]
@@ -95,6 +101,32 @@ class Outbox:
         self._next = number + 1
         self._put = put = self._put + 1
         return put >= self.alarm
+
+    def feeder(self, origin: str, *, flat: Flat, slow: Put) -> Feed:
+        """The hot path of a source with one link: look, encode, put and count in one call.
+
+        (As separate functions that took 0.9 us an item, of which 0.3 was going from one to the next.)
+        ``slow`` takes a value that is not flat. All items of the source must come this way.
+        """
+
+        def feed(value: Any) -> bool:
+            try:
+                payload = flat.alike(value)
+            except (KeyError, OverflowError, UnicodeEncodeError):
+                payload = None
+            if payload is None:
+                if value is None:
+                    return False
+                payload = flat.encode(value)
+                if payload is None:
+                    return slow(value, None, origin, self._put)
+            if self._parent is not None or len(payload) > HEAVY:
+                return self.put(None, origin, self._put, payload)
+            self._append(payload)
+            self._put = made = self._put + 1
+            return made >= self.alarm
+
+        return feed
 
     def _open(self, parent: Any, origin: str, number: int, payload: bytes, extras: Optional[Extras]) -> None:
         """Begin a segment. A heavy item has one of its own: beside its bytes that costs nothing."""

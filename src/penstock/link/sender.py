@@ -49,6 +49,11 @@ class Link:
         """Whether nothing waits and nothing is in flight."""
         return not self.outbox.waiting and not self.ledger.in_flight
 
+    @property
+    def spare(self) -> bool:
+        """Whether items come slowly, and none waits: there is no hurry to take what receivers say."""
+        return self.stride <= HURRIED and not any(link.outbox.waiting for link in self.links)
+
     def next_due(self) -> Optional[float]:
         """When time alone gives it something to do: an item to deliver again, a letter to write again. An
         item for which nobody has room needs no clock: it will go when credit comes."""
@@ -122,6 +127,11 @@ class Sender:
     def made(self) -> int:
         """Items that were ever put."""
         return sum(link.outbox.made for link in self.links)
+
+    @property
+    def spare(self) -> bool:
+        """Whether items come slowly, and none waits: there is no hurry to take what receivers say."""
+        return self.stride <= HURRIED and not any(link.outbox.waiting for link in self.links)
 
     def next_due(self) -> Optional[float]:
         """When time alone gives a link something to do, on the clock; None: it does not."""
@@ -274,7 +284,8 @@ class Sender:
             self._bury_all(link, ledger.take_unburied(self._clock()))
         while True:
             due = ledger.next_due() is not None and ledger.due(self._clock())
-            offer = credit.offer(1 if due else outbox.waiting)
+            waiting = outbox.waiting
+            offer = credit.offer(1 if due else waiting) if due or waiting > 0 else None
             if offer is None:
                 break
             cargo = ledger.take_due() if due else outbox.take(offer.items, offer.nbytes)

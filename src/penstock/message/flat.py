@@ -27,14 +27,15 @@ class Flat:
     """Encodes flat values, and remembers what they look like."""
 
     def __init__(self) -> None:
-        self._alike: Callable[[Any], Optional[bytes]] = _unlike
+        self.alike: Callable[[Any], Optional[bytes]] = _unlike
+        """Encodes what looks like the last; for others it says None or raises KeyError."""
         self._misses = 0
 
     def encode(self, value: Any) -> Optional[bytes]:
         """``value`` as msgpack; None when it is not flat, or not plain."""
         try:
             try:
-                payload = self._alike(value)
+                payload = self.alike(value)
             except KeyError:
                 payload = None
             if payload is None and self._is_flat(value):
@@ -50,7 +51,7 @@ class Flat:
             if type(key) is not str or type(part) not in PLAIN:
                 return False
         if not self._misses % LEARN and len(value) <= FIELDS:
-            self._alike = _compiled(value)
+            self.alike = _compiled(value)
         self._misses += 1
         return True
 

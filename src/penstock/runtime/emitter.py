@@ -7,16 +7,15 @@ and only puts; sending is for whoever holds the lock.
 from __future__ import annotations
 
 import difflib
-from typing import Any, Callable, Dict, List, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from penstock.errors import WiringError
-from penstock.link.outbox import Extras
+from penstock.link.outbox import Extras, Feed
 from penstock.link.receiver import Inbound
 from penstock.link.sender import Link
 from penstock.message.arena import Arena
 from penstock.message.codec import Encoder
 
-Out = Callable[[Any, Optional[Inbound], str, int], bool]
 Chooser = Union[Callable[[Any], Any], str]
 
 
@@ -79,20 +78,37 @@ class Emitter:
         self._ports = ports
         self.children: Dict[str, int] = {}
         """How many items each port has got from the item in hand; cleared with every new one."""
-        self._default = default = ports.get("", Port())
-        self.out: Out = self._out
-        """Put a value on the default port as the item ``origin:number``, made from a parent; answers
-        whether it is time to ``pump``.
+        self._default = ports.get("", Port())
+
+    def out(self, value: Any, parent: Optional[Inbound], origin: str, number: int) -> bool:
+        """Put ``value`` on the default port as the item ``origin:number``; whether it is time to ``pump``.
 
         Raises:
             UnsupportedType: it cannot travel.
             WiringError: a route does not know where to.
         """
-        if len(default.copies) == 1 and not default.routes:
-            self.out = _straight(self._out, encoder, default.copies[0])
-
-    def _out(self, value: Any, parent: Optional[Inbound], origin: str, number: int) -> bool:
         return self._put(self._default, value, self._encoder.encode(value), parent, origin, number)
+
+    def feeder(self, origin: str) -> Tuple[Feed, Callable[[], int]]:
+        """For a source: what takes each of its values in turn, and what says how many it has taken.
+
+        Raises, when called: as ``out``.
+        """
+        default = self._default
+        if len(default.copies) == 1 and not default.routes:
+            outbox = default.copies[0].outbox
+            return outbox.feeder(origin, flat=self._encoder.flat, slow=self.out), lambda: outbox.made
+        number = 0
+
+        def feed(value: Any) -> bool:
+            nonlocal number
+            if value is None:
+                return False
+            alarm = self.out(value, None, origin, number)
+            number += 1
+            return alarm
+
+        return feed, lambda: number
 
     def emit(self, port: str, value: Any, parent: Optional[Inbound], origin: str) -> bool:
         """Put ``value`` on ``port`` as the next child of the item ``origin``; whether it is time to ``pump``.
@@ -137,18 +153,3 @@ class Emitter:
             parent.emitted += len(targets)
         alarms = [link.put(parent, origin, number, payload, extras) for link in targets]
         return True in alarms
-
-
-def _straight(out: Out, encoder: Encoder, link: Link) -> Out:
-    """``out`` for the one link that most stages have: the hot path, so names are bound once."""
-    flat, put = encoder.flat.encode, link.put
-
-    def straight(value: Any, parent: Optional[Inbound], origin: str, number: int) -> bool:
-        payload = flat(value)
-        if payload is None:
-            return out(value, parent, origin, number)
-        if parent is not None:
-            parent.emitted += 1
-        return put(parent, origin, number, payload)
-
-    return straight

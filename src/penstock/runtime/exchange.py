@@ -22,10 +22,10 @@ from penstock.runtime import control
 from penstock.runtime.channel import Channel, SupervisorLost
 from penstock.runtime.steward import Guard
 
-LOOK = 0.001
+LOOK = 0.002
 """Seconds: how often a busy worker looks at its sockets. Meanwhile items gather into batches."""
 
-MOST = 2048
+MOST = 4096
 """Items between two looks."""
 
 TOLD = 5
@@ -92,6 +92,9 @@ class Exchange:
         """
         self.guard.enter()
         try:
+            self.sender.flush()
+            if self.sender.spare and not self.draining:
+                return  # all is on its way; libzmq's thread may be waiting for this very core
             self.serve()
             self._pace()
             if self.sender.full:

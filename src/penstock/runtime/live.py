@@ -54,7 +54,8 @@ class LiveContext(Context):
                 "ctx.emit belongs to the thread that runs the stage; hand the value over to it"
             )
         assert self.emitter is not None
-        if self.emitter.emit(port, value, self.inbound, self.id):
+        origin = self.id if self.inbound is not None else f"{self._label}:{port}"  # beside what it yields
+        if self.emitter.emit(port, value, self.inbound, origin):
             self._exchange.pump()
 
     def empty(self, shape: Any, dtype: Any = float) -> Any:

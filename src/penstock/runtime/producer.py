@@ -59,18 +59,17 @@ class Producer:
         return None
 
     def _loop(self, made: Iterator[Any]) -> None:
-        exchange, out, words, origin = self._exchange, self._emitter.out, self._words, self._origin
-        number = 0
-        for value in made:
-            if value is not None:
-                alarm = out(value, None, origin, number)
-                number += 1
+        exchange, words = self._exchange, self._words
+        feed, fed = self._emitter.feeder(self._origin)
+        try:
+            for alarm in map(feed, made):
                 if alarm:
-                    words[page.ITEMS] = number
+                    words[page.ITEMS] = fed()
                     exchange.pump()
                     if exchange.draining:
                         break
-        words[page.ITEMS] = number
+        finally:
+            words[page.ITEMS] = fed()
 
     def _allow_interrupts(self, made: Any) -> None:
         """Only a generator can be interrupted safely: its frame shows whether it holds an item or waits."""
