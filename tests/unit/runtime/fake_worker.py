@@ -49,8 +49,8 @@ class FakeWorker:
 
     def start(self) -> None:
         self.say(control.Bound(os.getpid(), "3.11"))
-        self.say(control.Ready())
         self.page.words[page.STATE] = page.READY
+        self.say(control.Ready())
 
     def obey(self) -> None:
         while True:
