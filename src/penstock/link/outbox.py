@@ -196,6 +196,6 @@ def _fitting(segment: _Segment, items: int, nbytes: int, *, some: bool) -> Tuple
         return (0, 0) if some and (segment.extras.frames or size > nbytes) else (1, size)
     sizes = list(map(len, segment.payloads[:items]))
     total = sum(sizes)
-    while total > nbytes and (some or len(sizes) > 1):
+    while total > nbytes and len(sizes) > (0 if some else 1):
         total -= sizes.pop()
     return len(sizes), total
