@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import penstock
 from penstock import errors, settings
 from penstock.cli.main import VERBS
+from penstock.link import batching, ledger
+from penstock.message import envelope
 from penstock.pipeline.options import Knobs
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
@@ -58,3 +61,25 @@ def test_every_verb_has_its_help_on_the_page() -> None:
 def test_every_public_name_is_on_the_page() -> None:
     text = (REFERENCE / "api.md").read_text()
     assert [name for name in penstock.__all__ if name not in text and name != "__version__"] == []
+
+
+def test_the_link_protocol_is_drawn_with_its_real_numbers() -> None:
+    text = (REFERENCE.parent / "explanation" / "link-protocol.md").read_text()
+    for fact in (
+        f"about {batching.GOAL // 1_000_000} ms at most",
+        f"at most {batching.MOST:,} items",
+        f"more than {batching.SLOW // 1_000_000} ms",
+        f"An envelope above {envelope.MAX_ENVELOPE >> 20} MiB",
+        f"from {ledger.FIRST_PAUSE * 1000:.0f} ms up to {ledger.LONGEST_PAUSE:.0f} s",
+    ):
+        assert fact in text
+
+
+def test_every_envelope_is_in_the_table_with_its_kind_and_fields() -> None:
+    text = (REFERENCE.parent / "explanation" / "link-protocol.md").read_text()
+    for kind in (*get_args(envelope.FromReceiver), *get_args(envelope.FromSender)):
+        name, fields = (
+            f"{kind.__struct_config__.tag} {kind.__name__.upper()}",
+            ", ".join(kind.__struct_fields__),
+        )
+        assert re.search(rf"^\| {name} \|[^|]*\| {fields} ?\|", text, re.MULTILINE), (name, fields)
