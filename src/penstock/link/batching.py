@@ -50,4 +50,4 @@ class Pace:
         """
         if self.cost > SLOW:
             return 1
-        return 2 if self.cost > CHEAP else 4
+        return 4 if 0 < self.cost <= CHEAP else 2

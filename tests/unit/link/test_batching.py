@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from penstock.link.batching import GOAL, MOST, SLOW, Pace
+from penstock.link.batching import CHEAP, GOAL, MOST, SLOW, Pace
 
 reports = st.lists(st.tuples(st.integers(-1, 5000), st.integers(-10, 1 << 62)), max_size=20)
 
@@ -18,7 +18,7 @@ def told(*reported: tuple[int, int]) -> Pace:
 
 def test_before_anything_is_known_items_travel_one_by_one() -> None:
     assert Pace().target() == 1
-    assert not Pace().slow()
+    assert Pace().depth() == 2
 
 
 @given(reports)
@@ -51,5 +51,10 @@ def test_items_that_cost_nothing_measurable_still_count_as_known() -> None:
 
 
 def test_a_slow_item_is_not_put_behind_another() -> None:
-    assert told((1, SLOW + 1)).slow()
-    assert not told((1, SLOW)).slow()
+    assert told((1, SLOW + 1)).depth() == 1
+    assert told((1, SLOW)).depth() == 2
+
+
+def test_cheap_items_may_be_sent_ahead_so_that_their_sender_need_not_look_every_time() -> None:
+    assert told((1, CHEAP)).depth() == 4
+    assert told((1, CHEAP + 1)).depth() == 2
