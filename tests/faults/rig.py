@@ -1,4 +1,4 @@
-"""The bench on which pipelines are broken: real processes, a directory of their own, and a last look round."""
+"""Where pipelines are broken: real processes, a directory of their own, and a last look round."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NAMESPACE = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--map-r
 Found = TypeVar("Found")
 
 
-def until(look: Callable[[], Found], what: str, *, within: float = PATIENCE) -> Found:
+def until(look: Callable[[], Found | None], what: str, *, within: float = PATIENCE) -> Found:
     """What ``look`` answers as soon as that is true; an error that says ``what`` never was."""
     end = time.monotonic() + within
     while not (found := look()):
@@ -73,7 +73,9 @@ class Worker:
 class Run:
     """One pipeline in processes of its own, from its start to what it left."""
 
-    def __init__(self, process: subprocess.Popen[bytes], *, name: str, state: Path, desk: Path, talk: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], *, name: str, state: Path, desk: Path, talk: Path
+    ) -> None:
         self.process = process
         self.name = name
         self.state = state
@@ -82,13 +84,14 @@ class Run:
         """The directory of its tapes and gates."""
         self._talk = talk
         self._contact: client.Run | None = None
+        self._held: list[int] = []
 
     # While it runs ---------------------------------------------------------------------------------------
 
-    def until(self, look: Callable[[], Found], what: str, *, within: float = PATIENCE) -> Found:
+    def until(self, look: Callable[[], Found | None], what: str, *, within: float = PATIENCE) -> Found:
         """As ``until``, while it runs; an error also shows what it has said."""
 
-        def check() -> Found:
+        def check() -> Found | None:
             assert not self.has_ended(), f"{self.name} has ended"
             return look()
 
@@ -205,10 +208,20 @@ class Run:
         """Its dead letters, oldest first."""
         return [letter.read(path) for path in letter.list_letters(self.state / "dead")]
 
+    def hold(self, directory: Path) -> Path:
+        """A directory as this run sees it, in its own mounts; to be reached also when it has ended."""
+        self._held.append(os.open(f"/proc/{self.process.pid}/root{directory}", os.O_PATH | os.O_DIRECTORY))
+        return Path(f"/proc/self/fd/{self._held[-1]}")
+
+    def let_go(self) -> None:
+        """Of the directories that are held."""
+        while self._held:
+            os.close(self._held.pop())
+
     # The end -----------------------------------------------------------------------------------------------
 
     def end(self, code: int = 0, *, within: float = PATIENCE) -> dict[str, Any]:
-        """Wait for its end, hold it to ``code``, see that nothing is left; its last account, which adds up."""
+        """Wait for its end and hold it to ``code``; its last account, which adds up."""
         try:
             self.process.wait(within)
         except subprocess.TimeoutExpired:
@@ -228,12 +241,12 @@ class Run:
 
 def assert_balanced(account: Mapping[str, Any]) -> None:
     """Every item has one fate, on each link and over all, and none is ``lost``."""
+    fates = ["settled", "dead", "in_flight", "given_back", "unfinished", "lost"]
     for link in account["links"]:
-        fates = ("settled", "dead", "in_flight", "given_back", "unfinished", "lost")
         assert link["sent"] == sum(link[fate] for fate in fates), link
         assert link["in_flight"] == link["lost"] == link["waiting"] == link["held"] == 0, link
     totals = account["totals"]
-    fates = ("through", "dead", "in_flight", "unfinished", "lost")
+    fates = ["through", "dead", "in_flight", "unfinished", "lost"]
     assert totals["entered"] == sum(totals[fate] for fate in fates), totals
     assert totals["lost"] == totals["in_flight"] == 0, totals
 
@@ -248,12 +261,16 @@ class Rig:
         self.runs: list[Run] = []
 
     def start(
-        self, app: str, *, command: Iterable[str] | None = None, mount: Mapping[Path, str] | None = None,
+        self,
+        app: str,
+        *,
+        command: Iterable[str] | None = None,
+        mount: Mapping[Path, str] | None = None,
         **variables: object,
     ) -> Run:
         """Start ``apps/<app>.py`` with ``penstock run``, or by ``command``.
 
-        ``variables`` are for its code. ``mount`` lays a tmpfs of that size over each path, for this run alone.
+        ``variables`` are for its code. ``mount`` lays a tmpfs of that size over each path, for it alone.
         """
         state, talk = self.desk / "state", self.desk / f"talk-{len(self.runs)}"
         for path in mount or ():
@@ -286,6 +303,8 @@ class Rig:
         for run in cut:
             run.process.kill()
             run.process.wait()
+        for run in self.runs:
+            run.let_go()
         if cut:
             for pid in belonging(str(self.base)):
                 os.kill(pid, signal.SIGKILL)

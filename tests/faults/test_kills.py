@@ -12,7 +12,7 @@ pytestmark = pytest.mark.fault
 
 
 def kill_somebody(run: Run, luck: random.Random, *, begin: int, end: int) -> str:
-    """Let the source make the items from ``begin`` to ``end``, and kill somebody in the midst of them; whom."""
+    """Have the items from ``begin`` to ``end`` made, and kill somebody in the midst of them; whom."""
     victim = luck.choice(run.until_whole())
     beyond = luck.randrange(begin, (begin + end) // 2)
     run.open("count", end)
@@ -36,3 +36,18 @@ def test_every_item_arrives_though_random_workers_of_all_kinds_are_killed(rig: R
     assert len(run.lines("killed (SIGKILL)")) == kills, killed
     assert len({label.partition("/")[0] for label in killed}) == 3, "a source, a stage and the sink"
     assert sum(link["again"] + link["given_back"] for link in account["links"]) > 0, "kills that hit nothing"
+
+
+def test_every_item_arrives_though_all_workers_are_killed_at_once(rig: Rig) -> None:
+    items = 20_000
+    run = rig.start("doubling", ITEMS=items)
+    run.open("count", items // 2)
+    family = run.until_whole()
+    run.until(lambda: run.noted("record") > items // 10, "items arrive")
+    for worker in family:
+        worker.kill()
+    run.open("count")
+    account = run.end()
+    assert set(run.tape("record")) == set(range(items))
+    assert account["totals"]["dead"] == 0
+    assert len(run.lines("killed (SIGKILL)")) == len(family)

@@ -20,6 +20,7 @@ def hurt(rig: Rig, failures: int, **how: int) -> tuple[Run, dict[str, Any], dict
     """A run through which poison went, its account, and its dead letters by item."""
     hurts = " ".join(f"{number}={word}" for word, number in how.items())
     run = rig.start("poison", ITEMS=ITEMS, FAILURES=failures, HURTS=hurts)
+    run.open("count")
     account = run.end()
     letters = {int(letter.id.removeprefix("count/0:")): letter for letter in run.letters()}
     assert set(run.tape("record")) == set(range(ITEMS)) - set(letters)

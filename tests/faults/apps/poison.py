@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Iterator
 
+from gate import Gate
 from tape import Tape
 
 from penstock import Context, Pipeline, Reject, Retry, sink, source, stage
@@ -22,8 +23,10 @@ RETRIED_AFTER = "300ms"
 
 @source
 def count() -> Iterator[dict[str, int]]:
-    """Numbers in dicts."""
+    """Numbers in dicts, as far as the gate is open."""
+    gate = Gate("count")
     for number in range(ITEMS):
+        gate.wait(number)
         yield {"number": number}
 
 

@@ -1,4 +1,4 @@
-"""Numbers in a file, one write each: what a kill leaves behind is whole, and nothing is lost with a process."""
+"""Numbers in a file, one write each: what a kill leaves is whole, and nothing is lost with a process."""
 
 from __future__ import annotations
 

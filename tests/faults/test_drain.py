@@ -1,0 +1,81 @@
+"""However a run is ended or resized under load: what its source has made is through, or said not to be."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from tests.faults.rig import Rig, Run
+
+pytestmark = pytest.mark.fault
+
+
+def under_load(rig: Rig, *, items: int = 1_000, **variables: Any) -> Run:
+    """A run in whose midst items are, behind so many that are through."""
+    run = rig.start("endless", command=[sys.executable], **variables)
+    run.until_whole()
+    run.until(lambda: run.noted("record") >= items, "items arrive")
+    return run
+
+
+def assert_nothing_missing(run: Run, account: dict[str, Any]) -> None:
+    """All that the source has made is on the tape, and all of it once."""
+    totals = account["totals"]
+    assert sorted(run.tape("record")) == list(range(totals["entered"]))
+    assert totals["through"] == totals["entered"] > 1_000
+    assert totals["dead"] == totals["unfinished"] == 0
+
+
+def test_a_stage_is_scaled_up_and_down_under_load_without_loss(rig: Rig) -> None:
+    run = under_load(rig, PACE=0.0002)
+    for replicas in (8, 1):
+        run.type("scale", f"work={replicas}", "--wait", "--timeout", "30s")
+        assert len(run.workers("work")) == replicas
+        so_far = run.noted("record")
+        run.until(lambda beyond=so_far: run.noted("record") > beyond + 1_000, "items arrive")  # type: ignore[misc]
+    run.type("drain", "--timeout", "30s")
+    assert_nothing_missing(run, run.end())
+    assert not run.lines("died")
+
+
+@pytest.mark.parametrize("how", ["drain", "SIGINT", "SIGTERM"])
+def test_a_drain_under_load_finishes_everything_that_was_made(rig: Rig, how: str) -> None:
+    run = under_load(rig)
+    if how == "drain":
+        answer = run.type("drain", "--timeout", "30s")
+        assert "0 lost" in answer
+    else:
+        run.signal(signal.Signals[how])
+    assert_nothing_missing(run, run.end())
+    assert run.lines("draining")
+
+
+def test_a_second_interrupt_stops_after_the_items_in_hand_and_says_what_is_unfinished(rig: Rig) -> None:
+    run = under_load(rig, items=3, PACE=0.5, REPLICAS=3)
+    run.signal(signal.SIGINT)
+    run.until_said("draining")
+    run.signal(signal.SIGINT)
+    account = run.end(code=130, within=15)
+    totals = account["totals"]
+    assert account["cut_short"] and totals["unfinished"] > 0
+    assert totals["through"] + totals["unfinished"] == totals["entered"]
+    assert f"{totals['unfinished']:,} unfinished" in run.said
+
+
+def test_a_third_interrupt_kills_whatever_hangs(rig: Rig) -> None:
+    run = rig.start("endless", PACE=3600)
+    run.until_whole()
+    run.until(lambda: run.totals()["entered"] > 0, "an item is in hand")
+    run.signal(signal.SIGINT)
+    run.until_said("draining")
+    run.signal(signal.SIGTERM)
+    run.until_said("stopping")
+    asked = time.monotonic()
+    run.signal(signal.SIGINT)
+    account = run.end(code=130)
+    assert time.monotonic() - asked < 3
+    assert account["totals"]["unfinished"] == account["totals"]["entered"]
