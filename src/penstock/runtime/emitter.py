@@ -78,7 +78,8 @@ class Emitter:
         self._ports = ports
         self.children: Dict[str, int] = {}
         """How many items each port has got from the item in hand; cleared with every new one."""
-        self._default = ports.get("", Port())
+        self._default = default = ports.get("", Port())
+        self._only = default.copies[0] if len(default.copies) == 1 and not default.routes else None
 
     def out(self, value: Any, parent: Optional[Inbound], origin: str, number: int) -> bool:
         """Put ``value`` on the default port as the item ``origin:number``; whether it is time to ``pump``.
@@ -87,16 +88,21 @@ class Emitter:
             UnsupportedType: it cannot travel.
             WiringError: a route does not know where to.
         """
-        return self._put(self._default, value, self._encoder.encode(value), parent, origin, number)
+        only = self._only
+        payload = self._encoder.flat.encode(value) if only is not None else None
+        if only is None or payload is None:
+            return self._put(self._default, value, self._encoder.encode(value), parent, origin, number)
+        if parent is not None:
+            parent.emitted += 1
+        return only.put(parent, origin, number, payload)
 
     def feeder(self, origin: str) -> Tuple[Feed, Callable[[], int]]:
         """For a source: what takes each of its values in turn, and what says how many it has taken.
 
         Raises, when called: as ``out``.
         """
-        default = self._default
-        if len(default.copies) == 1 and not default.routes:
-            outbox = default.copies[0].outbox
+        if self._only is not None:
+            outbox = self._only.outbox
             return outbox.feeder(origin, flat=self._encoder.flat, slow=self.out), lambda: outbox.made
         number = 0
 
