@@ -1,0 +1,286 @@
+"""The whole link: deaths, repetitions, late word, full disks. Nothing is lost, and nothing counted twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from penstock.errors import PeerError
+from penstock.message import envelope
+from penstock.observe import page
+from tests.unit.link.network import LINK, Network, Peer
+
+MOVES = ("take", "send", "read", "work", "settle", "release")
+"""In the order in which an item makes its way."""
+
+failures = st.lists(
+    st.builds(
+        envelope.Failure,
+        index=st.integers(0, 3),
+        error=st.just("ValueError: no"),
+        traceback=st.just(""),
+        reject=st.sampled_from([False, False, False, True]),
+        after=st.none() | st.sampled_from([-1.0, 0.0, 2.0]),
+        unread=st.sampled_from([False, False, False, True]),
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda failure: failure.index,
+)
+
+
+class Link(RuleBasedStateMachine):
+    """A network, and everything that may happen in it in whatever order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made = 0
+        self.shared = object()
+        self.network = Network(0)
+
+    @initialize(max_failures=st.integers(0, 3), receivers=st.integers(0, 3))
+    def a_link_begins(self, max_failures: int, receivers: int) -> None:
+        self.network.close()
+        self.network = Network(max_failures)
+        for _ in range(receivers):
+            self.network.take(self.network.join(0, 1 << 40))
+
+    def some(self, data: st.DataObject, peers: list[Peer]) -> Peer:
+        return data.draw(st.sampled_from(peers))
+
+    def living(self) -> list[Peer]:
+        return [peer for peer in self.network.peers.values() if peer.alive]
+
+    # Items are made.
+
+    @rule(
+        items=st.integers(1, 12),
+        size=st.sampled_from([0, 0, 10, 1000]),
+        array=st.sampled_from([False, False, True]),
+        parent=st.sampled_from(["none", "shared", "own"]),
+    )
+    def items_are_made(self, items: int, size: int, array: bool, parent: str) -> None:
+        own = {"none": None, "shared": self.shared, "own": object()}[parent]
+        for _ in range(items):
+            self.network.make(own, "src/0", self.made, size, array=array)
+            self.made += 1
+
+    # Messages travel, and work is done.
+
+    @rule(moves=st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 5)), min_size=1, max_size=25))
+    def the_link_gets_on(self, moves: list[tuple[str, int]]) -> None:
+        for move, which in moves:
+            if move == "send":
+                self.the_sender_sends()
+                continue
+            able = [peer for peer in self.network.peers.values() if self.network.can(peer, move)]
+            if able:
+                self.network.move(able[which % len(able)], move)
+
+    @rule(moves=st.sampled_from([2, 3, 3, 3, 4, 5, 6]))
+    def all_get_on_so_far(self, moves: int) -> None:
+        for move in MOVES[:moves]:
+            if move == "send":
+                self.the_sender_sends()
+            for peer in list(self.network.peers.values()):
+                while self.network.can(peer, move):
+                    self.network.move(peer, move)
+
+    @precondition(lambda self: any(peer.from_it for peer in self.network.peers.values()))
+    @rule(data=st.data())
+    def the_sender_reads_the_same_twice(self, data: st.DataObject) -> None:
+        peer = self.some(data, [peer for peer in self.network.peers.values() if peer.from_it])
+        frame = peer.from_it[0]
+        message: Any = envelope.from_receiver(frame)
+        self.network.take(peer)
+        if isinstance(message, envelope.Hello) and not peer.gone:
+            with pytest.raises(PeerError, match="HELLO twice"):
+                self.network.hear(peer, frame)
+        elif not isinstance(message, envelope.Release) and not getattr(message, "releases", ()):
+            self.network.hear(peer, frame)
+
+    def the_sender_sends(self) -> None:
+        network = self.network
+        network.sender.flush()
+        waits = network.link.outbox.waiting or network.link.ledger.due(network.now)
+        if waits:
+            count = 1 if network.link.ledger.due(network.now) else network.link.outbox.waiting
+            assert network.link.credit.offer(count) is None, "nothing waits while there is credit"
+        due = network.sender.next_due()
+        assert due is None or due > network.now, "a timer that is due would make the worker spin"
+
+    # Receivers come, work and go.
+
+    @rule(
+        window=st.sampled_from([0, 0, 1, 2, 5, 100]),
+        window_bytes=st.sampled_from([1, 2000, 250_000, 1 << 40]),
+    )
+    def a_receiver_joins(self, window: int, window_bytes: int) -> None:
+        self.network.join(window, window_bytes)
+
+    @precondition(lambda self: any(peer.queue for peer in self.living()))
+    @rule(data=st.data(), failures=failures, settled=st.booleans(), keeps_views=st.booleans())
+    def a_receiver_works(
+        self, data: st.DataObject, failures: list[envelope.Failure], settled: bool, keeps_views: bool
+    ) -> None:
+        peer = self.some(data, [peer for peer in self.living() if peer.queue])
+        self.network.work(peer, failures, settled=settled, keeps_views=keeps_views)
+
+    @precondition(lambda self: self.living())
+    @rule(data=st.data())
+    def a_receiver_says_bye(self, data: st.DataObject) -> None:
+        self.some(data, self.living()).say(envelope.Bye())
+
+    @precondition(lambda self: self.living())
+    @rule(data=st.data(), idle=st.sampled_from([True, False, False]), place=st.none() | st.integers(0, 9))
+    def a_receiver_dies(self, data: st.DataObject, idle: bool, place: int | None) -> None:
+        able = [peer for peer in self.living() if idle or peer.queue or peer.unsettled or peer.views]
+        if able:
+            self.network.die(self.some(data, able), place)
+
+    @precondition(lambda self: any(peer.queue for peer in self.living()))
+    @rule(data=st.data(), place=st.integers(0, 9))
+    def an_item_kills_its_receiver(self, data: st.DataObject, place: int) -> None:
+        peer = self.some(data, [peer for peer in self.living() if peer.queue])
+        self.network.die(peer, place)
+        self.network.tell(peer)
+        self.network.take(self.network.join(peer.window, peer.window_bytes))
+
+    @precondition(
+        lambda self: any(not peer.alive and not peer.missed for peer in self.network.peers.values())
+    )
+    @rule(data=st.data())
+    def the_socket_notices_a_death(self, data: st.DataObject) -> None:
+        dead = [peer for peer in self.network.peers.values() if not peer.alive and not peer.missed]
+        self.some(data, dead).missed = True
+
+    @precondition(lambda self: any(not peer.alive and not peer.gone for peer in self.network.peers.values()))
+    @rule(data=st.data())
+    def the_sender_hears_of_a_death(self, data: st.DataObject) -> None:
+        dead = [peer for peer in self.network.peers.values() if not peer.alive and not peer.gone]
+        self.network.tell(self.some(data, dead))
+
+    @rule(frame=st.binary(max_size=20))
+    def a_stranger_talks(self, frame: bytes) -> None:
+        with pytest.raises(PeerError):
+            self.network.sender.handle(b"nobody", [frame])
+        self.network.sender.handle(b"nobody", [envelope.pack(envelope.Settle([1, 2, 3]))])
+
+    # The world.
+
+    @rule(full=st.booleans())
+    def the_disk_fills_or_empties(self, full: bool) -> None:
+        self.network.disk_full = full
+
+    @rule(seconds=st.sampled_from([0.01, 0.06, 1.0, 5.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.network.now += seconds
+
+    # What must hold after each step.
+
+    @invariant()
+    def sent_is_settled_and_dead_and_in_flight(self) -> None:
+        link = self.network.link
+        ledger = link.ledger
+        assert ledger.sent + link.outbox.waiting == self.made
+        assert ledger.sent == ledger.settled + ledger.dead + ledger.in_flight
+        assert min(ledger.settled, ledger.dead, ledger.in_flight) >= 0
+        assert ledger.dead == len(self.network.buried) == len(set(self.network.buried))
+
+    @invariant()
+    def arrays_are_right_as_long_as_somebody_looks(self) -> None:
+        for peer in self.living():
+            self.network.see(peer.views)
+
+    @invariant()
+    def nobody_fails_oftener_than_allowed(self) -> None:
+        network = self.network
+        assert all(failed <= network.max_failures + 1 for failed in network.failures.values())
+
+    def teardown(self) -> None:
+        network = self.network
+        try:
+            network.calm()
+            ledger = network.link.ledger
+            assert network.sender.idle
+            assert ledger.settled + ledger.dead == self.made, "every item has come to its end"
+            assert not +network.owed, "and every parent has heard of it"
+            assert network.done.union(network.buried) == set(network.parents)
+            assert network.arena.used == 0, "no slot is left behind"
+            words = network.words[network.link.word :]
+            assert words[page.SENT] == self.made
+            assert words[page.SETTLED] + words[page.DEAD] == self.made
+            assert words[page.WAITING] == 0
+        finally:
+            network.close()
+
+
+TestALink = Link.TestCase
+
+
+def test_a_hello_read_after_the_death_of_its_sender_gets_nothing() -> None:
+    network = Network(3)
+    peer = network.join(0, 1 << 20)
+    network.make(None, "src/0", 0, 10, array=False)
+    network.die(peer, None)
+    network.tell(peer)
+    network.take(peer)
+    network.sender.flush()
+    assert network.link.credit.receivers() == []
+    assert network.link.outbox.waiting == 1
+    network.close()
+
+
+def test_nobody_polls_while_an_item_is_due_and_its_only_receiver_is_busy() -> None:
+    network = Network(3)
+    busy = network.join(1, 1 << 20)
+    network.take(busy)
+    dying = network.join(1, 1 << 20)
+    network.take(dying)
+    for number in range(2):
+        network.make(None, "src/0", number, 10, array=False)
+        network.sender.flush()
+    while dying.to_it:
+        dying.read()
+    network.die(dying, 0)
+    network.tell(dying)
+    network.now += 60
+    network.sender.flush()
+    assert network.link.ledger.due(network.now)
+    assert network.sender.next_due() is None
+    network.close()
+
+
+def test_a_failure_of_an_item_that_does_not_exist_is_not_looked_up() -> None:
+    network = Network(3)
+    peer = network.join(0, 1 << 20)
+    network.take(peer)
+    network.make(None, "src/0", 0, 0, array=True)
+    network.sender.flush()
+    for index in (-1, 1, 1 << 62):
+        peer.say(envelope.Credit(1, 0, True, [envelope.Failure(index, "no", "", unread=True)], []))
+        network.hear(peer, peer.from_it.popleft())
+    assert network.link.ledger.settled == 1
+    network.close()
+
+
+@pytest.mark.parametrize(
+    ("hello", "sentence"),
+    [
+        (
+            envelope.Hello(99, 7, LINK, "here", 0, 1),
+            "worker 7 speaks version 99 of the link protocol, this one 1",
+        ),
+        (envelope.Hello(1, 7, 44, "here", 0, 1), "worker 7 asks for link 44, which does not start here"),
+        (envelope.Hello(1, 7, LINK, "here", -1, 1), "worker 7 asks for a window of -1 items"),
+    ],
+)
+def test_a_hello_that_cannot_be_met_is_refused_by_name(hello: envelope.Hello, sentence: str) -> None:
+    network = Network(3)
+    with pytest.raises(PeerError, match=sentence):
+        network.sender.handle(b"7.3", [envelope.pack(hello)])
+    assert network.link.credit.receivers() == []
+    network.close()
