@@ -163,11 +163,7 @@ def scalar_from(words: str, data: bytes) -> Any:
     return own((words, "C", ()), data)[()]
 
 
-def address(array: np.ndarray[Any, Any]) -> int:
-    """Where its first byte lies in this process."""
-    return int(array.__array_interface__["data"][0])
-
-
+@functools.lru_cache(maxsize=1)
 def _numpy() -> Any:
     try:
         import numpy

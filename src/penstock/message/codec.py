@@ -75,8 +75,14 @@ class Encoder:
             UnsupportedType: a part of it does not travel; the message says which and what to do.
         """
         payload = self.flat.encode(value)
-        if payload is not None:
-            return payload
+        return payload if payload is not None else self.deep(value)
+
+    def deep(self, value: Any) -> bytes:
+        """``encode`` for a value that ``flat`` has refused.
+
+        Raises:
+            UnsupportedType: as ``encode``.
+        """
         try:
             return _pack(self._lower(value))
         except BaseException as error:
@@ -136,6 +142,7 @@ class Encoder:
         if lower is not None:
             return lower(self, value)
         if arrays.is_array(value):
+            _LOWER[kind] = Encoder._array  # known from now on; NumPy may not be there when this is imported
             return self._array(value)
         if arrays.is_scalar(value):
             return Ext(SCALAR, _pack(arrays.scalar_words(value)))

@@ -91,10 +91,14 @@ class Emitter:
         only = self._only
         payload = self._encoder.flat.encode(value) if only is not None else None
         if only is None or payload is None:
-            return self._put(self._default, value, self._encoder.encode(value), parent, origin, number)
+            return self._out(value, parent, origin, number)
         if parent is not None:
             parent.emitted += 1
         return only.put(parent, origin, number, payload)
+
+    def _out(self, value: Any, parent: Optional[Inbound], origin: str, number: int) -> bool:
+        """``out`` for what is not flat, or goes more than one way."""
+        return self._put(self._default, value, self._encoder.deep(value), parent, origin, number)
 
     def feeder(self, origin: str) -> Tuple[Feed, Callable[[], int]]:
         """For a source: what takes each of its values in turn, and what says how many it has taken.
@@ -103,7 +107,7 @@ class Emitter:
         """
         if self._only is not None:
             outbox = self._only.outbox
-            return outbox.feeder(origin, flat=self._encoder.flat, slow=self.out), lambda: outbox.made
+            return outbox.feeder(origin, flat=self._encoder.flat, slow=self._out), lambda: outbox.made
         number = 0
 
         def feed(value: Any) -> bool:
