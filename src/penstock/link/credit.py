@@ -104,6 +104,8 @@ class Credit:
         best: Optional[int] = None
         least = NEVER
         for receiver, room in self._rooms.items():
+            if waiting == 1 and not room.batches and room.open:
+                return Offer(receiver, 1, 1)  # an idle link: whatever its size, one item may go
             if waiting >= self._wants(room) and room.items < least:
                 best, least = receiver, room.items
         if best is None:

@@ -9,7 +9,7 @@ at a time; who may use them is the business of the worker's lock.
 from __future__ import annotations
 
 import threading
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import zmq
 
@@ -20,6 +20,8 @@ MAX_MESSAGE = 1 << 33
 """Bytes; above, libzmq drops the peer. (An array that found no room in shared memory is one frame.)"""
 
 FOREVER = -1
+
+Call = Callable[[], Any]
 LONGEST = 3600.0
 """Seconds of one wait: milliseconds are a C int in pyzmq. Whoever waits looks at the time again anyway."""
 
@@ -135,22 +137,24 @@ class Dealer(_Socket):
 
 
 class Waiter:
-    """Waits on sockets and files together."""
+    """Waits on sockets and files together, and knows who is to be called for each."""
 
-    def __init__(self, files: Sequence[int]) -> None:
-        self._files = [(file, _POLLIN) for file in files]
+    def __init__(self, files: Dict[int, Call]) -> None:
+        """``files``: what to call when a file can be read, by its number."""
+        self._files = files
         self._wanted: List[Tuple[Any, int]] = []
-        self._owners: Dict[Any, Any] = dict(zip(files, files))
+        self._calls: Dict[Any, Call] = {}
+        self.watch({})
 
-    def watch(self, sockets: Dict[Any, _Socket]) -> None:
-        """From now on, wait on these; ``ready`` answers their keys."""
-        self._wanted = [(socket.raw, _POLLIN) for socket in sockets.values()] + self._files
-        self._owners = {socket.raw: key for key, socket in sockets.items()}
-        self._owners.update((file, file) for file, _ in self._files)
+    def watch(self, sockets: Dict[_Socket, Call]) -> None:
+        """From now on, wait on these too."""
+        self._calls = {socket.raw: call for socket, call in sockets.items()}
+        self._calls.update(self._files)
+        self._wanted = [(ready, _POLLIN) for ready in self._calls]
 
-    def ready(self, timeout: Optional[float]) -> List[Any]:
-        """Block until something can be read, or ``timeout`` seconds (None: for ever) have passed. Answers
-        the keys of the sockets, and the numbers of the files, that can be read."""
+    def ready(self, timeout: Optional[float]) -> List[Call]:
+        """Block until something can be read, or ``timeout`` seconds (None: for ever) have passed; what is
+        now to be called."""
         milliseconds = FOREVER if timeout is None else max(0, int(min(timeout, LONGEST) * 1000 + 0.999))
-        owners = self._owners
-        return [owners[ready] for ready, _ in zmq.zmq_poll(self._wanted, milliseconds)]
+        calls = self._calls
+        return [calls[ready] for ready, _ in zmq.zmq_poll(self._wanted, milliseconds)]

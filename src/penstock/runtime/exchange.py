@@ -6,6 +6,7 @@ items; the steward calls ``turn`` while user code takes its time.
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import threading
@@ -16,7 +17,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from penstock.errors import PeerError
 from penstock.link.receiver import Receiver
 from penstock.link.sender import Sender
-from penstock.link.sockets import Waiter
+from penstock.link.sockets import Call, Waiter
 from penstock.observe import page
 from penstock.runtime import control
 from penstock.runtime.channel import Channel, SupervisorLost
@@ -27,6 +28,9 @@ LOOK = 0.002
 
 MOST = 4096
 """Items between two looks."""
+
+LATEST = 0.020
+"""Seconds after which a worker looks at its sockets though nothing makes it: a receiver may have died."""
 
 TOLD = 5
 """Notices of one kind that people get in one second; the page counts all."""
@@ -56,7 +60,7 @@ class Exchange:
         self._words = words
         self._refused = 0
         self._told: Dict[str, Tuple[int, int]] = {}
-        self._waiter = Waiter((channel.fileno(), self.guard.wake_fd))
+        self._waiter = Waiter({channel.fileno(): self._obey, self.guard.wake_fd: self.guard.hear})
         self._watched = -1
         self._looked = 0.0
         self._made = 0
@@ -93,7 +97,7 @@ class Exchange:
         self.guard.enter()
         try:
             self.sender.flush()
-            if self.sender.spare and not self.draining:
+            if self.sender.spare and not self.draining and time.monotonic() < self._looked + LATEST:
                 return  # all is on its way; libzmq's thread may be waiting for this very core
             self.serve()
             self._pace()
@@ -152,29 +156,33 @@ class Exchange:
         self.sender.flush()
         self.receiver.flush()
 
-    def _ready(self, timeout: Optional[float]) -> List[Any]:
+    def _ready(self, timeout: Optional[float]) -> List[Call]:
         if self._watched != self.receiver.changes:
             self._watched = self.receiver.changes
-            sockets: Dict[Any, Any] = {key: each.dealer for key, each in self.receiver.connections.items()}
-            if self.sender.links:
-                sockets[None] = self.sender.router
-            self._waiter.watch(sockets)
+            self._waiter.watch(self._calls())
         return self._waiter.ready(timeout)
 
-    def _take_all(self, ready: List[Any]) -> None:
-        """One message from each that is ready; an idle worker is so at its first item the soonest."""
-        for key in ready:
-            if type(key) is tuple:
-                connection = self.receiver.connections.get(key)
-                if connection is not None:
-                    self._take(self.receiver.take, connection)
-            elif key is None:
-                self._take(self.sender.take)
-            elif key == self.guard.wake_fd:
-                self.guard.hear()
-            else:
-                for message in self.channel.receive():
-                    self._obedience[type(message)](message)
+    def _calls(self) -> Dict[Any, Call]:
+        """What to call for each socket: to take one message."""
+        take = self.receiver.take
+        calls: Dict[Any, Call] = {
+            each.dealer: functools.partial(take, each) for each in self.receiver.connections.values()
+        }
+        if self.sender.links:
+            calls[self.sender.router] = self.sender.take
+        return calls
+
+    def _take_all(self, ready: List[Call]) -> None:
+        """One message from each that is ready: so an idle worker is at its first item the soonest."""
+        for take in ready:
+            try:
+                take()
+            except PeerError as error:  # noqa: PERF203  one bad message must not keep the others waiting
+                self._refuse(error)
+
+    def _obey(self) -> None:
+        for message in self.channel.receive():
+            self._obedience[type(message)](message)
 
     def _pace(self) -> None:
         """Set the stride so that user code is left alone for about ``LOOK``, at the rate of the last stride.
@@ -203,14 +211,11 @@ class Exchange:
             traceback.print_exc()
             os._exit(70)
 
-    def _take(self, handle: Callable[..., Any], *arguments: Any) -> None:
-        """A message that is none of the protocol is counted and told, and changes nothing."""
-        try:
-            handle(*arguments)
-        except PeerError as error:
-            self._refused += 1
-            self._words[page.REFUSED] = self._refused
-            self.notice("refused", str(error))
+    def _refuse(self, error: PeerError) -> None:
+        """A message that is none of the protocol is counted and told, and has changed nothing."""
+        self._refused += 1
+        self._words[page.REFUSED] = self._refused
+        self.notice("refused", str(error))
 
     def _connect(self, message: control.Connect) -> None:
         self.receiver.connect(message.link, message.peer, message.label, message.endpoint)
