@@ -230,9 +230,9 @@ _LOWER: Dict[type, Callable[[Encoder, Any], Any]] = {
     set: Encoder._set,
     frozenset: Encoder._set,
     complex: lambda _, value: Ext(COMPLEX, _pack((value.real, value.imag))),
-    datetime.datetime: lambda _, value: Ext(DATETIME, value.isoformat().encode()),
+    datetime.datetime: lambda _, value: Ext(DATETIME, _written(value)),
     datetime.date: lambda _, value: Ext(DATE, value.isoformat().encode()),
-    datetime.time: lambda _, value: Ext(TIME, value.isoformat().encode()),
+    datetime.time: lambda _, value: Ext(TIME, _written(value)),
     datetime.timedelta: lambda _, value: Ext(
         TIMEDELTA, _pack((value.days, value.seconds, value.microseconds))
     ),
@@ -311,9 +311,9 @@ _RAISE: Dict[int, Callable[[Decoder, Any], Any]] = {
     SET: lambda self, data: set(self._unpack(data)),
     FROZENSET: lambda self, data: frozenset(self._unpack(data)),
     COMPLEX: lambda self, data: complex(*self._unpack(data)),
-    DATETIME: lambda _, data: datetime.datetime.fromisoformat(str(data, "ascii")),
+    DATETIME: lambda _, data: _read(datetime.datetime, data),
     DATE: lambda _, data: datetime.date.fromisoformat(str(data, "ascii")),
-    TIME: lambda _, data: datetime.time.fromisoformat(str(data, "ascii")),
+    TIME: lambda _, data: _read(datetime.time, data),
     TIMEDELTA: lambda self, data: datetime.timedelta(*self._unpack(data)),
     UUID: lambda _, data: uuid.UUID(bytes=bytes(data)),
     DECIMAL: lambda _, data: decimal.Decimal(str(data, "ascii")),
@@ -326,6 +326,18 @@ _RAISE: Dict[int, Callable[[Decoder, Any], Any]] = {
 def join(payloads: List[bytes]) -> bytes:
     """A body of values that are encoded already."""
     return array_head(len(payloads)) + b"".join(payloads)
+
+
+def _written(moment: Any) -> bytes:
+    """A datetime or a time: as ISO 8601 has it, and with ``~`` where it is the second of two that clocks show
+    alike when they are put back."""
+    return (moment.isoformat() + "~" * moment.fold).encode()  # type: ignore[no-any-return]
+
+
+def _read(kind: Any, data: Any) -> Any:
+    text = str(data, "ascii")
+    moment = kind.fromisoformat(text.rstrip("~"))
+    return moment.replace(fold=1) if text[-1] == "~" else moment
 
 
 def _pickled(value: Any) -> bytes:
