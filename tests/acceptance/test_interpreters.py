@@ -94,7 +94,12 @@ def test_stages_on_three_other_pythons_pass_arrays_and_dataclasses_both_ways(
     app.write_text(APP.replace("\nOUT = ", f"\nPYTHONS = {pythons!r}\nOUT = ", 1))
 
     done = subprocess.run(
-        [sys.executable, str(app)], env={**os.environ}, capture_output=True, text=True, timeout=90, check=False
+        [sys.executable, str(app)],
+        env={**os.environ},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
     )
 
     assert done.returncode == 0, done.stderr

@@ -49,11 +49,6 @@ class Link:
         """Whether nothing waits and nothing is in flight."""
         return not self.outbox.waiting and not self.ledger.in_flight
 
-    @property
-    def spare(self) -> bool:
-        """Whether items come slowly, and none waits: there is no hurry to take what receivers say."""
-        return self.stride <= HURRIED and not any(link.outbox.waiting for link in self.links)
-
     def next_due(self) -> Optional[float]:
         """When time alone gives it something to do: an item to deliver again, a letter to write again. An
         item for which nobody has room needs no clock: it will go when credit comes."""
