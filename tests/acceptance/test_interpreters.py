@@ -47,7 +47,8 @@ def camera() -> Iterator[Frame]:
     for number in range(40):
         # Odd frames are larger than 64 KiB and travel by shared memory, even ones in the message.
         side = 200 if number % 2 else 10
-        pixels = np.full((side, side), number, dtype=">f8" if number % 3 else "f4", order="F" if number % 5 else "C")
+        dtype, order = (">f8" if number % 3 else "f4"), ("F" if number % 5 else "C")
+        pixels = np.full((side, side), number, dtype=dtype, order=order)
         yield Frame(number, pixels, datetime.datetime(2026, 1, 1, number % 24), [])
 
 
