@@ -74,7 +74,8 @@ def third(frame: Frame) -> Frame:
 
 @sink
 def collect(frame: Frame) -> None:
-    line = [frame.number, float(frame.pixels.min()), float(frame.pixels.max()), frame.taken.hour, frame.pythons]
+    low, high = float(frame.pixels.min()), float(frame.pixels.max())
+    line = [frame.number, low, high, frame.taken.hour, frame.pythons]
     with OUT.open("a") as file:
         file.write(json.dumps(line) + chr(10))
 
