@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -54,6 +55,20 @@ def belonging(mark: str) -> list[int]:
     return found
 
 
+def fill(directory: Path) -> Path:
+    """Leave no room on the disk of ``directory``; the file that takes it."""
+    ballast = directory / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 12, 1):
+            try:
+                while True:
+                    file.write(b"\0" * size)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+    return ballast
+
+
 @dataclass(frozen=True)
 class Worker:
     """One process of a run, as ``ps`` shows it."""
@@ -65,9 +80,9 @@ class Worker:
     state: str
     restarts: int
 
-    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
+    def kill(self) -> None:
         """As the kernel does it: nobody is told."""
-        os.kill(self.pid, how)
+        os.kill(self.pid, signal.SIGKILL)
 
 
 class Run:
@@ -159,6 +174,11 @@ class Run:
     def until_said(self, part: str) -> str:
         """The first line with ``part``, once it is there."""
         return self.until(lambda: self.lines(part), f"it says {part!r}")[0]
+
+    def kill(self, worker: Worker) -> None:
+        """Kill a worker, and wait until the supervisor has seen that."""
+        worker.kill()
+        self.until(lambda: all(each.number != worker.number for each in self.workers()), "its death is seen")
 
     def has_ended(self) -> bool:
         """Whether its supervisor has."""

@@ -22,7 +22,7 @@ def test_every_branch_gets_all_that_is_its_own_though_workers_are_killed(rig: Ri
         run.open("count", (kill + 1) * part)
         enough = luck.randrange(kill * part, kill * part + part // 2)
         run.until(lambda at=enough: run.noted("merged") and run.last("merged") % items > at, "items arrive")  # type: ignore[misc]
-        victim.kill()
+        run.kill(victim)
     run.open("count")
     account = run.end(within=300)
     numbers = range(items)

@@ -9,26 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.rig import Rig, Run
+from tests.faults.rig import Rig, Run, fill
 
 pytestmark = [pytest.mark.fault, pytest.mark.usefixtures("namespace")]
 
 ITEMS = 3_000
 POISON = 700
-
-
-def fill(directory: Path) -> Path:
-    """Leave no room; the file that takes it."""
-    ballast = directory / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        for size in (1 << 16, 1 << 12, 1):
-            try:
-                while True:
-                    file.write(b"\0" * size)
-            except OSError as error:
-                if error.errno != errno.ENOSPC:
-                    raise
-    return ballast
 
 
 def with_a_full_disk(rig: Rig) -> tuple[Run, Path]:

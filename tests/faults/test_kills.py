@@ -17,7 +17,7 @@ def kill_somebody(run: Run, luck: random.Random, *, begin: int, end: int) -> str
     beyond = luck.randrange(begin, (begin + end) // 2)
     run.open("count", end)
     run.until(lambda: run.noted("record") and run.last("record") > beyond, f"number {beyond} arrives")
-    victim.kill()
+    run.kill(victim)
     return victim.label
 
 

@@ -56,7 +56,7 @@ def test_a_killed_worker_of_any_kind_leaves_nothing_and_loses_nothing(rig: Rig) 
     for stage in ("frames", "House", "Keep"):
         victim = run.workers(stage)[0]
         assert len(files_of(run, victim)) >= 2
-        victim.kill()
+        run.kill(victim)
         run.until(lambda gone=victim: not files_of(run, gone), f"the files of {victim.label} are gone")  # type: ignore[misc]
         run.until(lambda gone=victim: not group_of(gone.pid), "its process group is gone")  # type: ignore[misc]
         run.until_whole()
@@ -89,6 +89,16 @@ def test_of_a_killed_supervisor_no_worker_is_left_and_the_rest_is_swept(rig: Rig
     assert second.lines(f"took away what {directory.name} had left")
     assert set(run.tape("keep")) == set(range(ITEMS))
     until(lambda: not rig.remains(), f"nothing is left: {rig.remains()}", within=GOODBYE)
+
+
+def test_a_start_leaves_those_alone_that_live(rig: Rig) -> None:
+    first = half_way(rig)
+    family = {worker.pid for worker in first.workers()}
+    rig.start("stuck").end(code=1)
+    assert {worker.pid for worker in first.workers()} == family
+    first.open("frames")
+    first.end()
+    assert set(first.tape("keep")) == set(range(ITEMS))
 
 
 def workers_of(directory: Path) -> list[int]:

@@ -6,11 +6,13 @@ frames -> Turn -> Keep
 from __future__ import annotations
 
 import os
+import signal
 import zlib
 from collections.abc import Iterator
 from typing import Any, TypedDict
 
 import numpy as np
+from gate import Gate
 from tape import Tape
 
 from penstock import Pipeline, sink, source, stage
@@ -20,6 +22,8 @@ SIZE = int(os.environ["SIZE"])
 """Bytes of an array."""
 KEEP = int(os.environ.get("KEEP", "0"))
 """So many the sink keeps until its end."""
+POISON = int(os.environ.get("POISON", "-1"))
+"""The array that kills its worker."""
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -38,17 +42,20 @@ def check(pixels: Array) -> int:
 
 @source
 def frames() -> Iterator[Frame]:
-    """Random bytes, by chance the same in every run."""
-    luck = np.random.default_rng(7)
+    """Random bytes, by chance the same in every run; as far as the gate is open."""
+    gate, luck = Gate("frames"), np.random.default_rng(7)
     for number in range(ITEMS):
+        gate.wait(number)
         pixels = luck.integers(0, 256, SIZE, "u1")
         yield {"number": number, "pixels": pixels, "check": check(pixels)}
 
 
-@stage
+@stage(max_failures=1)
 def turn(frame: Frame) -> Frame:
     """Each byte's complement."""
     assert check(frame["pixels"]) == frame["check"]
+    if frame["number"] == POISON:
+        os.kill(os.getpid(), signal.SIGSEGV)
     pixels = ~frame["pixels"]
     return {"number": frame["number"], "pixels": pixels, "check": check(pixels)}
 
