@@ -155,7 +155,8 @@ def fill(where: Layout, buffer: Any, offset: int, array: np.ndarray[Any, Any]) -
 
 def scalar_words(value: np.generic) -> Tuple[str, bytes]:
     """A NumPy scalar as dtype and bytes."""
-    return dtype_words(value.dtype), value.tobytes()
+    # np.str_("") says that it takes no bytes, and gives some.
+    return dtype_words(value.dtype), value.tobytes()[: value.dtype.itemsize]
 
 
 def scalar_from(words: str, data: bytes) -> Any:
