@@ -23,7 +23,7 @@ class Pipeline:
         pipeline = Pipeline("vision", camera >> detect >> save, detect["broken"] >> review)
 
         if __name__ == "__main__":
-            pipeline.run()
+            raise SystemExit(pipeline.run())
 
     Attributes:
         name: Names its run and state directories: up to 64 letters, digits, ``_``, ``-`` and ``.``.
