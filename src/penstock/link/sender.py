@@ -22,6 +22,10 @@ HURRIED = 50
 be sent: they gather until the next look, though a receiver waits."""
 
 
+PATIENCE = 8
+"""While an item waits for credit, its maker looks so many times more often than it would otherwise."""
+
+
 class Link:
     """One out-link: its account, its receivers' room and what waits."""
 
@@ -171,10 +175,13 @@ class Sender:
             peer.link.credit.close(peer.number)
             self._say_end(name, peer.link)
 
-    def flush(self) -> None:
-        """Send what may be sent now, and note on the page how things stand."""
+    def flush(self, *, looked: bool = True) -> None:
+        """Send what may be sent now, and note on the page how things stand. ``looked``: what receivers have
+        said is known; otherwise there may be credit that the next item should look for."""
         for link in self.links:
             self._flush(link)
+            self._ring(link, looked=looked)
+            self._note(link)
 
     def lose(self, peer: int, cause: str, blame: Optional[Tuple[int, int, int]]) -> None:
         """A receiver has ended. ``blame``: the link, batch and index of the item it was working on."""
@@ -286,9 +293,17 @@ class Sender:
             cargo = ledger.take_due() if due else outbox.take(offer.items, offer.nbytes)
             self._send(link, offer.receiver, cargo)
         link.limit, outbox.heavy_limit = credit.backlog(), credit.heavy()
-        wanted = min(link.limit, credit.trigger()) if self._eager and self.stride <= HURRIED else link.limit
-        outbox.ring(wanted, 0 if self._alarmed else self.stride)
-        self._note(link)
+
+    def _ring(self, link: Link, *, looked: bool) -> None:
+        """When whoever makes items is to look at the sockets again."""
+        if self._alarmed:
+            link.outbox.ring(0, 0)
+        elif not self._eager or self.stride > HURRIED:
+            link.outbox.ring(link.limit, self.stride)
+        elif looked:
+            link.outbox.ring(min(link.limit, link.credit.trigger()), max(1, self.stride // PATIENCE))
+        else:
+            link.outbox.ring(1, 1)
 
     def _send(self, link: Link, receiver: int, cargo: Cargo) -> None:
         number = link.ledger.send(receiver, cargo)

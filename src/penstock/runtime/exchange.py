@@ -96,7 +96,7 @@ class Exchange:
         """
         self.guard.enter()
         try:
-            self.sender.flush()
+            self.sender.flush(looked=False)
             if self.sender.spare and not self.draining and time.monotonic() < self._looked + LATEST:
                 return  # all is on its way; libzmq's thread may be waiting for this very core
             self.serve()
