@@ -68,8 +68,8 @@ class Outbox:
 
     @property
     def waiting(self) -> int:
-        """Items in it."""
-        return self._put - self._taken
+        """Items in it. (One that was taken the moment it was put may not have been counted yet.)"""
+        return max(0, self._put - self._taken)
 
     @property
     def made(self) -> int:

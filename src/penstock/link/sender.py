@@ -287,7 +287,7 @@ class Sender:
         while True:
             due = ledger.next_due() is not None and ledger.due(self._clock())
             waiting = outbox.waiting
-            offer = credit.offer(1 if due else waiting) if due or waiting > 0 else None
+            offer = credit.offer(1 if due else waiting) if due or waiting else None
             if offer is None:
                 break
             cargo = ledger.take_due() if due else outbox.take(offer.items, offer.nbytes)
@@ -329,7 +329,7 @@ class Sender:
         words[at + page.AGAIN] = ledger.again
         words[at + page.SENT_BYTES] = link.bytes
         words[at + page.TAKEN_BACK] = ledger.taken_back
-        words[at + page.WAITING] = max(0, link.outbox.waiting)
+        words[at + page.WAITING] = link.outbox.waiting
 
 
 def _ids(cargo: Cargo) -> List[envelope.IdRun]:
