@@ -26,7 +26,7 @@ from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
 from penstock.errors import PeerError
-from penstock.message.slots import Slots
+from penstock.message.slots import SMALLEST, Slots
 
 HEADER = 64
 _HEAD = struct.Struct("<QQ")
@@ -209,8 +209,10 @@ class Mapping:
         """
         if not HEADER <= offset <= len(self.map) - size:
             raise PeerError(f"a slot at {offset} of {size} bytes lies outside its arena of {len(self.map)}")
+        if (offset - HEADER) % SMALLEST:
+            raise PeerError(f"no slot begins at {offset}")
         found = slot_header(self.map, offset)
-        if found[0] != generation or found[1] < size:
+        if found[0] != generation or not generation or found[1] < size:
             raise PeerError(
                 f"the slot at {offset} is of generation {found[0]}, not {generation}: it was given away"
             )
