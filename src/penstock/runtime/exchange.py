@@ -115,6 +115,7 @@ class Exchange:
         started, words[page.STARTED] = words[page.STARTED], 0
         while self.sender.full and not self.stopping:
             self.turn()
+            self._flush()  # what came may have made room; there may be no more to wait for
         waited = time.monotonic_ns() - began
         self.waited += waited
         if started:
