@@ -9,7 +9,7 @@ from __future__ import annotations
 import traceback
 from typing import Any, Callable, Iterator, Optional
 
-from penstock.errors import Reject, Retry, WiringError
+from penstock.errors import PenstockError, Reject, Retry, WiringError
 from penstock.message.envelope import Failure
 from penstock.message.shape import converter
 from penstock.pipeline.context import Context
@@ -112,10 +112,13 @@ def one_line(error: BaseException) -> str:
 
 
 def user_traceback(error: BaseException) -> str:
-    """The traceback without our own frames."""
+    """The traceback from the user's first frame on. Where all are ours, none if we meant to refuse (a value
+    that cannot travel), and all if it is a fault."""
     frames = error.__traceback__
-    while frames is not None and _ours(frames.tb_frame.f_code.co_filename) and frames.tb_next is not None:
+    while frames is not None and _ours(frames.tb_frame.f_code.co_filename):
         frames = frames.tb_next
+    if frames is None and not isinstance(error, PenstockError):
+        frames = error.__traceback__
     try:
         lines = traceback.format_exception(type(error), error, frames)
     except Exception as another:
@@ -129,7 +132,7 @@ def _sendable(text: str) -> str:
 
 
 def _ours(file: str) -> bool:
-    return "/penstock/runtime/" in file.replace("\\", "/")
+    return any(f"/penstock/{room}/" in file for room in ("runtime", "link", "message", "pipeline"))
 
 
 def _unready(_: Any) -> Any:
