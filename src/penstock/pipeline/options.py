@@ -11,6 +11,7 @@ from penstock.errors import WiringError
 from penstock.pipeline.duration import Duration, seconds
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.place import Place
+from penstock.pipeline.plan import MOST_REPLICAS
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
 """Names of stages and pipelines are parts of file names and of labels like ``detect/0``."""
@@ -131,6 +132,13 @@ def _more_than_zero(value: Any) -> float:
     return found
 
 
+def _replicas(value: Any, place: Place) -> int:
+    found = _at_least(1)(value, place)
+    if found > MOST_REPLICAS:
+        raise ValueError(f"each replica is a process, and {MOST_REPLICAS} are the most")
+    return found
+
+
 def _at_least(least: int) -> Callable[[Any, Place], int]:
     def check(value: Any, _: Place) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -183,7 +191,7 @@ def _ports(value: Any, _: Place) -> Tuple[str, ...]:
 # A check answers with the value as it is kept, or raises a ValueError: the end of a sentence about it.
 CHECKS: Dict[str, Callable[[Any, Place], Any]] = {
     "name": lambda value, _: check_name(value),
-    "replicas": _at_least(1),
+    "replicas": _replicas,
     "window": _at_least(1),
     "timeout": _timeout,
     "max_failures": _at_least(0),

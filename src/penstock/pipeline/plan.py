@@ -17,6 +17,9 @@ By = Union[Reference, str]
 """How a route chooses. A reference: called with the value, it names the target (a stage, its name or
 its position). A string: the key (or attribute) of the value that names it."""
 
+MOST_REPLICAS = 1000
+"""Of one stage. Each is a process with open files: one zero too many would take the machine with it."""
+
 
 class StagePlan(msgspec.Struct, frozen=True):
     """One stage: where its code is, in how many processes and under which rules it runs."""

@@ -24,6 +24,7 @@ from itertools import count
 from typing import Any
 
 from penstock.observe import events
+from penstock.pipeline.plan import MOST_REPLICAS
 from penstock.runtime import action, stimulus
 from penstock.runtime.action import Action
 from penstock.runtime.death import seconds
@@ -58,6 +59,8 @@ def refusal(roster: Roster, stage: str, replicas: int) -> str:
         return f"{stage} is a source: each replica would produce everything again, so sources are not scaled"
     if replicas < 1:
         return f"{stage} cannot have {replicas} replicas: at least one must be there to take its items"
+    if replicas > MOST_REPLICAS:
+        return f"{stage} cannot have {replicas} replicas: each is a process, and {MOST_REPLICAS} are the most"
     if roster.goal > Goal.WORK or known.drained:
         return f"{stage} cannot be scaled any more: the pipeline is draining"
     return ""

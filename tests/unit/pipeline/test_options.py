@@ -55,6 +55,7 @@ def test_a_bare_interpreter_is_looked_for_on_the_path_later() -> None:
         ("replicas", 0, "must be a whole number, 1 or more"),
         ("replicas", True, "must be a whole number"),
         ("replicas", 1.5, "must be a whole number"),
+        ("replicas", 1001, "1000 are the most"),
         ("window", 0, "1 or more"),
         ("max_failures", -1, "0 or more"),
         ("timeout", 30, "did you mean '30s'"),

@@ -278,6 +278,7 @@ def test_a_replica_that_waits_for_its_restart_is_scaled_away_without_a_word() ->
             "make is a source: each replica would produce everything again, so sources are not scaled",
         ),
         ("work", 0, "work cannot have 0 replicas: at least one must be there to take its items"),
+        ("work", 1001, "work cannot have 1001 replicas: each is a process, and 1000 are the most"),
     ],
 )
 def test_what_cannot_be_scaled_says_why(stage: str, replicas: int, why: str) -> None:
