@@ -127,11 +127,6 @@ class Sender:
         """Items that were ever put."""
         return sum(link.outbox.made for link in self.links)
 
-    @property
-    def spare(self) -> bool:
-        """Whether items come slowly, and none waits: there is no hurry to take what receivers say."""
-        return self.stride <= HURRIED and not any(link.outbox.waiting for link in self.links)
-
     def next_due(self) -> Optional[float]:
         """When time alone gives a link something to do, on the clock; None: it does not."""
         return min((due for due in (link.next_due() for link in self.links) if due is not None), default=None)
@@ -175,13 +170,27 @@ class Sender:
             peer.link.credit.close(peer.number)
             self._say_end(name, peer.link)
 
-    def flush(self, *, looked: bool = True) -> None:
-        """Send what may be sent now, and note on the page how things stand. ``looked``: what receivers have
-        said is known; otherwise there may be credit that the next item should look for."""
+    def flush(self) -> None:
+        """Send what may be sent now, and note on the page how things stand."""
         for link in self.links:
             self._flush(link)
-            self._ring(link, looked=looked)
+            self._ring(link)
             self._note(link)
+
+    def dash(self) -> bool:
+        """The shortest way out for an item that comes alone: if credit for it is known, send it and do
+        nothing else; whether it went. Credit that has come meanwhile is for the next item to find."""
+        if self._alarmed or self.stride > HURRIED or len(self.links) != 1:
+            return False
+        link = self.links[0]
+        if link.outbox.waiting != 1 or link.ledger.next_due() is not None:
+            return False
+        offer = link.credit.offer(1)
+        if offer is None:
+            return False
+        self._send(link, offer.receiver, link.outbox.take(1, 1))
+        link.outbox.ring(1, 1)
+        return True
 
     def lose(self, peer: int, cause: str, blame: Optional[Tuple[int, int, int]]) -> None:
         """A receiver has ended. ``blame``: the link, batch and index of the item it was working on."""
@@ -294,16 +303,14 @@ class Sender:
             self._send(link, offer.receiver, cargo)
         link.limit, outbox.heavy_limit = credit.backlog(), credit.heavy()
 
-    def _ring(self, link: Link, *, looked: bool) -> None:
+    def _ring(self, link: Link) -> None:
         """When whoever makes items is to look at the sockets again."""
         if self._alarmed:
             link.outbox.ring(0, 0)
         elif not self._eager or self.stride > HURRIED:
             link.outbox.ring(link.limit, self.stride)
-        elif looked:
-            link.outbox.ring(min(link.limit, link.credit.trigger()), max(1, self.stride // PATIENCE))
         else:
-            link.outbox.ring(1, 1)
+            link.outbox.ring(min(link.limit, link.credit.trigger()), max(1, self.stride // PATIENCE))
 
     def _send(self, link: Link, receiver: int, cargo: Cargo) -> None:
         number = link.ledger.send(receiver, cargo)

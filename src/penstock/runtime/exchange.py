@@ -96,9 +96,8 @@ class Exchange:
         """
         self.guard.enter()
         try:
-            self.sender.flush(looked=False)
-            if self.sender.spare and not self.draining and time.monotonic() < self._looked + LATEST:
-                return  # all is on its way; libzmq's thread may be waiting for this very core
+            if not self.draining and time.monotonic() < self._looked + LATEST and self.sender.dash():
+                return  # and leave the core: libzmq's thread may be waiting for it
             self.serve()
             self._pace()
             if self.sender.full:
