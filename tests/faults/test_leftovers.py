@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -34,18 +35,25 @@ def group_of(leader: int) -> list[int]:
     found = []
     for entry in os.scandir("/proc"):
         try:
-            if entry.name.isdigit() and os.getpgid(int(entry.name)) == leader:
+            if entry.name.isdigit() and os.getpgid(int(entry.name)) == leader and not is_zombie(entry.name):
                 found.append(int(entry.name))
-        except ProcessLookupError:
+        except (ProcessLookupError, FileNotFoundError):
             pass  # it has ended meanwhile
     return found
 
 
+def is_zombie(pid: str) -> bool:
+    """Whether it has ended, and its parent has not asked how."""
+    return Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[0] == "Z"
+
+
 def memory_of(pid: int) -> set[str]:
     """The files below /dev/shm that a process has mapped or open."""
-    mapped = Path(f"/proc/{pid}/maps").read_text("utf-8").split()
-    opened = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
-    return {path for path in (*mapped, *opened) if path.startswith("/dev/shm/")}
+    found = set(Path(f"/proc/{pid}/maps").read_text("utf-8").split())
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.add(os.readlink(entry.path))
+    return {path for path in found if path.startswith("/dev/shm/")}
 
 
 def test_a_killed_worker_of_any_kind_leaves_nothing_and_loses_nothing(rig: Rig) -> None:
