@@ -176,6 +176,7 @@ class Sender:
             self._flush(link)
             self._ring(link)
             self._note(link)
+        self._words[page.POOL] = self._arena.used
 
     def dash(self) -> bool:
         """The shortest way out for an item that comes alone: if credit for it is known, send it and do
