@@ -30,7 +30,18 @@ class Run(NamedTuple):
 class Cargo:
     """The items of one batch, kept until they are settled."""
 
-    __slots__ = ("attempt", "cause", "failures", "frames", "nbytes", "payloads", "runs", "slots", "traceback")
+    __slots__ = (
+        "attempt",
+        "cause",
+        "counted",
+        "failures",
+        "frames",
+        "nbytes",
+        "payloads",
+        "runs",
+        "slots",
+        "traceback",
+    )
 
     def __init__(
         self,
@@ -49,6 +60,8 @@ class Cargo:
         self.frames = frames
         """Only an item that travels alone has frames."""
         self.attempt = 1
+        self.counted = False
+        """Whether its items are among those that the ledger calls sent."""
         self.failures = 0
         self.cause = ""
         self.traceback = ""
@@ -69,6 +82,7 @@ class Cargo:
             frames=self.frames,
         )
         one.attempt = self.attempt + 1
+        one.counted = self.counted
         one.failures, one.cause, one.traceback = self.failures, self.cause, self.traceback
         return one
 
@@ -139,10 +153,10 @@ class Ledger:
         number = self._next
         self._next += 1
         self._open[number] = _Open(receiver, cargo)
-        if cargo.attempt == 1:
+        if not cargo.counted:
             self.sent += len(cargo)
-        else:
-            self.again += 1
+            cargo.counted = True
+        self.again += cargo.attempt > 1
         return number
 
     def finish(
@@ -193,10 +207,13 @@ class Ledger:
         return dying
 
     def unsent(self, receiver: int, batch: int, now: float) -> None:
-        """The batch could not be handed to the socket: its items wait again."""
-        entry = self._open.pop(batch)
-        for index in range(len(entry.cargo)):
-            self._queue(entry.cargo.single(index), now)
+        """The batch could not be handed to the socket: its items wait again, for the same attempt."""
+        cargo = self._open.pop(batch).cargo
+        self.again -= cargo.attempt > 1
+        for index in range(len(cargo)):
+            one = cargo.single(index)
+            one.attempt = cargo.attempt
+            self._queue(one, now)
 
     def due(self, now: float) -> bool:
         """Whether an item waits whose time to go out again has come."""
