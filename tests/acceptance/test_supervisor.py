@@ -53,6 +53,10 @@ class Work:
                 hoard.append(bytearray(2**24))
         return item
 
+    def teardown(self) -> None:
+        if WHAT == "no room":
+            raise OSError("the disk is full")
+
 
 @sink
 def keep(item: int) -> None:
@@ -189,6 +193,14 @@ def test_a_setup_that_raises_shows_the_users_line_and_fails(start: Start) -> Non
     assert run.said.splitlines()[-1].endswith(
         "Work/0 failed to start 3 times: RuntimeError: the model is not there"
     )
+
+
+def test_a_teardown_that_raises_loses_nothing_and_fails(start: Start) -> None:
+    run = start(WHAT="no room")
+    assert run.end() == 1
+    assert run.account()["totals"]["through"] == 100
+    assert "penstock/runtime" not in run.said
+    assert run.said.splitlines()[-1] == "penstock: app.py:20: Work/0 failed: OSError: the disk is full"
 
 
 def test_an_interpreter_that_is_not_there_is_one_sentence_and_starts_nothing(start: Start) -> None:

@@ -53,6 +53,8 @@ def _replace(turn: Turn, worker: Worker, why: str, death: Death) -> None:
         turn.seats[worker.seat] = Seat(record, turn.now + pause)
     details = _details(worker, death)
     turn.report(events.WorkerDied(**who(worker), cause=why, restart_after=pause, details=details))
+    if leaves and worker.permanent and worker.ready_at is not None:  # its teardown raised
+        turn.blame(_verdict(stage, worker, record, why, death) or Failure(why))
     ownerless = stage.is_source and pause is None
     turn.do(action.Retire(worker.number, Remains.UNFINISHED if ownerless else Remains.GIVEN_BACK))
     if failure and stage.is_source and worker.permanent and worker.ready_at is not None:

@@ -113,7 +113,7 @@ class Worker:
             broken = self._work()
             self._words[page.STATE] = page.DRAINING
             self._exchange.until_settled()
-            self._as_user(self._handler.teardown)
+            broken = self._tear_down() or broken
             self._exchange.until_settled()  # what teardown has emitted
         except Stopped:
             self._as_user(self._handler.teardown)
@@ -158,6 +158,14 @@ class Worker:
             is_sink=not self._links,
             timed=assignment.timeout is not None,
         ).run()
+        return None
+
+    def _tear_down(self) -> Optional[BaseException]:
+        """What teardown raised. It is told at the very end: all items are through, and stay so."""
+        try:
+            self._as_user(self._handler.teardown)
+        except Exception as error:
+            return error
         return None
 
     def _as_user(self, call: Callable[[], Any]) -> Any:

@@ -357,6 +357,18 @@ def test_a_source_that_raised_lets_the_others_finish() -> None:
     assert told(actions) == [(WORK, Goal.DRAIN)]
 
 
+def test_a_teardown_that_raises_fails_the_run_and_lets_the_others_end_in_peace() -> None:
+    run = Run()
+    run.ready()
+    run.finish(MAKE)
+    run.feed(stimulus.Failed(WORK, "OSError: disk full", "Traceback ...", permanent=True))
+    assert told(run.die(WORK, Death(exit=1))) == [(SAVE, Goal.DRAIN)]
+    run.finish(SAVE)
+    assert run.roster.ended
+    assert run.roster.failure is not None
+    assert run.roster.failure.cause == "app.py:7: work/0 failed: OSError: disk full"
+
+
 def test_three_interrupts_drain_stop_and_kill() -> None:
     run = Run()
     run.ready()
