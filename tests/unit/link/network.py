@@ -135,8 +135,7 @@ class Network:
         ids = [f"{origin}:{first + n}" for origin, first, count in batch.ids for n in range(count)]
         for id in ids:
             self.attempts[id] += 1
-            assert batch.attempt >= self.attempts[id]
-            assert (batch.attempt == 1) == (self.attempts[id] == 1) or batch.attempt > 1
+            assert batch.attempt == self.attempts[id], "how often it was delivered, this time included"
         assert batch.attempt == 1 or len(ids) == 1, "what is delivered again travels alone"
         assert not arrays or len(ids) == 1, "what has frames travels alone"
         peer.in_hand[batch.batch] = (ids, sum(self.sizes[id] for id in ids))

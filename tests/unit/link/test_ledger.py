@@ -95,7 +95,7 @@ class Account(RuleBasedStateMachine):
         assert cargo.attempt == self.attempt[name] + 1
         assert cargo.failures == self.failures[name] <= self.max_failures
         self.attempt[name] = cargo.attempt
-        self.again += 1
+        self.again += cargo.attempt > 1
         self.send(receiver, cargo)
 
     def send(self, receiver: int, cargo: Cargo) -> None:
@@ -143,7 +143,11 @@ class Account(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_batch_could_not_be_handed_over(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from([n for n, out in self.out.items() if not out.finished]))
-        self.ledger.unsent(self.out.pop(number).receiver, number, self.now)
+        out = self.out.pop(number)
+        self.ledger.unsent(out.receiver, number, self.now)
+        for name in names(out.cargo):
+            self.attempt[name] -= 1
+            self.again -= self.attempt[name] > 0
 
     @rule(receiver=RECEIVERS, batch=st.integers(-1, 12), faults=faults)
     def there_is_late_or_false_word(self, receiver: int, batch: int, faults: list[Fault]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -284,3 +287,38 @@ def test_a_hello_that_cannot_be_met_is_refused_by_name(hello: envelope.Hello, se
         network.sender.handle(b"7.3", [envelope.pack(hello)])
     assert network.link.credit.receivers() == []
     network.close()
+
+
+PIECES = st.one_of(st.binary(max_size=30), st.integers(0, 300).map(lambda n: n.to_bytes(2, "big")))
+SAID = st.sampled_from([
+    envelope.Credit(1, 5, True, [envelope.Failure(0, "no", "", unread=True)], [(64, 1)]),
+    envelope.Credit(2, -1, False, [envelope.Failure(9, "no", "", reject=True)], []),
+    envelope.Settle([1, 2, 3]),
+    envelope.Release([(64, 1), (131_136, 2)]),
+    envelope.Hello(1, 10, LINK, "here", 3, 9),
+    envelope.Bye(),
+])  # fmt: skip
+
+
+@given(said=st.lists(st.tuples(SAID, st.integers(0, 60), PIECES), max_size=12))
+def test_whatever_a_known_receiver_says_the_books_balance(said: list[tuple[Any, int, bytes]]) -> None:
+    network = Network(1)
+    try:
+        peer = network.join(0, 1 << 30)
+        network.take(peer)
+        for number in range(4):
+            network.make(None, "src/0", number, 10, array=number % 2 == 0)
+        for message, at, piece in said:
+            whole = msgspec.msgpack.encode(message)
+            changed = whole[:at] + piece + whole[at + len(piece) :]
+            with suppress(PeerError):
+                network.sender.handle(peer.name, [len(changed).to_bytes(4, "little") + changed])
+            network.sender.flush()
+        ledger = network.link.ledger
+        assert ledger.sent == ledger.settled + ledger.dead + ledger.in_flight
+        assert min(ledger.settled, ledger.dead, ledger.in_flight) >= 0
+        peer.alive, peer.in_hand = False, {}
+        network.calm()
+        assert network.sender.idle
+    finally:
+        network.close()
