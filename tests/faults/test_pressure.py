@@ -14,7 +14,7 @@ pytestmark = pytest.mark.fault
 
 MIB = 2**20
 BOUND = 256 + 2 * 128 + 100
-"""MiB: a window of bytes in flight, half of one that waits and half that is being sent, the process itself."""
+"""MiB: a window of bytes in flight, half of one that waits, half that is being sent, the process itself."""
 LOOKS = 100
 """So many looks without a change mean that it stands still."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Dict, List, Type, TypeVar, Union, overload
 
-from penstock.errors import WiringError
+from penstock.errors import UserError, WiringError
 from penstock.pipeline import graph
 from penstock.pipeline.flow import Flow, Handler, as_flow, join
 from penstock.pipeline.options import check_name
@@ -93,19 +94,24 @@ class Pipeline:
         """Run it here until its sources are exhausted or Ctrl-C drains it, as ``penstock run`` does.
 
         Returns:
-            The exit code: 0 after a clean drain; see ``penstock run --help``.
+            The exit code: 0 after a clean drain; see ``penstock run --help``. What is wrong with the wiring
+            is said in one sentence on stderr, and is 4.
 
         Raises:
-            WiringError: it cannot run as it is wired, or this is called while its file is imported.
+            WiringError: this is called while its file is imported.
         """
+        # Each worker imports the file; were it to run the pipeline too, that would never end.
         place = importing()
-        if (
-            place is not None
-        ):  # each worker imports the file; were it to run the pipeline too, that would never end
+        if place is not None:
             raise WiringError(
                 'run() is called while the file is imported; put it under `if __name__ == "__main__":`',
                 str(place),
             )
         from penstock.runtime.run import run_foreground
 
-        return run_foreground(self.plan(), app=self.file)
+        try:
+            plan = self.plan()
+        except UserError as error:
+            print(f"penstock: {error}", file=sys.stderr)  # noqa: T201  the same words as `penstock run`
+            return error.exit_code
+        return run_foreground(plan, app=self.file)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import traceback
 from typing import Any, Callable, Iterator, Optional
 
-from penstock.errors import PenstockError, Reject, Retry, WiringError
+from penstock.errors import PenstockError, Reject, Retry, UserError, WiringError
 from penstock.message.envelope import Failure
 from penstock.message.shape import converter
 from penstock.pipeline.context import Context
@@ -94,7 +94,7 @@ def failure(index: int, error: BaseException, *, unread: bool = False) -> Failur
         index=index,
         error=text,
         traceback="" if isinstance(error, (Reject, Retry)) else user_traceback(error),
-        reject=isinstance(error, Reject),
+        reject=isinstance(error, (Reject, UserError)),  # the same value will not travel the next time either
         after=after,
         unread=unread,
     )

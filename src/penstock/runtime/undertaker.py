@@ -15,6 +15,9 @@ from penstock.message.codec import Decoder, Encoder, join
 from penstock.message.source import Source
 from penstock.runtime.control import Assignment
 
+BEARABLE = 160
+"""Characters of a cause that people are told at once; the letter has all of them."""
+
 
 class Undertaker:
     """Buries cargo. Called with the worker's lock held."""
@@ -50,7 +53,8 @@ class Undertaker:
             self._notice("warning", f"the dead letter of {id} cannot be written, it stays in flight: {error}")
             return False
         times = "once" if cargo.failures == 1 else f"{cargo.failures} times"
-        self._notice("dead", f"{link.target}: {id} failed {times}, the last: {cargo.cause}  ({path.name})")
+        cause = cargo.cause if len(cargo.cause) <= BEARABLE else cargo.cause[:BEARABLE] + "..."
+        self._notice("dead", f"{link.target}: {id} failed {times}, the last: {cause}  ({path.name})")
         return True
 
     def _whole(self, cargo: Cargo) -> bytes:

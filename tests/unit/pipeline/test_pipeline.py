@@ -170,3 +170,13 @@ def test_a_file_that_runs_its_pipeline_when_imported_is_refused(tmp_path: Path) 
     write_app(tmp_path, last="pipeline.run()")
     done = run(sys.executable, PLAN.format(folder=str(tmp_path)))
     assert 'put it under `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
+
+
+def test_wrong_wiring_is_one_sentence_and_exit_code_4_also_when_the_script_runs_itself(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert Pipeline("demo").run() == 4
+    sentence = capsys.readouterr().err
+    assert sentence.count("\n") == 1
+    assert "test_pipeline.py:" in sentence
+    assert "the pipeline 'demo' has no stages" in sentence
