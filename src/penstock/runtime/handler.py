@@ -107,7 +107,7 @@ def one_line(error: BaseException) -> str:
     except Exception as another:
         text = f"(and its __str__ raised {type(another).__name__})"
     if isinstance(error, (Reject, Retry)):
-        return text
+        return text or type(error).__name__
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
