@@ -106,8 +106,9 @@ class Outbox:
         """The hot path of a source with one link: look, encode, put and count in one call.
 
         (As separate functions that took 0.9 us an item, of which 0.3 was going from one to the next.)
-        ``slow`` takes a value that is not flat. All items of the source must come this way.
+        ``slow`` takes a value that is not flat. What the source emits beside these may be put in between.
         """
+        fed = object()  # while this is the parent of the last segment, the next item may simply be appended
 
         def feed(value: Any) -> bool:
             try:
@@ -120,8 +121,10 @@ class Outbox:
                 payload = flat.encode(value)
                 if payload is None:
                     return slow(value, None, origin, self._put)
-            if self._parent is not None or len(payload) > HEAVY:
-                return self.put(None, origin, self._put, payload)
+            if self._parent is not fed or len(payload) > HEAVY:
+                alarm = self.put(None, origin, self._put, payload)
+                self._parent = fed if len(payload) <= HEAVY else self
+                return alarm
             self._append(payload)
             self._put = made = self._put + 1
             return made >= self.alarm
