@@ -142,6 +142,20 @@ def test_a_feeder_and_put_are_one_queue() -> None:
     assert cargo.payloads[2] == b"slow"
 
 
+def test_what_is_emitted_between_fed_items_keeps_its_own_name() -> None:
+    outbox = Outbox()
+    outbox.ring(1000, 1000)
+    feed = outbox.feeder("src/0", flat=Flat(), slow=lambda *_: False)
+    for number in range(4):
+        feed({"fed": number})
+        feed({"fed": number})
+        outbox.put(None, "src/0:side", number, b"emitted")
+    cargo = outbox.take(100, 1 << 30)
+    ids = [cargo.run_at(place)[1:3] for place in range(len(cargo))]
+    assert len(set(ids)) == 12
+    assert [origin for origin, _ in ids] == ["src/0", "src/0", "src/0:side"] * 4
+
+
 def test_one_thread_may_put_while_another_takes() -> None:
     outbox, total = Outbox(), 20_000
     taken: list[bytes] = []
