@@ -228,8 +228,12 @@ class Receiver:
     @property
     def left(self) -> bool:
         """Whether, after ``leave``, nothing more can come and all that came is settled."""
-        ended = all(connection.ended for connection in self.connections.values())
-        return self._leaving and ended and not self.unsettled
+        return self._leaving and self.parted and not self.unsettled
+
+    @property
+    def parted(self) -> bool:
+        """Whether every sender has answered the last BYE."""
+        return all(connection.ended for connection in self.connections.values())
 
     def leave(self) -> None:
         """Ask for nothing more. Twice is fine."""
@@ -237,6 +241,12 @@ class Receiver:
             self._leaving = True
             for connection in self.connections.values():
                 connection.say(envelope.Bye())
+
+    def part(self) -> None:
+        """Say BYE once more, behind the last settlement: who answers has read that, too."""
+        for connection in self.connections.values():
+            connection.ended = False
+            connection.say(envelope.Bye())
 
     def _welcome(self, connection: Connection, welcome: envelope.Welcome) -> None:
         if welcome.version != envelope.VERSION:

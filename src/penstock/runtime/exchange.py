@@ -132,6 +132,20 @@ class Exchange:
             if self.stopping:
                 raise Stopped
 
+    def part(self) -> None:
+        """Wait until the senders have read all that was said to them. They may hear of our end from the
+        supervisor first, and what they have not read by then, they deliver again to others.
+
+        Raises:
+            Stopped: the worker was told to end.
+        """
+        self._flush()
+        self.receiver.part()
+        while not self.receiver.parted:
+            self.turn()
+            if self.stopping:
+                raise Stopped
+
     def turn(self) -> None:
         """Send what may be sent, wait until there is something to do, and do it. Never runs user code."""
         self.guard.waiting = True  # a view dropped from here on wakes us; the others are flushed

@@ -115,6 +115,7 @@ class Worker:
             self._exchange.until_settled()
             broken = self._tear_down() or broken
             self._exchange.until_settled()  # what teardown has emitted
+            self._exchange.part()
         except Stopped:
             self._as_user(self._handler.teardown)
             return 0
