@@ -49,9 +49,6 @@ def linger() -> None:
     """Take long."""
     if HOW == "hang":
         time.sleep(HANG)
-    if HOW == "spin":
-        while True:
-            pass
     if HOW == "gil":  # PyDLL does not let go of the GIL: no other thread of this process runs meanwhile
         ctypes.PyDLL(None).sleep(int(os.environ["SECONDS"]))
 
