@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from penstock.errors import PeerError
-from penstock.link.credit import Credit
+from penstock.link.credit import NEVER, Credit
 from penstock.link.ledger import Cargo, Fault, Ledger, Settled
 from penstock.link.outbox import Outbox
 from penstock.link.sockets import Router
@@ -57,7 +57,7 @@ class Link:
         """When time alone gives it something to do: an item to deliver again, a letter to write again. An
         item for which nobody has room needs no clock: it will go when credit comes."""
         times = [self.ledger.next_burial(), self.ledger.next_due()]
-        if self.credit.trigger() > 1:
+        if self.credit.trigger() == NEVER:
             times.pop()
         return min((due for due in times if due is not None), default=None)
 
@@ -296,8 +296,10 @@ class Sender:
             self._bury_all(link, ledger.take_unburied(self._clock()))
         while True:
             due = ledger.next_due() is not None and ledger.due(self._clock())
-            waiting = outbox.waiting
-            offer = credit.offer(1 if due else waiting) if due or waiting else None
+            # What is due again takes any room there is: held back until somebody idles, as one item would
+            # be, it would hold back all that waits behind it.
+            waiting = NEVER - 1 if due else outbox.waiting
+            offer = credit.offer(waiting) if waiting else None
             if offer is None:
                 break
             cargo = ledger.take_due() if due else outbox.take(offer.items, offer.nbytes)
