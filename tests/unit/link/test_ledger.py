@@ -149,8 +149,9 @@ class Account(RuleBasedStateMachine):
             self.attempt[name] -= 1
             self.again -= self.attempt[name] > 0
 
-    @rule(receiver=RECEIVERS, batch=st.integers(-1, 12), faults=faults)
-    def there_is_late_or_false_word(self, receiver: int, batch: int, faults: list[Fault]) -> None:
+    @rule(receiver=RECEIVERS, data=st.data(), faults=faults)
+    def there_is_late_or_false_word(self, receiver: int, data: st.DataObject, faults: list[Fault]) -> None:
+        batch = data.draw(st.sampled_from([0, 1, 999, *self.out]))
         out = self.out.get(batch)
         if out is None or out.receiver != receiver or out.finished:
             assert self.ledger.finish(receiver, batch, faults, self.now) == (None, [])
