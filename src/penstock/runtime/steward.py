@@ -35,7 +35,6 @@ class Guard:
         self._armed = threading.Event()
         self._inside = False
         self._passages = 0
-        self._serving = False
         self.waiting = False
         """True while somebody blocks in ``turn``: then ``wake`` has an effect."""
         self.wake_fd, self._wake_write = os.pipe()
