@@ -79,3 +79,15 @@ def test_where_it_cannot_be_written_the_item_stays_and_people_hear_of_it(tmp_pat
     ((kind, text),) = desk.notices
     assert kind == "warning"
     assert text.startswith("the dead letter of src/0:7 cannot be written, it stays in flight")
+
+
+def test_memory_that_is_too_short_for_a_letter_ends_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(*_: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(letter, "write", short)
+    desk = Desk(tmp_path, 0)
+    assert not desk.bury("x")
+    assert desk.notices[0][0] == "warning"
