@@ -75,7 +75,7 @@ class Receivers(RuleBasedStateMachine):
         self.credit.leave(number)
         self.credit.regain(number, 1, 1, 1)
 
-    @rule(items=st.sampled_from([1, 1, 2, 10, 5000]))
+    @rule(items=st.sampled_from([1, 2, 10, 100, 5000]))
     def items_are_made(self, items: int) -> None:
         self.waiting += items
 
@@ -142,6 +142,12 @@ class Receivers(RuleBasedStateMachine):
     @invariant()
     def the_makers_of_items_may_always_have_one_waiting(self) -> None:
         assert self.credit.backlog() >= 1
+
+    @invariant()
+    def what_each_has_in_hand_is_known(self) -> None:
+        for number, hands in self.hands.items():
+            room = self.credit._rooms[number]
+            assert (room.items, room.nbytes) == (hands.items, hands.nbytes)
 
     @invariant()
     def everybody_is_known(self) -> None:

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from penstock.link.ledger import FIRST_PAUSE, LONGEST_PAUSE, Cargo, Fault, Ledger, Run
 
-RECEIVERS = st.integers(1, 3)
+RECEIVERS = st.integers(1, 2)
+RUNS = st.lists(st.integers(1, 3), min_size=1, max_size=3)
 
 
 @dataclass
@@ -75,16 +76,21 @@ class Account(RuleBasedStateMachine):
 
     # What may happen.
 
-    @rule(receiver=RECEIVERS, runs=st.lists(st.integers(1, 3), min_size=1, max_size=3))
-    def new_items_are_sent(self, receiver: int, runs: list[int]) -> None:
-        parts, payloads = [], []
-        for number, items in enumerate(runs):
-            parts.append(Run(f"parent {number}", "src/0", self.made, items))
-            payloads += [b"src/0:%d" % n for n in range(self.made, self.made + items)]
-            self.made += items
-        cargo = Cargo(payloads, parts)
-        self.attempt.update(dict.fromkeys(names(cargo), 1))
-        self.send(receiver, cargo)
+    @rule(
+        batches=st.lists(
+            st.tuples(RECEIVERS, st.lists(st.integers(1, 3), min_size=1, max_size=3)), max_size=3
+        )
+    )
+    def new_items_are_sent(self, batches: list[tuple[int, list[int]]]) -> None:
+        for receiver, runs in batches:
+            parts, payloads = [], []
+            for number, items in enumerate(runs):
+                parts.append(Run(f"parent {number}", "src/0", self.made, items))
+                payloads += [b"src/0:%d" % n for n in range(self.made, self.made + items)]
+                self.made += items
+            cargo = Cargo(payloads, parts)
+            self.attempt.update(dict.fromkeys(names(cargo), 1))
+            self.send(receiver, cargo)
 
     @precondition(lambda self: self.ledger.due(self.now))
     @rule(receiver=RECEIVERS)
@@ -127,8 +133,9 @@ class Account(RuleBasedStateMachine):
         assert done == (out.cargo, out.failed)
         self.settled.update(name for place, name in enumerate(names(out.cargo)) if place not in out.failed)
 
-    @rule(receiver=RECEIVERS, data=st.data())
-    def a_receiver_dies(self, receiver: int, data: st.DataObject) -> None:
+    @rule(data=st.data())
+    def a_receiver_dies(self, data: st.DataObject) -> None:
+        receiver = data.draw(st.sampled_from(sorted({out.receiver for out in self.out.values()}) or [1]))
         held = {number: out for number, out in self.out.items() if out.receiver == receiver}
         places = [(number, place) for number, out in held.items() for place in range(-1, len(out.cargo) + 1)]
         blame = data.draw(st.sampled_from([None, (999_999, 0), *places]))

@@ -45,12 +45,25 @@ class Link(RuleBasedStateMachine):
         self.shared = object()
         self.network = Network(0)
 
-    @initialize(max_failures=st.integers(0, 3), receivers=st.integers(0, 3))
-    def a_link_begins(self, max_failures: int, receivers: int) -> None:
+    @initialize(
+        max_failures=st.integers(0, 3),
+        windows=st.lists(st.sampled_from([0, 0, 1, 2, 5]), max_size=3),
+        known=st.booleans(),
+        full=st.booleans(),
+        items=st.integers(0, 8),
+        array=st.booleans(),
+    )
+    def a_link_begins(
+        self, max_failures: int, windows: list[int], known: bool, full: bool, items: int, array: bool
+    ) -> None:
         self.network.close()
         self.network = Network(max_failures)
-        for _ in range(receivers):
-            self.network.take(self.network.join(0, 1 << 40))
+        self.network.disk_full = full
+        if known:
+            self.network.link.credit.pace.report(1000, 1_000_000)
+        for window in windows:
+            self.network.take(self.network.join(window, 1 << 40))
+        self.items_are_made(items, 10, array, "own", 3)
 
     def some(self, data: st.DataObject, peers: list[Peer]) -> Peer:
         return data.draw(st.sampled_from(peers))
@@ -63,14 +76,16 @@ class Link(RuleBasedStateMachine):
     @rule(
         items=st.integers(1, 12),
         size=st.sampled_from([0, 0, 10, 1000]),
-        array=st.sampled_from([False, False, True]),
+        array=st.booleans(),
         parent=st.sampled_from(["none", "shared", "own"]),
+        moves=st.sampled_from([0, 3, 3, 3, 6]),
     )
-    def items_are_made(self, items: int, size: int, array: bool, parent: str) -> None:
+    def items_are_made(self, items: int, size: int, array: bool, parent: str, moves: int) -> None:
         own = {"none": None, "shared": self.shared, "own": object()}[parent]
         for _ in range(items):
             self.network.make(own, "src/0", self.made, size, array=array)
             self.made += 1
+        self.all_get_on_so_far(moves)
 
     # Messages travel, and work is done.
 
@@ -132,24 +147,30 @@ class Link(RuleBasedStateMachine):
         self.network.work(peer, failures, settled=settled, keeps_views=keeps_views)
 
     @precondition(lambda self: self.living())
-    @rule(data=st.data())
-    def a_receiver_says_bye(self, data: st.DataObject) -> None:
-        self.some(data, self.living()).say(envelope.Bye())
+    @rule(data=st.data(), luck=st.integers(0, 2))
+    def a_receiver_says_bye(self, data: st.DataObject, luck: int) -> None:
+        if luck == 2:  # seldom, or soon there would be nobody left
+            self.some(data, self.living()).say(envelope.Bye())
 
     @precondition(lambda self: self.living())
-    @rule(data=st.data(), idle=st.sampled_from([True, False, False]), place=st.none() | st.integers(0, 9))
-    def a_receiver_dies(self, data: st.DataObject, idle: bool, place: int | None) -> None:
+    @rule(
+        data=st.data(),
+        idle=st.sampled_from([True, False, False]),
+        place=st.none() | st.integers(0, 9),
+        told=st.booleans(),
+        replaced=st.sampled_from([True, True, False]),
+    )
+    def a_receiver_dies(
+        self, data: st.DataObject, idle: bool, place: int | None, told: bool, replaced: bool
+    ) -> None:
         able = [peer for peer in self.living() if idle or peer.queue or peer.unsettled or peer.views]
         if able:
-            self.network.die(self.some(data, able), place)
-
-    @precondition(lambda self: any(peer.queue for peer in self.living()))
-    @rule(data=st.data(), place=st.integers(0, 9))
-    def an_item_kills_its_receiver(self, data: st.DataObject, place: int) -> None:
-        peer = self.some(data, [peer for peer in self.living() if peer.queue])
-        self.network.die(peer, place)
-        self.network.tell(peer)
-        self.network.take(self.network.join(peer.window, peer.window_bytes))
+            peer = self.some(data, able)
+            self.network.die(peer, place)
+            if told:
+                self.network.tell(peer)
+            if replaced:
+                self.network.take(self.network.join(peer.window, peer.window_bytes))
 
     @precondition(
         lambda self: any(not peer.alive and not peer.missed for peer in self.network.peers.values())

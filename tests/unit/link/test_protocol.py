@@ -113,6 +113,22 @@ def test_an_item_is_settled_when_all_that_was_made_from_it_is(sending: Sending, 
     assert receiving.receiver.unsettled == 0
 
 
+def test_what_is_settled_downstream_before_its_parent_is_finished_waits_for_that(
+    sending: Sending, join: Join
+) -> None:
+    receiving = join()
+    sending.put("x")
+    inbound = next_batch(sending, receiving)
+    inbound.emitted = 1
+    receiving.receiver.settled(inbound, 1)
+    inbound.emitted = 2
+    receiving.receiver.settled(inbound, 1)
+    assert receiving.receiver.connections[1, LINK].settles == []
+    receiving.finish(inbound)
+    assert receiving.receiver.unsettled == 0
+    until(lambda: sending.sender.idle, sending, receiving)
+
+
 def test_a_failed_item_comes_again_alone_and_then_goes_to_the_dead(sending: Sending, join: Join) -> None:
     receiving = join(window=10)
     sending.link.credit.pace.report(1000, 1000)
