@@ -21,10 +21,9 @@ import zmq
 from penstock.bench.gauge import EVERY, DelayGauge, RateGauge
 from penstock.bench.item import CELSIUS, SENSOR
 from penstock.bench.trial import Trial
+from penstock.bench.turns import Turns
 
 MESSAGE = bytes(64)
-PAUSE = 0.0015
-"""Seconds between two latency samples, as in ``apps/latency.py``."""
 
 
 class Sockets:
@@ -140,17 +139,17 @@ def pull_arrays(trial: Trial, sockets: Sockets) -> None:
 
 def push_pulses(trial: Trial, sockets: Sockets) -> None:
     """One 64-byte message at a time that says when it left."""
-    socket = sockets.connect(zmq.PUSH, "link")
+    socket, turns = sockets.connect(zmq.PUSH, "link"), Turns(trial)
     while True:
-        time.sleep(PAUSE)
         socket.send(b"%64d" % time.monotonic_ns())
+        turns.wait()
 
 
 def pull_pulses(trial: Trial, sockets: Sockets) -> None:
     """Compare with the clock on this side."""
-    socket, gauge = sockets.bind(zmq.PULL, "link"), DelayGauge(trial)
+    socket, gauge, turns = sockets.bind(zmq.PULL, "link"), DelayGauge(trial), Turns(trial)
     while not gauge.add(int(socket.recv())):
-        pass
+        turns.arrived()
 
 
 Role = Callable[[Trial, Sockets], None]

@@ -148,6 +148,11 @@ class Ledger:
         """Items that are out, or wait to go out again."""
         return self.sent - self.settled - self.dead
 
+    @property
+    def next(self) -> int:
+        """The number that the next batch will have."""
+        return self._next
+
     def send(self, receiver: int, cargo: Cargo) -> int:
         """``cargo`` goes to ``receiver``; the number of the batch."""
         number = self._next

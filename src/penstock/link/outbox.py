@@ -184,6 +184,13 @@ class Outbox:
             frames=extras[0].frames if heavy else (),
         )
 
+    def lone(self) -> Optional[_Segment]:
+        """The segment of the one item that waits; None: none waits, or several, or a heavy one."""
+        if self._put - self._taken != 1 or len(self._segments) != 1:
+            return None
+        segment = self._segments[0]
+        return None if segment.weight else segment
+
     def _front(self) -> _Segment:
         """The first segment that has items; empty ones before it are done with."""
         while not self._segments[0].payloads and len(self._segments) > 1:

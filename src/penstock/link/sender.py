@@ -12,7 +12,7 @@ from penstock.errors import PeerError
 from penstock.link.credit import NEVER, Credit
 from penstock.link.ledger import Cargo, Fault, Ledger, Settled
 from penstock.link.outbox import Outbox
-from penstock.link.sockets import Router
+from penstock.link.sockets import Router, give_way
 from penstock.message import envelope
 from penstock.message.arena import Arena
 from penstock.observe import page
@@ -69,6 +69,14 @@ class _Receiver(NamedTuple):
     link: Link
 
 
+class _Lone(NamedTuple):
+    """Where an item that comes alone may go at once."""
+
+    link: Link
+    receiver: int
+    name: bytes
+
+
 class Sender:
     """The out-links of one worker."""
 
@@ -111,6 +119,7 @@ class Sender:
         self._names: Dict[Tuple[int, int], bytes] = {}
         self._lost: Set[int] = set()
         self._ended = False
+        self._lone: Optional[_Lone] = None
 
     @property
     def idle(self) -> bool:
@@ -150,6 +159,7 @@ class Sender:
         """
         if len(frames) != 1:
             raise PeerError(f"a message of {len(frames)} frames from a receiver")
+        self._lone = None  # what was known may be true no longer
         message = envelope.from_receiver(frames[0])
         kind = type(message)
         if kind is envelope.Hello:
@@ -177,25 +187,46 @@ class Sender:
             self._ring(link)
             self._note(link)
         self._words[page.POOL] = self._arena.used
+        self._lone = self._next_lone()
 
     def dash(self) -> bool:
-        """The shortest way out for an item that comes alone: if credit for it is known, send it and do
-        nothing else; whether it went. Credit that has come meanwhile is for the next item to find."""
-        if self._alarmed or self.stride > HURRIED or len(self.links) != 1:
+        """The shortest way out for an item that comes alone: send it, if it was known beforehand to whom,
+        and only then write it down. Whether that was all there is to do: it went, and the next one may.
+
+        A process that slept finds its caches empty, and pays some 0.5 us for every function on the way."""
+        lone = self._lone
+        if lone is None or self.stride > HURRIED:
             return False
-        link = self.links[0]
-        if link.outbox.waiting != 1 or link.ledger.next_due() is not None:
+        link, receiver, name = lone
+        segment = link.outbox.lone()
+        if segment is None:
             return False
-        offer = link.credit.offer(1)
-        if offer is None:
+        frame = envelope.pack_lone(link.ledger.next, segment.origin, segment.first, segment.payloads[0])
+        if not self.router.send(name, frame):
             return False
-        self._send(link, offer.receiver, link.outbox.take(1, 1))
+        give_way()
+        cargo = link.outbox.take(1, 1)
+        link.ledger.send(receiver, cargo)
+        link.credit.spend(receiver, 1, cargo.nbytes)
+        link.bytes += cargo.nbytes
         link.outbox.ring(1, 1)
-        return True
+        self._lone = self._next_lone()
+        return self._lone is not None
+
+    def _next_lone(self) -> Optional[_Lone]:
+        """To whom an item that comes alone may be sent, as things stand."""
+        if self._alarmed or len(self.links) != 1:
+            return None
+        link = self.links[0]
+        if link.ledger.next_due() is not None:
+            return None
+        offer = link.credit.offer(1)
+        return None if offer is None else _Lone(link, offer.receiver, self._names[offer.receiver, link.id])
 
     def lose(self, peer: int, cause: str, blame: Optional[Tuple[int, int, int]]) -> None:
         """A receiver has ended. ``blame``: the link, batch and index of the item it was working on."""
         self._lost.add(peer)
+        self._lone = None
         for link in self.links:
             name = self._names.pop((peer, link.id), None)
             if name is not None:
@@ -208,6 +239,7 @@ class Sender:
     def alarm(self) -> None:
         """Have whoever makes items look at the sockets after every one: there is news for it."""
         self._alarmed = True
+        self._lone = None
 
     def end(self) -> None:
         """Tell the receivers that this was all. Twice is fine."""
@@ -317,13 +349,13 @@ class Sender:
 
     def _send(self, link: Link, receiver: int, cargo: Cargo) -> None:
         number = link.ledger.send(receiver, cargo)
-        batch = envelope.Batch(number, cargo.attempt, _ids(cargo), len(cargo))
+        frame = envelope.pack_batch(number, cargo.attempt, _ids(cargo), cargo.payloads)
         name = self._names[receiver, link.id]
         if cargo.slots is not None:
             for slots in cargo.slots:
                 for slot in slots:
                     self._arena.lend(slot, receiver)
-        if self.router.send(name, envelope.pack_batch(batch, cargo.payloads), cargo.frames):
+        if self.router.send(name, frame, cargo.frames):
             link.credit.spend(receiver, len(cargo), cargo.nbytes)
             link.bytes += cargo.nbytes
         else:

@@ -96,8 +96,8 @@ class Exchange:
         """
         self.guard.enter()
         try:
-            if not self.draining and time.monotonic() < self._looked + LATEST and self.sender.dash():
-                return  # and leave the core: libzmq's thread may be waiting for it
+            if self.sender.dash() and time.monotonic() < self._looked + LATEST:
+                return
             self.serve()
             self._pace()
             if self.sender.full:

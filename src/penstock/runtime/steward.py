@@ -53,7 +53,7 @@ class Guard:
     def enter(self) -> None:
         """The main thread comes back."""
         self._inside = False
-        if not self._lock.acquire(blocking=False):
+        if not self._lock.acquire(False):
             self.knock()
             self._lock.acquire()
 

@@ -30,6 +30,7 @@ PROMISED = {
     "array-64k": [1.2],
     "array-400k": [1.2],
     "latency-small": [1 / 1.3, 1 / 2.5],
+    "latency-asleep": [1 / 4, 1 / 4],
     "start": [1.0],
     "idle": [1.0],
     "recovery": [200.0],

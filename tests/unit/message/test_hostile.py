@@ -283,9 +283,17 @@ def test_what_a_sender_says_is_what_a_receiver_reads(message: Any) -> None:
 
 def test_the_body_of_a_batch_lies_behind_its_envelope() -> None:
     batch = envelope.Batch(9, 1, [("src/0", 0, 3)], 3)
-    message, body = envelope.from_sender(envelope.pack_batch(batch, [b"\x01", b"\xa1x", b"\xc0"]))
+    message, body = envelope.from_sender(
+        envelope.pack_batch(batch.batch, batch.attempt, batch.ids, [b"\x01", b"\xa1x", b"\xc0"])
+    )
     assert message == batch
     assert Decoder().values(body, count=3) == [1, "x", None]
+
+
+def test_one_item_alone_is_a_batch_like_any_other() -> None:
+    assert envelope.pack_lone(9, "src/0", 7, b"\xa1x") == envelope.pack_batch(
+        9, 1, [("src/0", 7, 1)], [b"\xa1x"]
+    )
 
 
 @given(

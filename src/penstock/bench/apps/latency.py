@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from penstock import Pipeline, sink, source
 from penstock.bench.gauge import DelayGauge
 from penstock.bench.trial import Trial
+from penstock.bench.turns import Turns
 
 trial = Trial.here()
-PAUSE = 0.0015
-"""Seconds between two items: long enough for both ends to fall asleep."""
 
 
 @source
 def pulses() -> Iterator[dict[str, int]]:
     """Each says when it left."""
+    turns = Turns(trial)
     for _ in range(DelayGauge.WARM + trial.samples):
-        time.sleep(PAUSE)
         yield {"sent": time.monotonic_ns()}
+        turns.wait()
 
 
 @sink
@@ -29,10 +29,12 @@ class Watch:
     def setup(self) -> None:
         """No delays yet."""
         self.gauge = DelayGauge(trial)
+        self.turns = Turns(trial)
 
     def __call__(self, pulse: dict[str, int]) -> None:
         """Take one."""
         self.gauge.add(pulse["sent"])
+        self.turns.arrived()
 
 
 pipeline = Pipeline("bench-latency", pulses >> Watch)
