@@ -10,13 +10,13 @@ of lists, and never removes the last segment.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Callable, Deque, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from penstock.link.ledger import Cargo, Run
 from penstock.message.flat import Flat
 
-Feed = Callable[[Any], bool]
-"""Takes the next value of a source; answers whether it is time to look at the sockets."""
+Feed = Callable[[Iterator[Any]], bool]
+"""Takes values from a source until it is time to look at the sockets: then True; False at its end."""
 Put = Callable[[Any, Any, str, int], bool]
 """Takes a value, its parent, its origin and its number; answers whether it is time to look at the sockets."""
 
@@ -103,31 +103,40 @@ class Outbox:
         return put >= self.alarm
 
     def feeder(self, origin: str, *, flat: Flat, slow: Put) -> Feed:
-        """The hot path of a source with one link: look, encode, put and count in one call.
+        """The hot path of a source with one link: look, encode, put and count in one loop.
 
-        (As separate functions that took 0.9 us an item, of which 0.3 was going from one to the next.)
+        (As separate functions that took 0.9 us an item, of which 0.35 was going from one to the next.)
         ``slow`` takes a value that is not flat. What the source emits beside these may be put in between.
         """
         fed = object()  # while this is the parent of the last segment, the next item may simply be appended
 
-        def feed(value: Any) -> bool:
-            try:
-                payload = flat.alike(value)
-            except (KeyError, OverflowError, UnicodeEncodeError):
-                payload = None
-            if payload is None:
-                if value is None:
-                    return False
-                payload = flat.encode(value)
+        def feed(values: Iterator[Any]) -> bool:
+            alike = flat.alike
+            for value in values:
+                try:
+                    payload = alike(value)
+                except (KeyError, OverflowError, UnicodeEncodeError):
+                    payload = None
                 if payload is None:
-                    return slow(value, None, origin, self._put)
-            if self._parent is not fed or len(payload) > HEAVY:
-                alarm = self.put(None, origin, self._put, payload)
-                self._parent = fed if len(payload) <= HEAVY else self
-                return alarm
-            self._append(payload)
-            self._put = made = self._put + 1
-            return made >= self.alarm
+                    if value is None:
+                        continue
+                    payload = flat.encode(value)
+                    alike = flat.alike
+                    if payload is None:
+                        if slow(value, None, origin, self._put):
+                            return True
+                        continue
+                if self._parent is not fed or len(payload) > HEAVY:
+                    alarm = self.put(None, origin, self._put, payload)
+                    self._parent = fed if len(payload) <= HEAVY else self
+                    if alarm:
+                        return True
+                    continue
+                self._append(payload)
+                self._put = made = self._put + 1
+                if made >= self.alarm:
+                    return True
+            return False
 
         return feed
 

@@ -7,7 +7,7 @@ and only puts; sending is for whoever holds the lock.
 from __future__ import annotations
 
 import difflib
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from penstock.errors import WiringError
 from penstock.link.outbox import Extras, Feed
@@ -101,7 +101,7 @@ class Emitter:
         return self._put(self._default, value, self._encoder.deep(value), parent, origin, number)
 
     def feeder(self, origin: str) -> Tuple[Feed, Callable[[], int]]:
-        """For a source: what takes each of its values in turn, and what says how many it has taken.
+        """For a source: what takes its values, and what says how many it has taken.
 
         Raises, when called: as ``out``.
         """
@@ -110,13 +110,15 @@ class Emitter:
             return outbox.feeder(origin, flat=self._encoder.flat, slow=self._out), lambda: outbox.made
         number = 0
 
-        def feed(value: Any) -> bool:
+        def feed(values: Iterator[Any]) -> bool:
             nonlocal number
-            if value is None:
-                return False
-            alarm = self.out(value, None, origin, number)
-            number += 1
-            return alarm
+            for value in values:
+                if value is not None:
+                    alarm = self.out(value, None, origin, number)
+                    number += 1
+                    if alarm:
+                        return True
+            return False
 
         return feed, lambda: number
 

@@ -62,12 +62,11 @@ class Producer:
         exchange, words = self._exchange, self._words
         feed, fed = self._emitter.feeder(self._origin)
         try:
-            for alarm in map(feed, made):
-                if alarm:
-                    words[page.ITEMS] = fed()
-                    exchange.pump()
-                    if exchange.draining:
-                        break
+            while feed(made):
+                words[page.ITEMS] = fed()
+                exchange.pump()
+                if exchange.draining:
+                    break
         finally:
             words[page.ITEMS] = fed()
 
