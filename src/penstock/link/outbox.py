@@ -122,19 +122,16 @@ class Outbox:
                         continue
                     payload = flat.encode(value)
                     alike = flat.alike
-                    if payload is None:
-                        if slow(value, None, origin, self._put):
-                            return True
-                        continue
-                if self._parent is not fed or len(payload) > HEAVY:
+                if payload is None:
+                    alarm = slow(value, None, origin, self._put)
+                elif self._parent is fed and len(payload) <= HEAVY:
+                    self._append(payload)
+                    self._put = made = self._put + 1
+                    alarm = made >= self.alarm
+                else:
                     alarm = self.put(None, origin, self._put, payload)
                     self._parent = fed if len(payload) <= HEAVY else self
-                    if alarm:
-                        return True
-                    continue
-                self._append(payload)
-                self._put = made = self._put + 1
-                if made >= self.alarm:
+                if alarm:
                     return True
             return False
 
