@@ -18,6 +18,7 @@ VERBS = (
     Verb("check", BEGIN, "Look for mistakes without starting anything."),
     Verb("ps", RUNNING, "Show stages and their workers."),
     Verb("logs", RUNNING, "Show what the workers printed."),
+    Verb("events", RUNNING, "Show what has happened in a run."),
     Verb("scale", RUNNING, "Change how many workers a stage has."),
     Verb("wait", RUNNING, "Wait until a pipeline is ready, idle, drained or ended."),
     Verb("drain", RUNNING, "Take nothing new, finish what is in flight, end."),

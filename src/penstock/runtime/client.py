@@ -74,7 +74,7 @@ def call(run: Run, verb: str, /, **arguments: Any) -> dict[str, Any]:
 
 
 def follow(run: Run) -> Iterator[dict[str, Any]]:
-    """The events of ``run`` from now on, as they come, until it ends.
+    """The events of ``run``, from its first on and as they come, until it ends.
 
     Raises:
         NotRunning: it has ended already.

@@ -19,6 +19,7 @@ from penstock.runtime import process, rundir, shm, statedir, stimulus, sweep
 from penstock.runtime.account import total
 from penstock.runtime.console import Console
 from penstock.runtime.gauge import Speedometer
+from penstock.runtime.journal import Journal
 from penstock.runtime.roster import Roster
 from penstock.runtime.rundir import RunDir
 from penstock.runtime.server import Server
@@ -78,18 +79,20 @@ class Foreground:
         began = monotonic()
         base = rundir.base_dir(self._settings.run_dir)
         rundir.secure(base)
-        for swept in sweep.sweep(base):
-            self._console.hear(events.Swept(run=swept.run, processes=swept.processes))
+        swept = [events.Swept(run=dead.run, processes=dead.processes) for dead in sweep.sweep(base)]
         run_dir = RunDir(base, self._plan.pipeline)
         try:
-            return await self._run_in(run_dir, began)
+            return await self._run_in(run_dir, began, swept)
         finally:
             run_dir.remove()
 
-    async def _run_in(self, run_dir: RunDir, began: float) -> int:
+    async def _run_in(self, run_dir: RunDir, began: float, before: list[events.Swept]) -> int:
         supervisor = self._supervisor(run_dir)
+        journal = Journal(supervisor.state_dir.path, run_dir.name)
+        supervisor.listeners.append(journal.hear)
+        self._report_beginning(supervisor, before)
         view = View(supervisor, clock=monotonic)
-        server = Server(supervisor, view)
+        server = Server(supervisor, view, journal=journal)
         restore = self._take_signals(supervisor)
         try:
             await self._open(server, supervisor)
@@ -115,20 +118,25 @@ class Foreground:
             raise EnvironmentFault(f"nothing can be written to {where}: {error.strerror}") from None
 
     def _supervisor(self, run_dir: RunDir) -> Supervisor:
-        free = run_dir.free_bytes()
         where = statedir.locate(self._settings.state_dir, self._app, self._plan.pipeline)
-        supervisor = Supervisor(
+        return Supervisor(
             self._plan,
             run_dir=run_dir,
             state_dir=StateDir(where),
-            budget=Budget.of(free, self._settings.shm_budget),
+            budget=Budget.of(run_dir.free_bytes(), self._settings.shm_budget),
             grace=self._settings.grace,
             environ=os.environ,
             listeners=[self._console.hear],
         )
-        if shm.is_low(free):
-            self._console.hear(events.SharedMemoryLow(path=run_dir.path, free=free))
-        return supervisor
+
+    @staticmethod
+    def _report_beginning(supervisor: Supervisor, swept: list[events.Swept]) -> None:
+        """What is known before the first worker starts."""
+        for event in swept:
+            supervisor.report(event)
+        run_dir = supervisor.run_dir
+        if shm.is_low(free := run_dir.free_bytes()):
+            supervisor.report(events.SharedMemoryLow(path=run_dir.path, free=free))
 
     def _describe(self, supervisor: Supervisor) -> None:
         supervisor.run_dir.describe(

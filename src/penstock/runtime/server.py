@@ -2,21 +2,21 @@
 
 A question is one line of JSON, ``{"verb": "scale", "stage": "detect", "replicas": 3}``. The answer is one
 line too: ``{"ok": true, "result": {...}}`` or ``{"ok": false, "error": "...", "code": 4}``. ``events``
-goes on with a line for each event until somebody hangs up or the run ends. Whoever can reach the socket
-is the user: the run directory is closed to others.
+goes on with a line for each event, from the first of the run on, until somebody hangs up or the run ends.
+Whoever can reach the socket is the user: the run directory is closed to others.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from penstock.errors import PenstockError, TimedOut, UserError
-from penstock.observe.events import Event, RunEnded
+from penstock.observe.events import Event
 from penstock.runtime import policy, stimulus
+from penstock.runtime.journal import Journal, Record
 from penstock.runtime.roster import Goal
 from penstock.runtime.supervisor import Supervisor
 from penstock.runtime.view import Document, View
@@ -30,10 +30,11 @@ GOALS = ("ready", "idle", "drained", "ended")
 class Server:
     """The control socket of a run."""
 
-    def __init__(self, supervisor: Supervisor, view: View) -> None:
+    def __init__(self, supervisor: Supervisor, view: View, *, journal: Journal) -> None:
         """Nobody is answered before ``start``."""
         self._supervisor = supervisor
         self._view = view
+        self._journal = journal
         self._server: asyncio.Server | None = None
         self._calls: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -111,24 +112,26 @@ class Server:
             return {"ok": False, "error": f"{verb}: {error}", "code": 2}
 
     async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Events as they come, each with its time."""
-        queue: asyncio.Queue[Event] = asyncio.Queue()
-        self._supervisor.listeners.append(queue.put_nowait)
+        """All events of the run: those that were, and those that come."""
+        queue: asyncio.Queue[Record] = asyncio.Queue()
+        for record in self._journal.follow(queue.put_nowait):
+            queue.put_nowait(record)
         gone = asyncio.ensure_future(reader.read(1))
         await _say(writer, {"ok": True, "result": {"schema": "penstock.events/1"}})
         try:
-            event: Event | None = None
-            while not gone.done() and not isinstance(event, RunEnded):
+            ended = False
+            while not gone.done() and not ended:
                 coming = asyncio.ensure_future(queue.get())
                 await asyncio.wait({coming, gone}, return_when=asyncio.FIRST_COMPLETED)
                 if not coming.done():
                     coming.cancel()
                     break
-                event = coming.result()
-                await _say(writer, {"at": time.time(), **event.document()})
+                record = coming.result()
+                await _say(writer, record)
+                ended = record["event"] == "run_ended"
         finally:
             gone.cancel()
-            self._supervisor.listeners.remove(queue.put_nowait)
+            self._journal.leave(queue.put_nowait)
 
     def _on_event(self, _: Event) -> None:
         self._changed.set()

@@ -3,6 +3,7 @@
 <app's directory>/.penstock/<pipeline>/    or PENSTOCK_STATE_DIR
     logs/<stage>.<replica>.log             what workers print, run after run
     dead/                                  letters, written by the workers
+    events/<run>.jsonl                     what has happened (see journal.py)
     run.json                               how the last run ended
 """
 

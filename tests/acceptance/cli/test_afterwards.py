@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from typing import Any
 
 from tests.acceptance.cli.terminal import APP, Terminal, finish
 
@@ -66,3 +69,33 @@ def test_where_nothing_ever_ran_logs_and_dead_say_so(terminal: Terminal) -> None
     for verb in ("logs", "dead list", "dead show"):
         said = terminal.type(*verb.split(), code=3).stderr
         assert "no pipeline was run from this directory and none is running" in said
+
+
+def test_events_are_there_while_it_runs_and_after_the_end(terminal: Terminal) -> None:
+    run = terminal.run()
+    [worker] = [each for each in workers_now(terminal) if each["worker"] == "gate/0"]
+    os.kill(worker["pid"], signal.SIGKILL)
+    following = terminal.start("events", "-f", "--json")
+    seen: list[str] = []
+    assert following.stdout is not None
+    while "worker_died" not in seen:
+        seen.append(json.loads(following.stdout.readline())["event"])
+    terminal.open_gate()
+    terminal.type("drain")
+    finish(run)
+    rest = [json.loads(line) for line in following.stdout]
+    finish(following)
+    assert (seen[0], rest[-1]["event"], rest[-1]["schema"]) == ("run_began", "run_ended", "penstock.event/1")
+    shown = terminal.type("events").stdout.splitlines()
+    assert [line for line in shown if "gate/0" in line and "died: killed (SIGKILL)" in line]
+    assert shown[-1].endswith("the run has ended")
+    assert len(terminal.type("events", "--json").stdout.splitlines()) == len(seen) + len(rest)
+
+
+def test_where_nothing_ever_ran_events_say_so(terminal: Terminal) -> None:
+    assert "no pipeline was run from this directory" in terminal.type("events", code=3).stderr
+
+
+def workers_now(terminal: Terminal) -> list[dict[str, Any]]:
+    [pipeline] = terminal.ask("ps")["pipelines"]
+    return [worker for stage in pipeline["stages"] for worker in stage["replicas"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import socket
 import time
@@ -16,6 +17,7 @@ from penstock.errors import NotRunning, PenstockError, TimedOut, UserError
 from penstock.lifecycle import monotonic
 from penstock.observe import events
 from penstock.runtime import client, stimulus
+from penstock.runtime.journal import Journal
 from penstock.runtime.server import Server
 from penstock.runtime.view import View
 from tests.unit.runtime.conftest import Stand, StandMaker
@@ -30,8 +32,10 @@ def own_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def talking(run: Stand, talk: Talk) -> Any:
     """``talk`` to a run whose workers are ready; then it is drained."""
+    journal = Journal(run.supervisor.state_dir.path, run.run_dir.name)
+    run.supervisor.listeners.append(journal.hear)
     async with run:
-        server = Server(run.supervisor, View(run.supervisor, clock=monotonic))
+        server = Server(run.supervisor, View(run.supervisor, clock=monotonic), journal=journal)
         await server.start()
         run.run_dir.describe(
             pipeline="test", pid=1, started=time.time(), app="", state_dir=run.supervisor.state_dir.path
@@ -117,20 +121,21 @@ def test_whoever_waits_for_the_drain_is_answered_before_the_run_is_gone(stand: S
     assert ask(run, talk)["state"] == "ended"
 
 
-def test_events_stream_until_the_run_ends(stand: StandMaker) -> None:
+def test_events_stream_from_the_first_until_the_run_ends(stand: StandMaker) -> None:
     run = stand(make="well", work="well", save="well")
 
     def talk(it: client.Run) -> Any:
         stream = client.follow(it)
         client.call(it, "scale", stage="work", replicas=2)
-        first = next(stream)
+        before = list(itertools.takewhile(lambda event: event["event"] != "stage_scaled", stream))
         client.call(it, "drain")
-        return first, list(stream)
+        return before, list(stream)
 
-    first, rest = ask(run, talk)
-    assert (first["event"], first["after"]) == ("stage_scaled", 2)
-    assert rest[-1]["event"] == "run_ended"
-    assert all(event["at"] > 0 for event in rest)
+    before, rest = ask(run, talk)
+    assert (before[0]["event"], rest[-1]["event"]) == ("run_began", "run_ended")
+    assert sum(event["event"] == "worker_ready" for event in before) == 3
+    numbers = [event["n"] for event in before] + [event["n"] for event in rest]
+    assert numbers == [n for n in range(len(numbers) + 1) if n != len(before)]  # which was scale's
 
 
 @pytest.mark.parametrize("text", [b"hello\n", b"[]\n", b'{"no": "verb"}\n', b"\n", b"\xff\xfe\n"])
