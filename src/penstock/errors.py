@@ -49,7 +49,8 @@ class UnsupportedType(UserError):
 
 
 class EnvironmentFault(PenstockError):
-    """A stage's interpreter cannot run it: missing, too old, or without pyzmq and msgspec."""
+    """A stage's interpreter cannot run it: missing, too old, or without pyzmq and msgspec; or an item needs
+    a library that is not installed there."""
 
     exit_code = 5
 

@@ -6,7 +6,7 @@ import pprint
 from typing import TYPE_CHECKING, Any
 
 from penstock.cli.figures import size
-from penstock.errors import PeerError
+from penstock.errors import EnvironmentFault, PeerError
 
 if TYPE_CHECKING:
     from penstock.message.letter import Letter
@@ -19,7 +19,7 @@ def preview(letter: Letter) -> str:
     """The value of a letter, or why it is not shown: a pickle is not opened only to look at it."""
     try:
         value = letter.value()
-    except PeerError as error:
+    except (PeerError, EnvironmentFault) as error:
         return f"{size(len(letter.payload))}, not shown: {error}"
     return describe(value)
 

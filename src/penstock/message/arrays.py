@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Sequence, Tuple
 
 from penstock.errors import PeerError, UnsupportedType
+from penstock.message.library import imported
 
 if TYPE_CHECKING:
     import numpy as np
@@ -166,11 +167,6 @@ def scalar_from(words: str, data: bytes) -> Any:
 
 @functools.lru_cache(maxsize=1)
 def _numpy() -> Any:
-    try:
-        import numpy
-        import numpy.lib.format
-    except ImportError:
-        raise PeerError(
-            f"an array arrived, and NumPy is not installed in {sys.executable}; install numpy there"
-        ) from None
+    numpy = imported("numpy", "an array")
+    imported("numpy.lib.format", "an array")
     return numpy

@@ -30,7 +30,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import msgspec
 
-from penstock.errors import PeerError, UnsupportedType
+from penstock.errors import EnvironmentFault, PeerError, UnsupportedType
 from penstock.message import arrays
 from penstock.message.arena import Arena, Slot
 from penstock.message.envelope import array_head
@@ -260,6 +260,7 @@ class Decoder:
 
         Raises:
             PeerError: it is no such body, or an array in it is not where it says; no view of it is left.
+            EnvironmentFault: a library that one of them needs is missing here; no view is left either.
         """
         self._source = source
         source.begin()
@@ -268,7 +269,7 @@ class Decoder:
             if type(values) is not list or (count is not None and len(values) != count):
                 raise PeerError(f"the body of a batch of {count or 'some'} items is not a list of them")
             return values
-        except PeerError:
+        except (PeerError, EnvironmentFault):
             source.disown()
             raise
         except Exception as error:  # noqa: BLE001  what hostile bytes make of all these types is not bounded

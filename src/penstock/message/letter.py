@@ -47,7 +47,8 @@ class Letter(msgspec.Struct, frozen=True):
         """What was sent.
 
         Raises:
-            PeerError: it holds a pickle and ``allow_pickle`` is not said, or an array and NumPy is missing.
+            PeerError: it holds a pickle and ``allow_pickle`` is not said.
+            EnvironmentFault: it holds an array and NumPy is missing, or the like.
         """
         return Decoder(allow_pickle=allow_pickle).values(self.payload)[0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, List
 
-from penstock.errors import PeerError
+from penstock.errors import EnvironmentFault, PeerError
 from penstock.link.receiver import Inbound
 from penstock.message.codec import Decoder
 from penstock.message.envelope import Failure
@@ -91,7 +91,7 @@ class Consumer:
         source.frames = inbound.frames
         try:
             values = self._decoder.values(inbound.body, source, count=inbound.count)
-        except PeerError as error:
+        except (PeerError, EnvironmentFault) as error:
             # Which of them was bad shows when they come again, each alone.
             failures += [handler.failure(index, error, unread=True) for index in range(inbound.count)]
             return []

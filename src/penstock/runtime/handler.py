@@ -9,7 +9,7 @@ from __future__ import annotations
 import traceback
 from typing import Any, Callable, Iterator, Optional
 
-from penstock.errors import PenstockError, Reject, Retry, UserError, WiringError
+from penstock.errors import EnvironmentFault, PenstockError, Reject, Retry, UserError, WiringError
 from penstock.message.envelope import Failure
 from penstock.message.shape import converter
 from penstock.pipeline.context import Context
@@ -18,6 +18,10 @@ from penstock.pipeline.signature import Signature, describe
 
 TRACEBACK = 16_000
 """Characters of a traceback that travel; the end of it is what matters."""
+
+
+NEVER = (Reject, UserError, EnvironmentFault)
+"""What another try would not change: the same value will not travel, a missing library not be there."""
 
 
 class Handler:
@@ -91,7 +95,7 @@ def failure(index: int, error: BaseException, *, unread: bool = False) -> Failur
         index=index,
         error=text,
         traceback="" if isinstance(error, (Reject, Retry)) else user_traceback(error),
-        reject=isinstance(error, (Reject, UserError)),  # the same value will not travel the next time either
+        reject=isinstance(error, NEVER),
         after=after,
         unread=unread,
     )

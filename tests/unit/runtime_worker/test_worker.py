@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,23 @@ def test_the_neighbours_of_what_cannot_be_read_are_unaffected(sink: Start, sendi
     until(lambda: sending.sender.idle, sending)
     assert [dead.runs[0].first for dead in sending.buried] == [2]
     assert (sending.link.ledger.settled, sending.link.ledger.dead) == (3, 1)
+
+
+def test_an_item_for_which_a_library_is_missing_is_dead_at_once_and_says_the_cure(
+    sink: Start, sending: Sending
+) -> None:
+    worker = sink("import sys\nsys.modules['numpy'] = None\ndef run(item): pass")
+    sending.link.credit.pace.report(1000, 1000)
+    sending.put("a", np.arange(3), {"b": np.ones(100_000)}, "c")
+    serve(worker, sending)
+    until(lambda: sending.sender.idle, sending)
+    assert sorted(dead.runs[0].first for dead in sending.buried) == [1, 2]
+    for dead in sending.buried:
+        assert dead.failures == 1
+        assert dead.cause.startswith("EnvironmentFault: an array arrived and numpy is not installed there")
+        assert dead.cause.endswith(f"install numpy for {sys.executable}")
+        assert dead.traceback.count("File") == 0
+    assert (sending.link.ledger.settled, sending.link.ledger.dead) == (2, 2)
 
 
 TYPED = """
