@@ -69,6 +69,16 @@ class Cargo:
     def __len__(self) -> int:
         return len(self.payloads)
 
+    def ids(self) -> List[Tuple[str, int, int]]:
+        """Origin, first number and count, neighbours joined also where their parents differ."""
+        ids: List[Tuple[str, int, int]] = []
+        for _, origin, first, count in self.runs:
+            if ids and ids[-1][0] == origin and ids[-1][1] + ids[-1][2] == first:
+                ids[-1] = (origin, ids[-1][1], ids[-1][2] + count)
+            else:
+                ids.append((origin, first, count))
+        return ids
+
     def single(self, index: int) -> Cargo:
         """The item at ``index``, alone, as its next delivery."""
         payload = self.payloads[index]

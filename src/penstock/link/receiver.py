@@ -126,8 +126,7 @@ class Receiver:
         """
         if link not in self._links:
             raise PeerError(f"no in-link {link} here")
-        identity = f"{self._number}.{link}".encode()
-        dealer = self._context.dealer(endpoint, identity)
+        dealer = self._context.dealer(endpoint, envelope.identity(self._number, link))
         connection = Connection(dealer=dealer, link=link, peer=peer, label=label, word=self._links[link])
         self.connections[peer, link] = connection
         self.changes += 1
@@ -158,9 +157,13 @@ class Receiver:
             PeerError: it is none of the protocol; nothing has changed.
         """
         frames = connection.dealer.receive() if connection.open else None
-        if frames is not None:
+        if frames is None:
+            return False
+        try:
             self.handle(connection, frames)
-        return frames is not None
+        except PeerError as error:
+            raise PeerError(f"{error} (from {connection.label})") from None
+        return True
 
     def handle(self, connection: Connection, frames: List[Any]) -> None:
         """One message from a sender.
@@ -250,7 +253,9 @@ class Receiver:
 
     def _welcome(self, connection: Connection, welcome: envelope.Welcome) -> None:
         if welcome.version != envelope.VERSION:
-            raise PeerError(f"{connection.label} speaks version {welcome.version} of the link protocol")
+            raise PeerError(
+                f"version {welcome.version} of the link protocol, this one speaks {envelope.VERSION}"
+            )
         mapping = None
         if welcome.arena:
             try:
@@ -258,7 +263,7 @@ class Receiver:
             except FileNotFoundError:
                 return  # it has ended meanwhile; what it sent comes from others
             except (OSError, ValueError) as error:
-                raise PeerError(f"{connection.label} has an arena that cannot be mapped: {error}") from None
+                raise PeerError(f"an arena that cannot be mapped: {error}") from None
 
         def released(slot: envelope.SlotRef) -> None:
             self._released.append((connection, slot))

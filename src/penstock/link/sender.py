@@ -118,6 +118,7 @@ class Sender:
         self._peers: Dict[bytes, _Receiver] = {}
         self._names: Dict[Tuple[int, int], bytes] = {}
         self._lost: Set[int] = set()
+        self._former: Set[bytes] = set()
         self._ended = False
         self._lone: Optional[_Lone] = None
 
@@ -147,9 +148,19 @@ class Sender:
             PeerError: it is none of the protocol; nothing has changed.
         """
         received = self.router.receive()
-        if received is not None:
+        if received is None:
+            return False
+        try:
             self.handle(*received)
-        return received is not None
+        except PeerError as error:
+            peer = self._peers.get(received[0])
+            who = (
+                "a stranger"
+                if peer is None
+                else f"worker {peer.number}, which takes {peer.link.target}'s items"
+            )
+            raise PeerError(f"{error} (from {who})") from None
+        return True
 
     def handle(self, name: bytes, frames: List[Any]) -> None:
         """One message from the receiver that calls itself ``name``.
@@ -166,15 +177,21 @@ class Sender:
             self._hello(name, message)  # type: ignore[arg-type]
             return
         peer = self._peers.get(name)
-        if peer is None:
-            return  # one that is dead to us: it does not settle anything any more
+        if peer is not None:
+            self._hear(name, peer, message)
+        elif name not in self._former:  # one of those is dead to us: it does not settle anything any more
+            raise PeerError(f"a {kind.__name__.upper()} from somebody who has not said HELLO")
+
+    def _hear(self, name: bytes, peer: _Receiver, message: Any) -> None:
+        """What a receiver that we know has said."""
+        kind = type(message)
         if kind is envelope.Credit:
-            self._credit(peer, message)  # type: ignore[arg-type]
+            self._credit(peer, message)
         elif kind is envelope.Settle:
-            for batch in message.batches:  # type: ignore[union-attr]
+            for batch in message.batches:
                 self._settle(peer, batch)
         elif kind is envelope.Release:
-            for offset, generation in message.slots:  # type: ignore[union-attr]
+            for offset, generation in message.slots:
                 self._arena.returned(peer.number, offset, generation)
         elif kind is envelope.Bye:
             peer.link.credit.close(peer.number)
@@ -231,6 +248,7 @@ class Sender:
             name = self._names.pop((peer, link.id), None)
             if name is not None:
                 del self._peers[name]
+                self._former.add(name)
             link.credit.leave(peer)
             mine = (blame[1], blame[2]) if blame is not None and blame[0] == link.id else None
             self._bury_all(link, link.ledger.lose(peer, cause, mine, self._clock()))
@@ -254,7 +272,10 @@ class Sender:
         self.router.send(name, envelope.pack(envelope.End(ledger.sent, ledger.settled, ledger.dead)))
 
     def _hello(self, name: bytes, hello: envelope.Hello) -> None:
+        if name != envelope.identity(hello.worker, hello.link):
+            raise PeerError(f"a HELLO of worker {hello.worker} for link {hello.link} from another")
         if hello.worker in self._lost:
+            self._former.add(name)
             return  # said before it died, read after we heard of that: what it is sent would be lost
         if name in self._peers:
             raise PeerError(f"worker {hello.worker} said HELLO twice")
@@ -349,7 +370,7 @@ class Sender:
 
     def _send(self, link: Link, receiver: int, cargo: Cargo) -> None:
         number = link.ledger.send(receiver, cargo)
-        frame = envelope.pack_batch(number, cargo.attempt, _ids(cargo), cargo.payloads)
+        frame = envelope.pack_batch(number, cargo.attempt, cargo.ids(), cargo.payloads)
         name = self._names[receiver, link.id]
         if cargo.slots is not None:
             for slots in cargo.slots:
@@ -372,14 +393,3 @@ class Sender:
         words[at + page.SENT_BYTES] = link.bytes
         words[at + page.TAKEN_BACK] = ledger.taken_back
         words[at + page.WAITING] = link.outbox.waiting
-
-
-def _ids(cargo: Cargo) -> List[envelope.IdRun]:
-    """The ids of a batch, neighbours joined also where their parents differ."""
-    ids: List[envelope.IdRun] = []
-    for _, origin, first, count in cargo.runs:
-        if ids and ids[-1][0] == origin and ids[-1][1] + ids[-1][2] == first:
-            ids[-1] = (origin, ids[-1][1], ids[-1][2] + count)
-        else:
-            ids.append((origin, first, count))
-    return ids

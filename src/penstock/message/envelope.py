@@ -139,6 +139,11 @@ _from_receiver = msgspec.msgpack.Decoder(FromReceiver)
 _from_sender = msgspec.msgpack.Decoder(FromSender)
 
 
+def identity(worker: int, link: int) -> bytes:
+    """What the DEALER of a receiver calls itself: who says HELLO must have come by that name."""
+    return f"{worker}.{link}".encode()
+
+
 def pack(message: Union[FromReceiver, FromSender]) -> bytes:
     """A message without a body, as its frame."""
     data = _encode(message)

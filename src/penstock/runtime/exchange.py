@@ -43,7 +43,8 @@ class Stopped(BaseException):
 class Exchange:
     """The sockets of one worker and what it was told."""
 
-    def __init__(self, channel: Channel, *, number: int, words: Any) -> None:
+    def __init__(self, channel: Channel, *, number: int, label: str, words: Any) -> None:
+        """``label``: how people call this worker."""
         self.channel = channel
         self.guard = Guard(self._steward_turn)
         self.sender: Sender
@@ -57,6 +58,7 @@ class Exchange:
         self.waited = 0
         """ns that user code has waited for room in a link."""
         self._number = number
+        self._label = label
         self._words = words
         self._refused = 0
         self._told: Dict[str, Tuple[int, int]] = {}
@@ -229,7 +231,7 @@ class Exchange:
         """A message that is none of the protocol is counted and told, and has changed nothing."""
         self._refused += 1
         self._words[page.REFUSED] = self._refused
-        self.notice("refused", str(error))
+        self.notice("refused", f"{self._label} refused a message: {error}")
 
     def _connect(self, message: control.Connect) -> None:
         self.receiver.connect(message.link, message.peer, message.label, message.endpoint)

@@ -68,7 +68,7 @@ class Worker:
         self._arena = Arena(arena_path, assignment.arena_bytes)
         self._encoder = Encoder(self._arena, allow_pickle=assignment.allow_pickle)
         self._sockets = Sockets()
-        self._exchange = Exchange(channel, number=assignment.number, words=words)
+        self._exchange = Exchange(channel, number=assignment.number, label=assignment.label, words=words)
         self._links = _links(assignment)
         self._told_who_holds = False
         receiver = Receiver(

@@ -186,11 +186,12 @@ class Link(RuleBasedStateMachine):
         dead = [peer for peer in self.network.peers.values() if not peer.alive and not peer.gone]
         self.network.tell(self.some(data, dead))
 
-    @rule(frame=st.binary(max_size=20))
-    def a_stranger_talks(self, frame: bytes) -> None:
-        with pytest.raises(PeerError):
-            self.network.sender.handle(b"nobody", [frame])
-        self.network.sender.handle(b"nobody", [envelope.pack(envelope.Settle([1, 2, 3]))])
+    @rule(frame=st.binary(max_size=20), number=st.integers(0, 5))
+    def a_stranger_talks(self, frame: bytes, number: int) -> None:
+        hello = envelope.Hello(envelope.VERSION, number, LINK, "here", 1, 1)
+        for words in (frame, envelope.pack(envelope.Settle([1, 2, 3])), envelope.pack(hello)):
+            with pytest.raises(PeerError):
+                self.network.sender.handle(b"nobody", [words])
 
     # The world.
 
@@ -304,7 +305,7 @@ def test_a_failure_of_an_item_that_does_not_exist_is_not_looked_up() -> None:
 def test_a_hello_that_cannot_be_met_is_refused_by_name(hello: envelope.Hello, sentence: str) -> None:
     network = Network(3)
     with pytest.raises(PeerError, match=sentence):
-        network.sender.handle(b"7.3", [envelope.pack(hello)])
+        network.sender.handle(envelope.identity(7, hello.link), [envelope.pack(hello)])
     assert network.link.credit.receivers() == []
     network.close()
 

@@ -325,14 +325,16 @@ def test_end_tells_the_totals(sending: Sending, join: Join) -> None:
 
 def test_another_version_is_refused_by_name_at_both_ends(sending: Sending, join: Join) -> None:
     with ExitStack() as stack:
-        socket = stranger(stack, sending)
+        socket = stranger(stack, sending, b"77.%d" % LINK)
         socket.send(envelope.pack(envelope.Hello(2, 77, LINK, "here", 0, 1)))
         until(lambda: sending.refused, sending)
-    assert sending.refused == ["worker 77 speaks version 2 of the link protocol, this one 1"]
+    assert sending.refused == [
+        "worker 77 speaks version 2 of the link protocol, this one 1 (from a stranger)"
+    ]
     assert 77 not in sending.link.credit
     receiving = join()
     connection = receiving.receiver.connections[1, LINK]
-    with pytest.raises(PeerError, match="src/0→work speaks version 2 of the link protocol"):
+    with pytest.raises(PeerError, match="version 2 of the link protocol, this one speaks 1"):
         receiving.receiver.handle(connection, [envelope.pack(envelope.Welcome(2, 1, ""))])
 
 
@@ -391,7 +393,7 @@ def test_a_receiver_refuses_garbage_and_works_on(sending: Sending, join: Join, f
     del array
 
 
-def test_a_stranger_settles_nothing(sending: Sending, join: Join) -> None:
+def test_who_has_not_said_hello_settles_nothing(sending: Sending, join: Join) -> None:
     receiving = join()
     sending.put(np.arange(100_000))
     inbound = next_batch(sending, receiving)
@@ -405,8 +407,7 @@ def test_a_stranger_settles_nothing(sending: Sending, join: Join) -> None:
             envelope.Bye(),
         ):
             socket.send(envelope.pack(said))
-        socket.send(b"the last")
-        until(lambda: sending.refused, sending, receiving)
+        until(lambda: len(sending.refused) == 4, sending, receiving)
     assert sending.link.ledger.in_flight == 1
     assert slot.holders == [10]
     del inbound
