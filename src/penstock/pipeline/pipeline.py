@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Dict, List, Type, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Type, TypeVar, Union, overload
 
 from penstock.errors import UserError, WiringError
 from penstock.pipeline import graph
@@ -12,6 +12,9 @@ from penstock.pipeline.options import check_name
 from penstock.pipeline.place import Place, caller, importing
 from penstock.pipeline.plan import Plan, StagePlan
 from penstock.pipeline.stage import Node
+
+if TYPE_CHECKING:
+    from penstock.testing.result import Result
 
 X = TypeVar("X")
 
@@ -115,3 +118,44 @@ class Pipeline:
             print(f"penstock: {error}", file=sys.stderr)  # noqa: T201  the same words as `penstock run`
             return error.exit_code
         return run_foreground(plan, app=self.file)
+
+    def test(
+        self,
+        items: Union[Iterable[Any], Mapping[str, Iterable[Any]], None] = None,
+        *,
+        replace: Optional[Mapping[str, Any]] = None,
+        limit: int = 10_000,
+    ) -> Result:
+        """Run the whole graph inside this process, for a test: no process is started, and nothing sleeps.
+
+        The workers are the real ones, so values go through the real codec (what could not travel fails),
+        and what raises is tried again, rejected and given up by the real rules. Time is a clock of the test's
+        own: where all wait, for a back-off say, it goes forward at once. The same items give the same result.
+
+        What is not there is what processes are for: no item is timed out, as none takes any time; all stages
+        run under this Python; code that ends its process ends the test.
+
+        Args:
+            items: What the source makes instead of its own items; with several sources a mapping by their
+                names. A source that is not named runs as it is written.
+            replace: Other code for some stages, by their names: functions or classes, also such as only the
+                test can see.
+            limit: So many items may a source make that runs as it is written.
+
+        Returns:
+            What each sink has taken (``result["save"]``), the dead letters, the ledger, and every delivery.
+
+        Raises:
+            WiringError: as ``plan``; there is no such source or stage; a stage's ``variables`` are not set
+                here.
+            UnsupportedType: one of ``items`` cannot travel.
+            UserError: a source goes on beyond ``limit``.
+            PipelineFailed: a stage's code could not be loaded or set up, or a source raised; what it raised
+                is the ``__cause__``.
+        """
+        from penstock.testing.rehearsal import rehearse
+
+        plan = self.plan()
+        targets = {node.name: node.target for flow in self._flows for node in flow.nodes}
+        known = {name: target for name, target in targets.items() if target is not None}
+        return rehearse(plan, known, items=items, replace=replace or {}, limit=limit)

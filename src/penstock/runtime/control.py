@@ -17,7 +17,7 @@ from typing import Dict, List, Optional, Tuple, Union
 
 import msgspec
 
-from penstock.pipeline.plan import InLink, Outlet
+from penstock.pipeline.plan import InLink, Outlet, Plan, StagePlan, inlinks, outlets
 from penstock.pipeline.reference import Reference
 
 VERSION = 1
@@ -61,6 +61,41 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     def label(self) -> str:
         """``detect/0``: how people name this worker."""
         return f"{self.stage}/{self.replica}"
+
+
+def assign(
+    plan: Plan,
+    stage: StagePlan,
+    *,
+    run: str,
+    replica: int,
+    replicas: int,
+    number: int,
+    run_dir: str,
+    state_dir: str,
+    arena_bytes: int,
+) -> Assignment:
+    """The assignment of one replica: what the plan says of its stage, and its place in this run."""
+    return Assignment(
+        version=VERSION,
+        run=run,
+        pipeline=plan.pipeline,
+        stage=stage.name,
+        kind=stage.kind,
+        replica=replica,
+        replicas=replicas,
+        number=number,
+        code=stage.code,
+        outlets=outlets(plan, stage.name),
+        inlinks=inlinks(plan, stage.name),
+        run_dir=run_dir,
+        state_dir=state_dir,
+        window=stage.window,
+        window_bytes=stage.window_bytes,
+        timeout=stage.timeout,
+        arena_bytes=arena_bytes,
+        allow_pickle=plan.allow_pickle,
+    )
 
 
 class Connect(msgspec.Struct, frozen=True, tag="connect"):

@@ -22,6 +22,7 @@ from penstock.observe import page
 from penstock.runtime import control
 from penstock.runtime.channel import Channel, SupervisorLost
 from penstock.runtime.steward import Guard
+from penstock.runtime.world import World
 
 LOOK = 0.002
 """Seconds: how often a busy worker looks at its sockets. Meanwhile items gather into batches."""
@@ -43,10 +44,10 @@ class Stopped(BaseException):
 class Exchange:
     """The sockets of one worker and what it was told."""
 
-    def __init__(self, channel: Channel, *, number: int, label: str, words: Any) -> None:
+    def __init__(self, channel: Channel, *, number: int, label: str, words: Any, world: World) -> None:
         """``label``: how people call this worker."""
         self.channel = channel
-        self.guard = Guard(self._steward_turn)
+        self.guard: Guard = world.guard(self._steward_turn)
         self.sender: Sender
         self.receiver: Receiver
         self.draining = False
@@ -57,12 +58,15 @@ class Exchange:
         """Whether SIGTERM gets the main thread out of a source's ``next()``."""
         self.waited = 0
         """ns that user code has waited for room in a link."""
+        self._clock = world.clock
         self._number = number
         self._label = label
         self._words = words
         self._refused = 0
         self._told: Dict[str, Tuple[int, int]] = {}
-        self._waiter = Waiter({channel.fileno(): self._obey, self.guard.wake_fd: self.guard.hear})
+        self._waiter: Waiter = world.waiter(
+            {channel.fileno(): self._obey, self.guard.wake_fd: self.guard.hear}
+        )
         self._watched = -1
         self._looked = 0.0
         self._made = 0
@@ -79,7 +83,7 @@ class Exchange:
 
     def notice(self, kind: str, text: str) -> None:
         """Tell people; of a kind that comes in thousands, the first few of every second."""
-        second = int(time.monotonic())
+        second = int(self._clock())
         last, told = self._told.get(kind, (second, 0))
         if last == second and told >= TOLD:
             self._told[kind] = (second, told + 1)
@@ -98,7 +102,7 @@ class Exchange:
         """
         self.guard.enter()
         try:
-            if self.sender.dash() and time.monotonic() < self._looked + LATEST:
+            if self.sender.dash() and self._clock() < self._looked + LATEST:
                 return
             self.serve()
             self._pace()
@@ -154,7 +158,7 @@ class Exchange:
         try:
             self._flush()
             due = self.sender.next_due()
-            ready = self._ready(None if due is None else max(0.0, due - time.monotonic()))
+            ready = self._ready(None if due is None else max(0.0, due - self._clock()))
         finally:
             self.guard.waiting = False
         self._take_all(ready)
@@ -203,7 +207,7 @@ class Exchange:
     def _pace(self) -> None:
         """Set the stride so that user code is left alone for about ``LOOK``, at the rate of the last stride.
         (Should the next item take much longer, the steward looks in its place.)"""
-        now, made = time.monotonic(), self.sender.made
+        now, made = self._clock(), self.sender.made
         items, elapsed = made - self._made, now - self._looked
         self.sender.stride = max(1, min(MOST, int(items * LOOK / elapsed))) if elapsed > 0 else MOST
         self._looked, self._made = now, made

@@ -133,7 +133,7 @@ def _sendable(text: str) -> str:
 
 
 def _ours(file: str) -> bool:
-    return any(f"/penstock/{room}/" in file for room in ("runtime", "link", "message", "pipeline"))
+    return any(f"/penstock/{room}/" in file for room in ("runtime", "link", "message", "pipeline", "testing"))
 
 
 def _unready(_: Any) -> Any:

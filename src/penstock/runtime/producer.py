@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from types import FrameType
 from typing import Any, Iterator, Optional
@@ -73,7 +74,7 @@ class Producer:
     def _allow_interrupts(self, made: Any) -> None:
         """Only a generator can be interrupted safely: its frame shows whether it holds an item or waits."""
         frame = getattr(made, "gi_frame", None)
-        if frame is not None:
+        if frame is not None and threading.current_thread() is threading.main_thread():
             self._code = frame.f_code
             signal.signal(signal.SIGTERM, self._on_sigterm)
             self._exchange.interruptible = True

@@ -15,7 +15,7 @@ from typing import Any
 
 from penstock.lifecycle import Clock, monotonic
 from penstock.observe import events
-from penstock.pipeline.plan import Plan, inlinks, outlets
+from penstock.pipeline.plan import Plan, outlets
 from penstock.runtime import action, control, process, stimulus, sweep
 from penstock.runtime.account import Account, LinkCount, Totals, total
 from penstock.runtime.action import Action
@@ -208,27 +208,17 @@ class Supervisor:
         return Death(exit=NO_PROCESS, stillborn=f"no process could be made: {what}")
 
     def _assignment(self, wanted: action.Spawn) -> control.Assignment:
-        stage = self._stages[wanted.stage]
-        feeds = outlets(self.plan, stage.name)
-        return control.Assignment(
-            version=control.VERSION,
+        feeds = outlets(self.plan, wanted.stage)
+        return control.assign(
+            self.plan,
+            self._stages[wanted.stage],
             run=self.run_dir.name,
-            pipeline=self.plan.pipeline,
-            stage=stage.name,
-            kind=stage.kind,
             replica=wanted.replica,
             replicas=wanted.replicas,
             number=wanted.number,
-            code=stage.code,
-            outlets=feeds,
-            inlinks=inlinks(self.plan, stage.name),
             run_dir=self.run_dir.path,
             state_dir=self.state_dir.path,
-            window=stage.window,
-            window_bytes=stage.window_bytes,
-            timeout=stage.timeout,
             arena_bytes=self._budget.share(self._senders()) if feeds else 0,
-            allow_pickle=self.plan.allow_pickle,
         )
 
     def _senders(self) -> int:

@@ -13,19 +13,17 @@ import os
 import platform
 import signal
 import sys
-import time
 from typing import Any, Callable, Dict, Optional
 
 from penstock.errors import UserError
 from penstock.link.receiver import Receiver
 from penstock.link.sender import Link, Sender
-from penstock.link.sockets import Context as Sockets
 from penstock.message.arena import Arena
 from penstock.message.codec import Decoder, Encoder
 from penstock.observe import page
 from penstock.pipeline.reference import Reference, load
 from penstock.pipeline.stage import Node
-from penstock.runtime import control, handler
+from penstock.runtime import control, handler, world
 from penstock.runtime.channel import Channel, SupervisorLost
 from penstock.runtime.consumer import Consumer
 from penstock.runtime.emitter import Emitter, Port, Route
@@ -34,6 +32,7 @@ from penstock.runtime.handler import Handler
 from penstock.runtime.live import LiveContext
 from penstock.runtime.producer import Producer
 from penstock.runtime.undertaker import Undertaker
+from penstock.runtime.world import World
 
 OFTEN = 16
 """Arrays that found no room in shared memory; so many are worth a word, one now and then is not."""
@@ -46,7 +45,7 @@ def main(fd: int) -> None:
     status = 1
     try:
         channel = Channel(fd)
-        worker = Worker(channel, channel.first())
+        worker = Worker(channel, channel.first(), world.real())
         status = worker.run()
         worker.close()
     except SupervisorLost:
@@ -60,15 +59,17 @@ def main(fd: int) -> None:
 class Worker:
     """Everything one worker process has; wired here and nowhere else."""
 
-    def __init__(self, channel: Channel, assignment: control.Assignment) -> None:
+    def __init__(self, channel: Channel, assignment: control.Assignment, surroundings: World) -> None:
         socket_path, arena_path, page_path = control.paths(assignment.run_dir, assignment.number)
         self._assignment = assignment
         self._channel = channel
         self._words = words = page.Page(page_path, create=True).words
         self._arena = Arena(arena_path, assignment.arena_bytes)
         self._encoder = Encoder(self._arena, allow_pickle=assignment.allow_pickle)
-        self._sockets = Sockets()
-        self._exchange = Exchange(channel, number=assignment.number, label=assignment.label, words=words)
+        self._sockets = surroundings.sockets
+        self._exchange = Exchange(
+            channel, number=assignment.number, label=assignment.label, words=words, world=surroundings
+        )
         self._links = _links(assignment)
         self._told_who_holds = False
         receiver = Receiver(
@@ -89,7 +90,7 @@ class Worker:
             arena=self._arena,
             links=list(self._links.values()),
             words=words,
-            clock=time.monotonic,
+            clock=surroundings.clock,
             on_settled=receiver.settled,
             bury=undertaker.bury,
             notice=self._exchange.notice,
@@ -132,7 +133,7 @@ class Worker:
 
     def _load(self) -> None:
         self._words[page.STATE] = page.LOADING
-        target = self._as_user(lambda: _target(self._assignment.code))
+        target = self._as_user(self._target)
         ports = self._as_user(lambda: _ports(self._assignment, self._links))
         self._emitter = self._context.emitter = Emitter(
             encoder=self._encoder, arena=self._arena, ports=ports, on_spill=self._on_spill
@@ -140,6 +141,9 @@ class Worker:
         self._handler = Handler(target, self._context)
         self._words[page.STATE] = page.SETUP
         self._as_user(self._handler.setup)
+
+    def _target(self) -> Any:
+        return _target(self._assignment.code)
 
     def _work(self) -> Optional[BaseException]:
         """What broke the source, if something did."""

@@ -1,0 +1,110 @@
+"""A worker in a rehearsal: the real one, with its items written down."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from penstock.errors import UserError
+from penstock.link.batching import Pace
+from penstock.message.shape import converter
+from penstock.runtime import control
+from penstock.runtime.worker import Worker
+from penstock.runtime.world import World
+from penstock.testing.result import Delivery
+
+
+class Script:
+    """What a rehearsal gives to its workers, and what they write down."""
+
+    def __init__(self, targets: dict[str, Any], *, limit: int, clock: Callable[[], float]) -> None:
+        """``targets``: functions and classes that are known here, by stage; others are imported."""
+        self.targets = targets
+        self.limit = limit
+        self.clock = clock
+        self.deliveries: list[Delivery] = []
+        self.taken: dict[str, list[Any]] = {}
+        """By sink."""
+        self.failure: tuple[str, BaseException] | None = None
+        """Who could not go on, and why."""
+
+
+class SteadyPace(Pace):
+    """Takes every item for equally cheap: how large batches are must not depend on this machine's mood."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.cost = 100_000.0
+
+    def report(self, items: int, busy: int) -> None:
+        """Do not listen."""
+
+
+class Actor(Worker):
+    """A worker that knows that it is watched."""
+
+    def __init__(self, channel: Any, assignment: control.Assignment, world: World, script: Script) -> None:
+        super().__init__(channel, assignment, world)
+        self._script = script
+        for link in self._links.values():
+            link.credit.pace = SteadyPace()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        super().close()
+        self._arena.close()
+
+    def _target(self) -> Any:
+        target = self._script.targets.get(self._assignment.stage)
+        return super()._target() if target is None else target
+
+    def _load(self) -> None:
+        super()._load()
+        handler = self._handler
+        if self._assignment.kind == "source":
+            iterate = handler.iterate
+            handler.iterate = lambda: self._bounded(iterate())  # type: ignore[method-assign]
+        else:
+            handler.call = self._noted(handler.call)
+
+    def _fail(self, error: BaseException, *, permanent: bool) -> int:
+        if self._script.failure is None:
+            self._script.failure = (self._assignment.label, error)
+        return 1
+
+    def _bounded(self, made: Iterator[Any]) -> Iterator[Any]:
+        limit, name = self._script.limit, self._assignment.stage
+        try:
+            for number, value in enumerate(made):
+                if number == limit:
+                    raise UserError(
+                        f"{name} has made {limit:,} items and goes on; give test() the items it is to make,"
+                        " or a higher limit="
+                    )
+                yield value
+        finally:
+            close = getattr(made, "close", None)
+            if close is not None:
+                close()
+
+    def _noted(self, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        script, context, stage = self._script, self._context, self._assignment.stage
+        convert = converter(self._handler.signature.item_type) or _same
+        taken = script.taken.get(stage)
+
+        def noted(item: Any) -> Any:
+            script.deliveries.append(Delivery(stage, context.id, context.attempt, script.clock()))
+            # A copy, made before: what the sink does to its item afterwards is the sink's affair.
+            mine = copy.deepcopy(item) if taken is not None else None
+            answer = call(item)
+            if taken is not None:
+                taken.append(convert(mine))
+            return answer
+
+        return noted
+
+
+def _same(item: Any) -> Any:
+    return item
