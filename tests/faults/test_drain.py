@@ -5,10 +5,13 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from penstock.errors import PipelineFailed
+from penstock.runtime import client
 from tests.faults.rig import Rig, Run
 
 pytestmark = pytest.mark.fault
@@ -40,6 +43,32 @@ def test_a_stage_is_scaled_up_and_down_under_load_without_loss(rig: Rig) -> None
     run.type("drain", "--timeout", "30s")
     assert_nothing_missing(run, run.end())
     assert not run.lines("died")
+
+
+def test_a_stage_is_restarted_under_load_without_loss_and_without_a_second_delivery(rig: Rig) -> None:
+    run = under_load(rig, REPLICAS=3)
+    before = {worker.number for worker in run.workers()}
+    for stage in ("work", "Record"):
+        run.type("restart", stage, "--timeout", "30s")
+    left = {worker.label for worker in run.workers() if worker.number in before}
+    assert left == {"count/0"}
+    run.type("drain", "--timeout", "30s")
+    assert_nothing_missing(run, run.end())
+    assert not run.lines("died")
+
+
+def test_a_restart_comes_to_an_end_when_old_and_new_are_killed_in_its_midst(rig: Rig) -> None:
+    run = under_load(rig, REPLICAS=2, PACE=0.0002)
+    asked = client.call(run.contact, "restart", stage="work")["workers"]
+    for _ in range(4):
+        run.kill(run.until(lambda: run.workers("work"), "somebody works")[0])
+    for worker in asked:
+        with suppress(PipelineFailed):  # where it was the successor who died, the old one goes on
+            client.call(run.contact, "renewal", number=worker["number"], timeout=30)
+    run.until_whole()
+    run.type("drain", "--timeout", "30s")
+    account = run.end()
+    assert set(run.tape("record")) == set(range(account["totals"]["entered"]))
 
 
 @pytest.mark.parametrize("how", ["drain", "SIGINT", "SIGTERM"])

@@ -151,8 +151,21 @@ class WorkerEnded(WorkerEvent, frozen=True, kw_only=True):
     """It finished, or stopped when told."""
 
 
+class WorkerRenewed(WorkerEvent, frozen=True, kw_only=True):
+    """It was to be restarted: it has ended, and its successor is ready."""
+
+    successor: int
+    """The number of the new worker."""
+
+
+class RenewalAbandoned(WorkerEvent, frozen=True, kw_only=True):
+    """It was to be restarted, and is not."""
+
+    cause: str
+
+
 class SourceRepeats(WorkerEvent, frozen=True, kw_only=True):
-    """A source that died starts from its beginning: its items come again, under the same ids."""
+    """A source that died or was restarted begins anew: its items come again, under the same ids."""
 
 
 class Noticed(WorkerEvent, frozen=True, kw_only=True):

@@ -47,7 +47,8 @@ class Console:
         """Before every line: takes away the status, or the ^C that the terminal has shown."""
         self._colour = _wants_colour(out, environ)
         self._width = max((len(stage.name) for stage in plan.stages), default=0)
-        self._ready: Counter[str] = Counter()
+        self._ready: dict[str, set[int]] = {stage.name: set() for stage in plan.stages}
+        """The numbers of the workers that are ready, by stage."""
         self._asked = {stage.name: stage.replicas for stage in plan.stages}
         self._noticed: Counter[str] = Counter()
         self._details = ""
@@ -88,14 +89,14 @@ class Console:
         return "   ".join(parts + self._short_of())
 
     def _all_ready(self) -> bool:
-        return all(self._ready[name] >= asked for name, asked in self._asked.items())
+        return all(len(self._ready[name]) >= asked for name, asked in self._asked.items())
 
     def _short_of(self) -> list[str]:
         """Stages that have had all their replicas and have not now."""
         return [
-            f"{name} {self._ready[name]}/{asked}"
+            f"{name} {len(self._ready[name])}/{asked}"
             for name, asked in self._asked.items()
-            if 0 < self._ready[name] < asked
+            if 0 < len(self._ready[name]) < asked
         ]
 
     def _write(self, text: str) -> None:
@@ -149,15 +150,17 @@ class Console:
     @_on.register
     def _(self, event: events.WorkerReady) -> None:
         name = event.stage
-        self._ready[name] += 1
-        if self._ready[name] == self._asked[name] and not (self._draining or self._stopping):
-            count = f"{self._ready[name]}/{self._asked[name]}"
-            ready = self._paint("ready", _GREEN)
-            self.line(f"{name.ljust(self._width)}   {count} {ready}   {duration(event.took)}")
+        self._ready[name].add(event.number)
+        ready = len(self._ready[name])
+        if ready == self._asked[name] and not (self._draining or self._stopping):
+            count = f"{ready}/{self._asked[name]}"
+            self.line(
+                f"{name.ljust(self._width)}   {count} {self._paint('ready', _GREEN)}   {duration(event.took)}"
+            )
 
     @_on.register
     def _(self, event: events.WorkerDied) -> None:
-        self._gone(event.stage)
+        self._ready[event.stage].discard(event.number)
         again = "" if event.restart_after is None else f"; starts again in {duration(event.restart_after)}"
         details = f"\n{event.details}" if event.details and event.details != self._details else ""
         self._details = event.details
@@ -165,7 +168,15 @@ class Console:
 
     @_on.register
     def _(self, event: events.WorkerEnded) -> None:
-        self._gone(event.stage)
+        self._ready[event.stage].discard(event.number)
+
+    @_on.register
+    def _(self, event: events.WorkerRenewed) -> None:
+        self._event(f"{event.label} was restarted")
+
+    @_on.register
+    def _(self, event: events.RenewalAbandoned) -> None:
+        self._event(f"{event.label} is not restarted: {event.cause}", _YELLOW)
 
     @_on.register
     def _(self, event: events.SourceRepeats) -> None:
@@ -205,9 +216,6 @@ class Console:
     @_on.register
     def _(self, event: events.RunFailed) -> None:
         self._stopping = True
-
-    def _gone(self, stage: str) -> None:
-        self._ready[stage] = max(0, self._ready[stage] - 1)
 
     # The end ---------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from penstock.pipeline.plan import MOST_REPLICAS
 from penstock.runtime import action, stimulus
 from penstock.runtime.action import Action
 from penstock.runtime.death import seconds
+from penstock.runtime.renewal import queue, renew
 from penstock.runtime.roster import Failure, Goal, Pair, Roster, Seat, Stage, Worker
 from penstock.runtime.stimulus import Stimulus
 from penstock.runtime.succession import bury, who
@@ -148,6 +149,10 @@ def _on_scale(turn: Turn, happened: stimulus.Scale) -> None:
         _staff(turn, turn.stages[stage.name])
 
 
+def _on_restart(turn: Turn, happened: stimulus.Restart) -> None:
+    queue(turn, happened)
+
+
 def _on_drain(turn: Turn, _: stimulus.Drain) -> None:
     turn.aim(Goal.DRAIN, events.DrainBegan())
 
@@ -177,6 +182,7 @@ _HANDLERS: dict[type[Stimulus], Callable[[Turn, Any], None]] = {
     stimulus.Looked: _on_looked,
     stimulus.Died: _on_died,
     stimulus.Scale: _on_scale,
+    stimulus.Restart: _on_restart,
     stimulus.Drain: _on_drain,
     stimulus.Stop: _on_stop,
     stimulus.Interrupt: _on_interrupt,
@@ -189,8 +195,7 @@ _HANDLERS: dict[type[Stimulus], Callable[[Turn, Any], None]] = {
 def _staff(turn: Turn, stage: Stage) -> None:
     """As many seats as replicas are asked for: new ones at the lowest free places, the highest cleared."""
     mine = {replica for name, replica in turn.seats if name == stage.name}
-    leaving = {worker.replica for worker in turn.members(stage.name) if worker.told > Goal.WORK}
-    staying = sorted(mine - leaving)
+    staying = sorted(replica for replica in mine if _is_kept(turn, (stage.name, replica)))
     for replica in staying[stage.asked :]:
         _clear(turn, stage.name, replica)
     free = (replica for replica in count() if replica not in mine)
@@ -198,13 +203,23 @@ def _staff(turn: Turn, stage: Stage) -> None:
         turn.seats[stage.name, next(free)] = Seat(due=turn.now)
 
 
+def _is_kept(turn: Turn, seat: tuple[str, int]) -> bool:
+    """Whether somebody works there, or will."""
+    if turn.seats[seat].due is not None:
+        return True
+    return any(worker.told == Goal.WORK or turn.renewing(worker) for worker in turn.sitting(seat))
+
+
 def _clear(turn: Turn, stage: str, replica: int) -> None:
-    """Its worker drains and keeps the seat until it has ended; an empty seat goes at once."""
-    for worker in turn.members(stage):
-        if worker.replica == replica:
-            turn.tell(worker, Goal.DRAIN)
-            return
-    del turn.seats[stage, replica]
+    """Who sits there drains and keeps the seat until it has ended; an empty seat goes at once."""
+    seat = stage, replica
+    turn.abandon([each for each in turn.renewals if each.seat == seat], f"{stage} has fewer replicas now")
+    for worker in turn.sitting(seat):
+        turn.tell(worker, Goal.DRAIN)
+    if turn.sitting(seat):
+        turn.seats[seat] = turn.seats[seat]._replace(due=None)
+    else:
+        del turn.seats[seat]
 
 
 # The standing rules -------------------------------------------------------------------------------------
@@ -286,6 +301,7 @@ def _end(turn: Turn) -> None:
 _RULES = (
     _follow_goal,
     _drain_downstream,
+    renew,
     _keep_deadlines,
     _fill_seats,
     _introduce,

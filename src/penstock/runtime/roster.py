@@ -1,7 +1,8 @@
 """Who is there: stages, the seats of their replicas, the workers in them, and who was introduced to whom.
 
 All values are frozen; ``policy`` makes a new roster from an old one. A *seat* is the place of one replica
-(``detect/0``); one worker after another may sit in it, each with a number of its own. Nothing here acts.
+(``detect/0``); one worker after another may sit in it, each with a number of its own; for a moment, while one
+is renewed, two of them. Nothing here acts.
 """
 
 from __future__ import annotations
@@ -103,6 +104,23 @@ class Worker(NamedTuple):
         return self.told == Goal.WORK and not self.finished and not self.killed and not self.error
 
 
+class Renewal(NamedTuple):
+    """A worker that is to be replaced by a new one, because somebody asked for it."""
+
+    old: int
+    """Its number."""
+    stage: str
+    replica: int
+    drain_first: bool = False
+    """It ends before its successor is started."""
+    begun: bool = False
+
+    @property
+    def seat(self) -> tuple[str, int]:
+        """Where it sits."""
+        return self.stage, self.replica
+
+
 class Pair(NamedTuple):
     """A receiver that was introduced to a sender."""
 
@@ -133,6 +151,8 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True):
     """The living, by number."""
     pairs: frozenset[Pair] = frozenset()
     """Introductions between the living."""
+    renewals: tuple[Renewal, ...] = ()
+    """Workers to be replaced: the first is, the others wait."""
     next_number: int = 1
     begun: bool = False
     goal: Goal = Goal.WORK

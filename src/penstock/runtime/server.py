@@ -13,9 +13,9 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from penstock.errors import PenstockError, TimedOut, UserError
-from penstock.observe.events import Event
-from penstock.runtime import policy, stimulus
+from penstock.errors import PenstockError, PipelineFailed, TimedOut, UserError
+from penstock.observe.events import Event, RenewalAbandoned, WorkerRenewed
+from penstock.runtime import policy, renewal, stimulus
 from penstock.runtime.journal import Journal, Record
 from penstock.runtime.roster import Goal
 from penstock.runtime.supervisor import Supervisor
@@ -38,11 +38,15 @@ class Server:
         self._server: asyncio.Server | None = None
         self._calls: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
+        self._renewals: dict[int, WorkerRenewed | RenewalAbandoned] = {}
+        """How each restart that was asked for has come out, by the number of the worker."""
         supervisor.listeners.append(self._on_event)
         self._verbs: dict[str, Callable[..., Awaitable[Document]]] = {
             "ps": self._ps,
             "ledger": self._ledger,
             "scale": self._scale,
+            "restart": self._restart,
+            "renewal": self._renewal,
             "drain": self._drain,
             "stop": self._stop,
             "wait": self._wait,
@@ -133,7 +137,9 @@ class Server:
             gone.cancel()
             self._journal.leave(queue.put_nowait)
 
-    def _on_event(self, _: Event) -> None:
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, (WorkerRenewed, RenewalAbandoned)):
+            self._renewals[event.number] = event
         self._changed.set()
 
     # The verbs -------------------------------------------------------------------------------------------
@@ -151,6 +157,46 @@ class Server:
         before = self._supervisor.roster.stages[stage].asked
         self._supervisor.tell(stimulus.Scale(stage, replicas))
         return {"schema": "penstock.scale/1", "stage": stage, "before": before, "after": replicas}
+
+    async def _restart(
+        self, stage: str | None = None, replica: int | None = None, *, drain_first: bool = False
+    ) -> Document:
+        """Begin to restart these workers, one by one; ``renewal`` says of each how that came out."""
+        roster = self._supervisor.roster
+        refused = renewal.refusal(roster, stage, replica)
+        if refused:
+            raise UserError(refused)
+        workers = renewal.wanted(roster, stage, replica)
+        self._supervisor.tell(stimulus.Restart(tuple(one.number for one in workers), drain_first))
+        return {
+            "schema": "penstock.restarting/1",
+            "workers": [{"worker": one.label, "number": one.number} for one in workers],
+        }
+
+    async def _renewal(self, number: int, timeout: float | None = None) -> Document:  # noqa: ASYNC109  on the wire
+        """How the restart of this worker came out, as soon as it has."""
+        try:
+            async with asyncio.timeout(timeout):
+                while number not in self._renewals:
+                    self._refuse_vain(number)
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise TimedOut(f"worker {number} was not restarted within {timeout:g} s") from None
+        outcome = self._renewals[number]
+        if isinstance(outcome, RenewalAbandoned):
+            raise PipelineFailed(f"{outcome.label} was not restarted: {outcome.cause}")
+        return {
+            "schema": "penstock.renewal/1",
+            "worker": outcome.label,
+            "before": number,
+            "after": outcome.successor,
+        }
+
+    def _refuse_vain(self, number: int) -> None:
+        roster = self._supervisor.roster
+        if roster.ended or not any(each.old == number for each in roster.renewals):
+            raise UserError(f"worker {number} is not being restarted")
 
     async def _drain(self) -> Document:
         self._supervisor.tell(stimulus.Drain())

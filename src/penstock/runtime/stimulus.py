@@ -64,6 +64,14 @@ class Scale(NamedTuple):
     replicas: int
 
 
+class Restart(NamedTuple):
+    """These workers are to be replaced by new ones, one after another."""
+
+    numbers: tuple[int, ...]
+    drain_first: bool = False
+    """Each ends before its successor is started; sources always do."""
+
+
 class Drain(NamedTuple):
     """Take nothing new, finish what is in flight, end."""
 
@@ -76,4 +84,6 @@ class Interrupt(NamedTuple):
     """Ctrl-C, or SIGTERM: the first drains, the second stops, the third kills."""
 
 
-Stimulus = Union[Begin, Tick, Bound, Ready, Failed, Finished, Looked, Died, Scale, Drain, Stop, Interrupt]
+Stimulus = Union[
+    Begin, Tick, Bound, Ready, Failed, Finished, Looked, Died, Scale, Restart, Drain, Stop, Interrupt
+]

@@ -26,9 +26,22 @@ def bury(turn: Turn, worker: Worker, death: Death) -> None:
     if worker.finished or worker.told >= Goal.STOP:
         turn.report(events.WorkerEnded(**who(worker)))
         turn.do(action.Retire(worker.number, Remains.NONE if worker.finished else Remains.UNFINISHED))
-        turn.seats.pop(worker.seat, None)
+        _vacate(turn, worker)
     else:
         _replace(turn, worker, why, death)
+
+
+def _vacate(turn: Turn, worker: Worker) -> None:
+    """Its seat goes, unless somebody else sits there or is to come; where it was renewed, he comes now."""
+    seat = turn.seats.get(worker.seat)
+    if seat is None or seat.due is not None or turn.sitting(worker.seat):
+        return
+    if turn.renewing(worker) and worker.told == Goal.DRAIN:
+        turn.seats[worker.seat] = seat._replace(due=turn.now)
+        if turn.stages[worker.stage].is_source:
+            turn.report(events.SourceRepeats(**who(worker)))
+    else:
+        del turn.seats[worker.seat]
 
 
 def _announce(turn: Turn, worker: Worker, why: str, blame: Blame | None) -> None:
@@ -45,15 +58,18 @@ def _replace(turn: Turn, worker: Worker, why: str, death: Death) -> None:
     """A death nobody asked for: mended by a restart, or the end of the run."""
     stage = turn.stages[worker.stage]
     lived = 0.0 if worker.ready_at is None else turn.now - worker.ready_at
-    record = turn.seats.pop(worker.seat).record.died(lived)
-    leaves = worker.told > Goal.WORK or turn.goal >= Goal.STOP
-    failure = None if leaves else _verdict(stage, worker, record, why, death)
+    record = turn.seats.get(worker.seat, Seat()).record.died(lived)
+    renewed = turn.renewing(worker)
+    leaves = _leaves(turn, worker)
+    failure = None if leaves or renewed else _verdict(stage, worker, record, why, death)
     pause = None if leaves or failure else record.pause()
-    if pause is not None:
+    if pause is None:
+        _vacate(turn, worker)
+    else:
         turn.seats[worker.seat] = Seat(record, turn.now + pause)
     details = _details(worker, death)
     turn.report(events.WorkerDied(**who(worker), cause=why, restart_after=pause, details=details))
-    if leaves and worker.permanent and worker.ready_at is not None:  # its teardown raised
+    if (leaves or renewed) and worker.permanent and worker.ready_at is not None:  # its teardown raised
         turn.blame(_verdict(stage, worker, record, why, death) or Failure(why))
     ownerless = stage.is_source and pause is None
     turn.do(action.Retire(worker.number, Remains.UNFINISHED if ownerless else Remains.GIVEN_BACK))
@@ -65,6 +81,13 @@ def _replace(turn: Turn, worker: Worker, why: str, death: Death) -> None:
         turn.give_up(failure)
     elif stage.is_source and worker.ready_at is not None:
         _mourn_source(turn, worker, why, again=pause is not None)
+
+
+def _leaves(turn: Turn, worker: Worker) -> bool:
+    """Whether nobody is to come after it: it was to go, or another works in its seat already."""
+    if turn.goal >= Goal.STOP or any(other.told == Goal.WORK for other in turn.sitting(worker.seat)):
+        return True
+    return worker.told > Goal.WORK and not turn.renewing(worker)
 
 
 def _details(worker: Worker, death: Death) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from penstock.observe import events
 from penstock.runtime import action
 from penstock.runtime.action import Action
-from penstock.runtime.roster import Failure, Goal, Roster, Seat, Worker
+from penstock.runtime.roster import Failure, Goal, Renewal, Roster, Seat, Worker
 
 
 class Turn:
@@ -20,6 +21,7 @@ class Turn:
         self.seats = dict(roster.seats)
         self.workers = dict(roster.workers)
         self.pairs = set(roster.pairs)
+        self.renewals = roster.renewals
         self.links = roster.links
         self.grace = roster.grace
         self.next_number = roster.next_number
@@ -38,6 +40,7 @@ class Turn:
             seats=dict(self.seats),
             workers=dict(self.workers),
             pairs=frozenset(self.pairs),
+            renewals=self.renewals,
             next_number=self.next_number,
             goal=self.goal,
             begun=self.begun,
@@ -57,6 +60,23 @@ class Turn:
     def members(self, stage: str) -> list[Worker]:
         """The living workers of a stage."""
         return [worker for worker in self.workers.values() if worker.stage == stage]
+
+    def sitting(self, seat: tuple[str, int]) -> list[Worker]:
+        """The living workers of a seat: one, or while it is renewed two."""
+        return [worker for worker in self.workers.values() if worker.seat == seat]
+
+    def renewing(self, worker: Worker) -> bool:
+        """Whether it was told to drain only to make room for its successor."""
+        return any(each.old == worker.number and each.begun and each.drain_first for each in self.renewals)
+
+    def abandon(self, renewals: Iterable[Renewal], why: str) -> None:
+        """These workers are not renewed after all."""
+        left = set(renewals)
+        self.renewals = tuple(each for each in self.renewals if each not in left)
+        for each in sorted(left):
+            self.report(
+                events.RenewalAbandoned(stage=each.stage, replica=each.replica, number=each.old, cause=why)
+            )
 
     def over(self, stage: str) -> bool:
         """Whether no worker of the stage lives and none is to come."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def test_ps_for_scripts(terminal: Terminal) -> None:
     assert terminal.type("ps", "-q").stdout.split() == ["numbers/0", "gate/0", "Save/0"]
 
 
-@pytest.mark.parametrize("verb", ["ps", "drain", "stop", "scale gate=2", "wait --for ended"])
+@pytest.mark.parametrize("verb", ["ps", "drain", "stop", "scale gate=2", "restart", "wait --for ended"])
 def test_where_nothing_runs_every_verb_says_so_and_ends_with_3(terminal: Terminal, verb: str) -> None:
     said = terminal.type(*verb.split(), code=3).stderr
     assert "no pipeline is running here; start one with `penstock run app.py`" in said
@@ -176,3 +177,57 @@ def test_python_app_py_is_penstock_run(terminal: Terminal) -> None:
     terminal.type("drain")
     finish(run)
     assert "saving begins" in terminal.type("logs", "Save").stdout
+
+
+def test_restart_replaces_one_worker_after_the_other_and_shows_it(terminal: Terminal) -> None:
+    run = terminal.run()
+    terminal.open_gate()
+    terminal.type("scale", "gate=2", "--wait", "--timeout", "30s")
+    before = {each["worker"]: each["pid"] for each in workers(terminal)}
+    shown = terminal.type("restart", "gate", "--timeout", "30s").stdout.splitlines()
+    assert [line.split()[:2] for line in shown] == [["gate/0", "restarted"], ["gate/1", "restarted"]]
+    after = {each["worker"]: each["pid"] for each in workers(terminal)}
+    assert {name for name in before if before[name] != after[name]} == {"gate/0", "gate/1"}
+    terminal.type("drain", "--timeout", "30s")
+    assert "0 lost, 0 dead" in finish(run)
+
+
+def test_restart_of_all_begins_also_the_source_anew(terminal: Terminal) -> None:
+    run = terminal.run()
+    terminal.open_gate()
+    document = terminal.ask("restart", "--timeout", "30s")
+    assert document["schema"] == "penstock.restart/1"
+    assert [each["worker"] for each in document["workers"]] == ["numbers/0", "gate/0", "Save/0"]
+    terminal.type("drain", "--timeout", "30s")
+    assert "numbers/0 starts from its beginning" in finish(run)
+
+
+def test_code_that_cannot_be_loaded_any_more_does_no_harm(terminal: Terminal) -> None:
+    run = terminal.run()
+    terminal.open_gate()
+    terminal.write("app.py", "this is no Python")
+    said = terminal.type("restart", "gate", "--timeout", "30s", code=1).stderr
+    assert "gate/0 was not restarted: the successor of gate/0 did not get ready; gate/0 goes on" in said
+    assert terminal.ask("ps")["pipelines"][0]["state"] == "running"
+    terminal.type("drain", "--timeout", "30s")
+    assert "0 lost, 0 dead" in finish(run)
+
+
+def test_a_restart_waits_only_as_long_as_it_may(terminal: Terminal) -> None:
+    terminal.run()
+    # The old worker holds an item at the closed gate.
+    said = terminal.type("restart", "gate/0", "--timeout", "2s", code=6).stderr
+    assert "gate/0 was not restarted within 2 s; it goes on all the same" in said
+
+
+def test_what_cannot_be_restarted_is_refused_with_the_nearest(terminal: Terminal) -> None:
+    terminal.run()
+    assert "no stage 'gaet'; did you mean 'gate'?" in terminal.type("restart", "gaet", code=4).stderr
+    assert "there is no gate/3; there are gate/0" in terminal.type("restart", "gate/3", code=4).stderr
+    assert "'gate/x' is not STAGE or STAGE/REPLICA" in terminal.type("restart", "gate/x", code=2).stderr
+
+
+def workers(terminal: Terminal) -> list[dict[str, Any]]:
+    """All workers of the one pipeline."""
+    [pipeline] = terminal.ask("ps")["pipelines"]
+    return [each for stage in pipeline["stages"] for each in stage["replicas"]]

@@ -57,7 +57,7 @@ class Seen:
 
 
 def ready(stage: str, replica: int = 0) -> events.Event:
-    return events.WorkerReady(stage=stage, replica=replica, number=1, took=0.21)
+    return events.WorkerReady(stage=stage, replica=replica, number=replica + 2, took=0.21)
 
 
 def died(**fields: object) -> events.Event:
@@ -122,6 +122,20 @@ def test_details_of_a_death_are_shown_once() -> None:
         "             ValueError: no",
     ]
     assert len(seen.hear(died(details="Traceback\nValueError: no"))) == 1
+
+
+def test_a_restart_is_told_worker_by_worker_and_counts_nobody_twice() -> None:
+    seen = Seen()
+    seen.begin()
+    assert seen.hear(ready("normalise", 2)) == []
+    assert seen.hear(events.WorkerEnded(stage="normalise", replica=0, number=2)) == []
+    assert seen.hear(events.WorkerRenewed(stage="normalise", replica=0, number=2, successor=4)) == [
+        "  12:01:07   normalise/0 was restarted"
+    ]
+    assert seen.hear(
+        events.RenewalAbandoned(stage="normalise", replica=1, number=3, cause="the pipeline is draining")
+    ) == ["  12:01:07   normalise/1 is not restarted: the pipeline is draining"]
+    assert "normalise" not in seen.status(BUSY)
 
 
 def test_scaling_tells_from_what_to_what_and_when_all_are_there() -> None:

@@ -102,8 +102,12 @@ class World(RuleBasedStateMachine):
         if isinstance(wanted, action.Spawn):
             assert self.roster.goal < Goal.STOP
             assert wanted.number not in self.alive
-            seats = {(process.stage, process.replica) for process in self.alive.values()}
-            assert (wanted.stage, wanted.replica) not in seats, "one worker a seat"
+            seat = wanted.stage, wanted.replica
+            sitting = {n for n, process in self.alive.items() if (process.stage, process.replica) == seat}
+            renewed = any(each.begun and each.seat == seat for each in self.roster.renewals)
+            assert len(sitting) <= renewed, "one worker a seat, and a second only while it is renewed"
+            if self.plan.stage(wanted.stage).kind == "source":
+                assert not sitting, "two sources would make everything twice"
             self.alive[wanted.number] = Process(wanted.stage, wanted.replica)
         elif isinstance(wanted, action.Introduce):
             self.introduce(Pair(*wanted))
@@ -207,6 +211,12 @@ class World(RuleBasedStateMachine):
     def somebody_scales(self, stage: str, replicas: int) -> None:
         self.feed(stimulus.Scale(stage, replicas))
 
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data(), drain_first=st.booleans())
+    def somebody_restarts(self, data: st.DataObject, drain_first: bool) -> None:
+        numbers = data.draw(st.lists(st.sampled_from(sorted(self.alive)), max_size=4))
+        self.feed(stimulus.Restart(tuple(numbers), drain_first))
+
     @rule(
         word=st.sampled_from([stimulus.Drain(), stimulus.Interrupt(), stimulus.Stop()]),
         luck=st.integers(0, 9),
@@ -232,19 +242,34 @@ class World(RuleBasedStateMachine):
     @invariant()
     def there_are_never_more_replicas_than_asked_for(self) -> None:
         for stage in self.roster.stages.values():
-            working = [one for one in self.roster.members(stage.name) if one.told == Goal.WORK]
-            waiting = [key for key, seat in self.roster.seats.items() if key[0] == stage.name and seat.due]
-            assert len(working) + len(waiting) <= stage.asked
+            assert len(self.kept(stage.name)) <= stage.asked
 
     @invariant()
     def there_are_as_many_as_asked_for_while_there_is_work(self) -> None:
         for stage in self.roster.stages.values():
             if self.roster.goal == Goal.WORK and not stage.is_source and not stage.drained:
-                working = [one for one in self.roster.members(stage.name) if one.told == Goal.WORK]
-                waiting = [
-                    key for key, seat in self.roster.seats.items() if key[0] == stage.name and seat.due
-                ]
-                assert len(working) + len(waiting) == stage.asked
+                assert len(self.kept(stage.name)) == stage.asked
+
+    def kept(self, stage: str) -> set[tuple[str, int]]:
+        """The seats where somebody works, will work, or makes room for a successor."""
+        working = {one.seat for one in self.roster.members(stage) if one.told == Goal.WORK}
+        waiting = {key for key, seat in self.roster.seats.items() if key[0] == stage and seat.due}
+        making_room = {
+            each.seat
+            for each in self.roster.renewals
+            if each.begun and each.drain_first and each.stage == stage
+        }
+        return working | waiting | making_room
+
+    @invariant()
+    def no_restart_waits_for_ever(self) -> None:
+        for each in self.roster.renewals[:1]:
+            seat = self.roster.seats[each.seat]
+            sitting = [one for one in self.roster.workers.values() if one.seat == each.seat]
+            assert each.begun
+            assert seat.due is not None or sitting, "somebody comes or goes, and that is news"
+            coming = seat.due is not None or any(one.number > each.old for one in sitting)
+            assert coming or any(one.told > Goal.WORK for one in sitting)
 
     @invariant()
     def everybody_knows_how_far_to_end(self) -> None:

@@ -80,6 +80,33 @@ def test_scale_changes_what_is_asked_for(stand: StandMaker) -> None:
     assert work["ready"] == 3
 
 
+def test_restart_is_answered_worker_by_worker(stand: StandMaker) -> None:
+    run = stand(make="well", work="well", save="well", rules={"replicas": 2})
+
+    def talk(it: client.Run) -> Any:
+        client.call(it, "wait", goal="ready", timeout=20)
+        asked = client.call(it, "restart", stage="work")["workers"]
+        return asked, [client.call(it, "renewal", number=each["number"], timeout=20) for each in asked]
+
+    asked, renewed = ask(run, talk)
+    assert [each["worker"] for each in asked] == [each["worker"] for each in renewed] == ["work/0", "work/1"]
+    assert all(
+        each["before"] == one["number"] < each["after"] for one, each in zip(asked, renewed, strict=True)
+    )
+
+
+def test_what_is_not_being_restarted_is_not_waited_for(stand: StandMaker) -> None:
+    run = stand(make="well", work="well", save="well")
+
+    def talk(it: client.Run) -> None:
+        with pytest.raises(UserError, match="worker 77 is not being restarted"):
+            client.call(it, "renewal", number=77)
+        with pytest.raises(UserError, match="no stage is called wrok"):
+            client.call(it, "restart", stage="wrok")
+
+    ask(run, talk)
+
+
 def test_a_refusal_comes_as_the_error_it_is(stand: StandMaker) -> None:
     run = stand(make="well", work="well", save="well")
 
