@@ -37,8 +37,10 @@ faults: .venv/.dev ## break everything on purpose, in the long forms (a million 
 bench: .venv/.dev ## measure, each case beside its peer in the same run
 	@$(BIN)/penstock bench $(ARGS)
 
-docs: .venv/.dev ## run every code block of README and docs
-	@$(BIN)/python -m pytest tests/house/test_docs.py $(ARGS)
+docs: .venv/.dev ## build the site into build/site, and run every code block of README and docs
+	@$(BIN)/mkdocs build --quiet
+	@echo "build/site/index.html"
+	@$(BIN)/python -m pytest tests/house/test_docs.py tests/house/test_site.py $(ARGS)
 
 lock: .venv/.dev ## lock what pyproject.toml asks for, with hashes
 	@requirements/lock
