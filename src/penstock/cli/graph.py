@@ -81,7 +81,7 @@ def _about(plan: Plan, stage: StagePlan) -> list[str]:
 
 
 def _ports(plan: Plan, stage: StagePlan) -> str:
-    """Where values go that do not simply go to all: ports and routes."""
+    """Where values go that do not simply go to all, each for sure: ports, routes, links that drop."""
     labels: dict[str, list[str]] = {}
     for link in plan.links:
         if link.source == stage.name and _link_label(plan, link):
@@ -90,9 +90,11 @@ def _ports(plan: Plan, stage: StagePlan) -> str:
 
 
 def _link_label(plan: Plan, link: LinkPlan) -> str:
-    """``[rejected]`` for a port, ``by kind`` for a route, nothing for a plain wire."""
+    """``[rejected]`` for a port, ``by kind`` for a route, ``drop_oldest`` where items may be dropped, nothing
+    for a plain wire."""
     words = [f"[{link.port}]"] if link.port else []
     words += [f"by {_name(route.by)}" for route in plan.routes if link.id in route.links]
+    words += [link.on_full] if link.on_full != "block" else []
     return " ".join(words)
 
 

@@ -55,7 +55,7 @@ def about(answer: Answer) -> str:
     stages = table(
         [row for stage in answer["stages"] for row in _stage(stage)], WORKERS, right=[2, 3, 4, 5, 6]
     )
-    links = table([_link(link) for link in answer["links"]], LINKS, right=[1, 2, 3, 4, 5, 6])
+    links = table(*_links(answer["links"]), right=[1, 2, 3, 4, 5, 6])
     return "\n".join([_head(answer), "", *stages, "", *links, "", figures.last_line(answer["totals"])])
 
 
@@ -122,9 +122,23 @@ def _worker(worker: Answer) -> list[str]:
     ]
 
 
+def _links(links: list[Answer]) -> tuple[list[list[str]], list[str]]:
+    """Rows and their heading, with a column for what was dropped where something was."""
+    rows, head = [_link(link) for link in links], list(LINKS)
+    if any(map(_dropped, links)):
+        rows = [[*row, _dropped(link)] for row, link in zip(rows, links, strict=True)]
+        head.append("DROPPED")
+    return rows, head
+
+
 def _link(link: Answer) -> list[str]:
     counts = ("sent", "settled", "in_flight", "waiting", "again", "dead")
     return [link["link"], *(figures.number(link[name]) for name in counts)]
+
+
+def _dropped(link: Answer) -> str:
+    """``7,213 full``: how many, and why; nothing for none."""
+    return f"{figures.number(link['dropped_full'])} full" if link.get("dropped_full") else ""
 
 
 def _state(state: str, *, good: str) -> str:

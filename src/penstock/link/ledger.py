@@ -1,10 +1,12 @@
 """What a sender owes: every item it sent, until it is settled. A decision module: no sockets, no clock.
 
-At any time, per link:    sent = settled + dead + in flight
+At any time, per link:    sent = settled + dead + dropped + in flight
 
 where *in flight* is with a receiver, or waiting to be delivered again. An item leaves the ledger by
-exactly one of two doors: ``settled`` (everything made from it has been settled downstream) or ``dead``
-(its letter is on disk). Items are counted by batches; only a failure or a death makes single ones of them.
+exactly one of three doors: ``settled`` (everything made from it has been settled downstream), ``dead``
+(its letter is on disk) or ``dropped`` (its link may do that: see ``lossy``). Sent is what no longer waits:
+what is dropped while it waits is sent and dropped in one step. Items are counted by batches; only a failure
+or a death makes single ones of them.
 """
 
 from __future__ import annotations
@@ -148,6 +150,8 @@ class Ledger:
         self.sent = 0
         self.settled = 0
         self.dead = 0
+        self.dropped_full = 0
+        """Items dropped because their link was full."""
         self.again = 0
         """Deliveries beyond the first."""
         self.taken_back = 0
@@ -156,7 +160,7 @@ class Ledger:
     @property
     def in_flight(self) -> int:
         """Items that are out, or wait to go out again."""
-        return self.sent - self.settled - self.dead
+        return self.sent - self.settled - self.dead - self.dropped_full
 
     @property
     def next(self) -> int:
@@ -241,6 +245,11 @@ class Ledger:
     def take_due(self) -> Cargo:
         """The first of them."""
         return heapq.heappop(self._again)[2]
+
+    def drop(self, cargo: Cargo) -> None:
+        """``cargo`` was waiting, and its link is full."""
+        self.sent += len(cargo)
+        self.dropped_full += len(cargo)
 
     def buried(self, _: Cargo) -> None:
         """Its letter is on disk."""

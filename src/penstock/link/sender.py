@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from penstock.errors import PeerError
-from penstock.link.credit import NEVER, Credit
-from penstock.link.ledger import Cargo, Fault, Ledger, Settled
-from penstock.link.outbox import Outbox
+from penstock.link.credit import NEVER
+from penstock.link.ledger import Cargo, Fault, Settled
+from penstock.link.link import Link
+from penstock.link.lossy import Lossy
 from penstock.link.sockets import Router, give_way
 from penstock.message import envelope
 from penstock.message.arena import Arena
@@ -24,42 +25,6 @@ be sent: they gather until the next look, though a receiver waits."""
 
 PATIENCE = 8
 """While an item waits for credit, its maker looks so many times more often than it would otherwise."""
-
-
-class Link:
-    """One out-link: its account, its receivers' room and what waits."""
-
-    def __init__(self, *, id: int, target: str, max_failures: int, word: int, pool: int = 0) -> None:
-        """``pool``: bytes of shared memory that the arrays of this link may use."""
-        self.id = id
-        self.target = target
-        self.word = word
-        """Its first word on the status page."""
-        self.ledger = Ledger(max_failures)
-        self.credit = Credit(pool)
-        self.outbox = Outbox()
-        self.put = self.outbox.put
-        self.limit = 1
-        """When so many items wait, whoever makes more must wait too."""
-        self.bytes = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether the maker of items has to wait."""
-        return self.outbox.waiting >= self.limit or self.outbox.heavy >= self.outbox.heavy_limit
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing waits and nothing is in flight."""
-        return not self.outbox.waiting and not self.ledger.in_flight
-
-    def next_due(self) -> Optional[float]:
-        """When time alone gives it something to do: an item to deliver again, a letter to write again. An
-        item for which nobody has room needs no clock: it will go when credit comes."""
-        times = [self.ledger.next_burial(), self.ledger.next_due()]
-        if self.credit.trigger() == NEVER:
-            times.pop()
-        return min((due for due in times if due is not None), default=None)
 
 
 class _Receiver(NamedTuple):
@@ -115,6 +80,7 @@ class Sender:
         self._bury = bury
         self._notice = notice
         self._by_id = {link.id: link for link in self.links}
+        self._lossy = [link for link in self.links if isinstance(link, Lossy)]
         self._peers: Dict[bytes, _Receiver] = {}
         self._names: Dict[Tuple[int, int], bytes] = {}
         self._lost: Set[int] = set()
@@ -203,6 +169,8 @@ class Sender:
             self._flush(link)
             self._ring(link)
             self._note(link)
+        for lossy in self._lossy:
+            self._shed(lossy)
         self._words[page.POOL] = self._arena.used
         self._lone = self._next_lone()
 
@@ -358,6 +326,18 @@ class Sender:
             cargo = ledger.take_due() if due else outbox.take(offer.items, offer.nbytes)
             self._send(link, offer.receiver, cargo)
         link.limit, outbox.heavy_limit = credit.backlog(), credit.heavy()
+
+    def _shed(self, link: Lossy) -> None:
+        """Drop what is too much for a link that drops."""
+        for cargo in link.surplus():
+            link.ledger.drop(cargo)
+            self._let_go(Settled(cargo, set()))
+            if link.begins(self._clock()):
+                self._notice("dropped", link.sentence)
+        link.widen(self.stride)
+        self._ring(link)
+        self._note(link)
+        self._words[link.word + page.DROPPED_FULL] = link.ledger.dropped_full
 
     def _ring(self, link: Link) -> None:
         """When whoever makes items is to look at the sockets again."""

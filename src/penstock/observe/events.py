@@ -172,6 +172,6 @@ class Noticed(WorkerEvent, frozen=True, kw_only=True):
     """A worker has something to say that people want to see."""
 
     kind: str
-    """``failure``, ``dead``, ``pool``, ``kept``, ``refused``, ``warning``."""
+    """``failure``, ``dead``, ``dropped``, ``pool``, ``kept``, ``refused``, ``warning``."""
     text: str
     fields: dict[str, str | int | float] = msgspec.field(default_factory=dict)

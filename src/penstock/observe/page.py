@@ -46,10 +46,10 @@ REFUSED = 11
 STATES = ("booting", "loading", "setup", "ready", "draining", "finished")
 BOOTING, LOADING, SETUP, READY, DRAINING, FINISHED = range(6)
 
-# An out-link: the ledger. sent = settled + dead + in flight, at any time.
-SENT, SETTLED, DEAD, AGAIN, SENT_BYTES, TAKEN_BACK, WAITING = range(7)
+# An out-link: the ledger. sent = settled + dead + dropped + in flight, at any time.
+SENT, SETTLED, DEAD, AGAIN, SENT_BYTES, TAKEN_BACK, WAITING, DROPPED_FULL = range(8)
 """SENT counts an item once, AGAIN each further delivery; TAKEN_BACK the items taken back from
-receivers that died; WAITING what is made but not yet sent."""
+receivers that died; WAITING what is made but not yet sent; DROPPED_FULL what a full link has dropped."""
 # An in-link.
 RECEIVED, DONE, RECEIVED_BYTES, HELD = range(4)
 """HELD: items received and not yet finished."""

@@ -18,6 +18,7 @@ classes, by what their ``__call__`` says; for mypy ``Load >> Detect``, of classe
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -38,6 +39,7 @@ from penstock.errors import WiringError
 from penstock.pipeline import reference
 from penstock.pipeline.graph import Choice, Edge
 from penstock.pipeline.place import Place, caller
+from penstock.pipeline.plan import OnFull
 
 if TYPE_CHECKING:
     from penstock.pipeline.stage import Node
@@ -224,8 +226,12 @@ def _all_or_none(ends: List[Tuple[T, ...]]) -> Tuple[T, ...]:
     return tuple(end for some in ends for end in some) if all(ends) else ()
 
 
-def join(left: Flow[Any, Any], right: Flow[Any, Any], place: Place) -> Flow[Any, Any]:
+def join(
+    left: Flow[Any, Any], right: Flow[Any, Any], place: Place, on_full: Optional[OnFull] = None
+) -> Flow[Any, Any]:
     """Each exit of ``left`` wired to each entry of ``right``.
+
+    ``on_full``: what a full link between them does; ``None``: as each target says.
 
     Raises:
         WiringError: there are none of one or the other.
@@ -238,7 +244,8 @@ def join(left: Flow[Any, Any], right: Flow[Any, Any], place: Place) -> Flow[Any,
     if not right.entries:
         name = _named(right, "source")
         raise WiringError(f"nothing goes into {name!r}, a source; make it a @stage to feed it", str(place))
-    made = tuple(edge for out in left.exits for entry in right.entries for edge in _edges(out, entry, place))
+    wires = (edge for out in left.exits for entry in right.entries for edge in _edges(out, entry, place))
+    made = tuple(replace(wire, on_full=on_full) for wire in wires)
     return Flow(
         left.nodes + right.nodes,
         left.edges + right.edges + made,

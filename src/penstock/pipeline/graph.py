@@ -6,14 +6,14 @@ that a name means one stage.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from penstock.errors import WiringError
 from penstock.observe.page import LINKS
 from penstock.pipeline.nearest import nearest
-from penstock.pipeline.plan import By, LinkPlan, Plan, RoutePlan, StagePlan
+from penstock.pipeline.plan import By, LinkPlan, OnFull, Plan, RoutePlan, StagePlan
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Edge:
     """``file:line`` of the wiring."""
     choice: Optional[Choice] = None
     """``None``: it is a copy. Else ``target`` is one of the choice's targets."""
+    on_full: Optional[OnFull] = None
+    """``None``: as the target says."""
 
     @property
     def ends(self) -> Tuple[str, str, str]:
@@ -68,7 +70,10 @@ def plan(
     order = _order(named, wired)
     for name in order:
         _check_stage(named[name], wired)
-    links = [LinkPlan(number, edge.source, edge.target, edge.port) for number, edge in enumerate(wired)]
+    links = [
+        LinkPlan(at, edge.source, edge.target, edge.port, edge.on_full or named[edge.target].on_full)
+        for at, edge in enumerate(wired)
+    ]
     return Plan(pipeline, [named[name] for name in order], links, allow_pickle, _routes(wired))
 
 
@@ -95,7 +100,8 @@ def _distinct(edges: Iterable[Edge]) -> List[Edge]:
     """Each edge once: ``a >> b >> c`` and ``a >> b >> d`` in one pipeline mean one link from a to b.
 
     Raises:
-        WiringError: two stages are joined both by a copy and by a route, or by two routes.
+        WiringError: two stages are joined both by a copy and by a route, or by two routes, or what happens
+            when the link is full is said in two ways.
     """
     known: Dict[Tuple[str, str, str], Edge] = {}
     for edge in edges:
@@ -106,6 +112,13 @@ def _distinct(edges: Iterable[Edge]) -> List[Edge]:
                 " an item would arrive there twice",
                 edge.where,
             )
+        if None not in {first.on_full, edge.on_full} and first.on_full != edge.on_full:
+            raise WiringError(
+                f"{_out(edge)} >> {edge.target!r} has on_full={edge.on_full!r} here and"
+                f" {first.on_full!r} in {first.where}; it is one link, so say it once",
+                edge.where,
+            )
+        known[edge.ends] = replace(first, on_full=first.on_full or edge.on_full)
     return list(known.values())
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple, TypedDict, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple, TypedDict, Union, get_args
 
 from penstock.errors import WiringError
 from penstock.pipeline.duration import Duration, seconds
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.place import Place
-from penstock.pipeline.plan import MOST_REPLICAS
+from penstock.pipeline.plan import MOST_REPLICAS, OnFull
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
 """Names of stages and pipelines are parts of file names and of labels like ``detect/0``."""
@@ -31,6 +31,9 @@ class Knobs(TypedDict, total=False):
     replica is killed and the item has failed once. No limit unless said. Not for sources."""
     max_failures: int
     """An item may fail this often and be tried again; one more is a dead letter; 3. Not for sources."""
+    on_full: OnFull
+    """What happens to items for which this stage has no room: ``"block"`` has their maker wait,
+    ``"drop_oldest"`` drops those that wait longest, ``"drop_newest"`` those that come. Not for sources."""
     max_restarts: int
     """Restarts within a minute before the pipeline gives up; 20."""
     start_timeout: Duration
@@ -48,6 +51,7 @@ REFUSED = {
         "window": "a source gets no items, so it has no window",
         "timeout": "a source gets no items, so none can take too long; it may wait in `next()` for ever",
         "max_failures": "a source gets no items that could fail; when it raises, it is started again",
+        "on_full": "a source gets no items; say it at the stage that is fed, or at the wire to it",
     },
     "stage": {},
     "sink": {"ports": "nothing comes out of a sink; make it a @stage"},
@@ -56,9 +60,12 @@ REFUSED = {
 
 SYNONYMS = {
     "concurrency": "replicas",
+    "backpressure": "on_full",
+    "drop": "on_full",
     "env": "interpreter",
     "environment": "variables",
     "instances": "replicas",
+    "overflow": "on_full",
     "prefetch": "window",
     "processes": "replicas",
     "python": "interpreter",
@@ -79,6 +86,7 @@ class Options:
     window: int = 0
     timeout: Optional[float] = None
     max_failures: int = 3
+    on_full: OnFull = "block"
     max_restarts: int = 20
     start_timeout: float = 60.0
     interpreter: Optional[str] = None
@@ -123,6 +131,17 @@ def check_name(value: Any) -> str:
             "a name is made of up to 64 letters, digits, '_', '-' and '.', and begins with no sign"
         )
     return value
+
+
+def check_on_full(value: Any) -> OnFull:
+    """What a full link does.
+
+    Raises:
+        ValueError: nothing that there is.
+    """
+    if value not in get_args(OnFull):
+        raise ValueError(f"there is no such choice{nearest(str(value), get_args(OnFull))}")
+    return value  # type: ignore[no-any-return]
 
 
 def _more_than_zero(value: Any) -> float:
@@ -195,6 +214,7 @@ CHECKS: Dict[str, Callable[[Any, Place], Any]] = {
     "window": _at_least(1),
     "timeout": _timeout,
     "max_failures": _at_least(0),
+    "on_full": lambda value, _: check_on_full(value),
     "max_restarts": _at_least(0),
     "start_timeout": lambda value, _: _more_than_zero(value),
     "interpreter": _interpreter,

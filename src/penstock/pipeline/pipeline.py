@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, 
 from penstock.errors import UserError, WiringError
 from penstock.pipeline import graph
 from penstock.pipeline.flow import Flow, Handler, as_flow, join
-from penstock.pipeline.options import check_name
+from penstock.pipeline.options import check_name, check_on_full
 from penstock.pipeline.place import Place, caller, importing
-from penstock.pipeline.plan import Plan, StagePlan
+from penstock.pipeline.plan import OnFull, Plan, StagePlan
 from penstock.pipeline.stage import Node
 
 if TYPE_CHECKING:
@@ -56,22 +56,53 @@ class Pipeline:
         return f"<pipeline {self.name} {self._where}>"
 
     @overload
-    def connect(self, source: Flow[Any, Any], target: Flow[Any, Any], *, port: str) -> None: ...
+    def connect(
+        self,
+        source: Flow[Any, Any],
+        target: Flow[Any, Any],
+        *,
+        port: str,
+        on_full: Optional[OnFull] = None,
+    ) -> None: ...
     @overload
-    def connect(self, source: Flow[Any, X], target: Union[Flow[X, Any], Type[Handler[X, Any]]]) -> None: ...
+    def connect(
+        self,
+        source: Flow[Any, X],
+        target: Union[Flow[X, Any], Type[Handler[X, Any]]],
+        *,
+        on_full: Optional[OnFull] = None,
+    ) -> None: ...
     @overload
-    def connect(self, source: Type[Any], target: Union[Flow[Any, Any], Type[Any]]) -> None: ...
-    def connect(self, source: Any, target: Any, *, port: str = "") -> None:
+    def connect(
+        self,
+        source: Type[Any],
+        target: Union[Flow[Any, Any], Type[Any]],
+        *,
+        on_full: Optional[OnFull] = None,
+    ) -> None: ...
+    def connect(self, source: Any, target: Any, *, port: str = "", on_full: Optional[OnFull] = None) -> None:
         """The same as ``source >> target`` or ``source[port] >> target``, for wiring in a loop.
 
+        Args:
+            source: What gives items.
+            target: What takes them.
+            port: The output of ``source``, where it is not the default one.
+            on_full: What happens to items for which there is no room: ``"block"``, ``"drop_oldest"`` or
+                ``"drop_newest"``; ``None``: what ``target`` says.
+
         Raises:
-            WiringError: as ``>>``.
+            WiringError: as ``>>``; no such ``on_full``.
         """
         place = caller()
+        if on_full is not None:
+            try:
+                check_on_full(on_full)
+            except ValueError as error:
+                raise WiringError(f"on_full={on_full!r}: {error}", str(place)) from None
         left = as_flow(source, place)
         if port:
             left = self._port(left, port, place)
-        self._flows.append(join(left, as_flow(target, place), place))
+        self._flows.append(join(left, as_flow(target, place), place, on_full))
 
     @staticmethod
     def _port(source: Flow[Any, Any], port: str, place: Place) -> Flow[Any, Any]:

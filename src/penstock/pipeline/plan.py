@@ -7,7 +7,7 @@ functions below answer each worker's two questions: what do I feed, and what fee
 from __future__ import annotations
 
 from graphlib import TopologicalSorter
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Dict, List, Literal, Optional, Tuple, Union
 
 import msgspec
 
@@ -19,6 +19,10 @@ its position). A string: the key (or attribute) of the value that names it."""
 
 MOST_REPLICAS = 1000
 """Of one stage. Each is a process with open files: one zero too many would take the machine with it."""
+
+
+OnFull = Literal["block", "drop_oldest", "drop_newest"]
+"""What a full link does: have its maker wait, drop the oldest item that waits, or refuse the new one."""
 
 
 class StagePlan(msgspec.Struct, frozen=True):
@@ -36,6 +40,8 @@ class StagePlan(msgspec.Struct, frozen=True):
     """Seconds one item may take; ``None``: as long as it likes."""
     max_failures: int = 3
     """An item may fail this often and be tried again; one more is a dead letter."""
+    on_full: OnFull = "block"
+    """What its in-links do when they are full, where the wire says nothing else."""
     max_restarts: int = 20
     """Restarts inside a minute before the pipeline gives up."""
     start_timeout: float = 60.0
@@ -59,6 +65,8 @@ class LinkPlan(msgspec.Struct, frozen=True):
     target: str
     port: str = ""
     """``""`` is the default port: what is returned or yielded."""
+    on_full: OnFull = "block"
+    """What happens to items for which there is no room."""
 
     @property
     def label(self) -> str:
@@ -106,6 +114,9 @@ class OutLink(msgspec.Struct, frozen=True):
     """Name of the stage that receives."""
     max_failures: int
     """The target's: an item may fail this often and be tried again; one more is a dead letter."""
+    on_full: OnFull = "block"
+    window: int = 0
+    """The target's."""
 
 
 class Outlet(msgspec.Struct, frozen=True):
@@ -161,4 +172,5 @@ def order(plan: Plan) -> List[str]:
 
 
 def _outlink(plan: Plan, link: LinkPlan) -> OutLink:
-    return OutLink(link.id, link.target, plan.stage(link.target).max_failures)
+    target = plan.stage(link.target)
+    return OutLink(link.id, link.target, target.max_failures, link.on_full, target.window)

@@ -1,11 +1,11 @@
 """The ledger of a run: per link, what became of every item, at any time. A decision module: no I/O.
 
-    sent = settled + dead + in flight + given back + unfinished + lost
+    sent = settled + dropped + dead + in flight + given back + unfinished + lost
 
-Each sender counts on its status page. While it lives, what is neither settled nor dead is in flight. When
-it has ended, that rest has a name: *given back* where the owners of what it was made from deliver again,
-*unfinished* where nobody will in this run (the sender was a source, or told to stop), and *lost* where the
-sender said that it had finished: there it must be 0, and anything else is a fault of ours.
+Each sender counts on its status page. While it lives, what is neither settled, dropped nor dead is in
+flight. When it has ended, that rest has a name: *given back* where the owners of what it was made from
+deliver again, *unfinished* where nobody will in this run (the sender was a source, or told to stop), and
+*lost* where the sender said that it had finished: there it must be 0, and anything else is a fault of ours.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ class LinkCount(msgspec.Struct):
     """What became of the items of one link."""
 
     sent: int = 0
-    """Items that went out; further deliveries of the same one are ``again``."""
+    """Items that wait no longer: they went out (further deliveries of the same one are ``again``), or were
+    dropped."""
     settled: int = 0
     """Everything made from them is through."""
     dead: int = 0
     """Kept as dead letters."""
+    dropped_full: int = 0
+    """Dropped because their link was full, and may drop: ``on_full``."""
     in_flight: int = 0
     given_back: int = 0
     unfinished: int = 0
@@ -40,6 +43,11 @@ class LinkCount(msgspec.Struct):
     held: int = 0
     """With receivers, not finished yet."""
     bytes: int = 0
+
+    @property
+    def gone(self) -> int:
+        """Items that did not come through, and never will."""
+        return self.dead + self.dropped_full
 
     def add(self, other: LinkCount) -> None:
         """Add ``other``, number by number."""
@@ -57,6 +65,7 @@ class Totals(NamedTuple):
     unfinished: int = 0
     lost: int = 0
     dead: int = 0
+    dropped_full: int = 0
 
 
 class Reading(NamedTuple):
@@ -115,11 +124,13 @@ class Account:
 
 def _out_count(words: Sequence[int]) -> LinkCount:
     sent, settled, dead = words[page.SENT], words[page.SETTLED], words[page.DEAD]
+    full = words[page.DROPPED_FULL]
     return LinkCount(
         sent=sent,
         settled=settled,
         dead=dead,
-        in_flight=sent - settled - dead,
+        dropped_full=full,
+        in_flight=sent - settled - dead - full,
         again=words[page.AGAIN],
         waiting=words[page.WAITING],
         bytes=words[page.SENT_BYTES],
@@ -127,10 +138,11 @@ def _out_count(words: Sequence[int]) -> LinkCount:
 
 
 def total(plan: Plan, counts: dict[int, LinkCount]) -> Totals:
-    """The run in one line: entered = through + in flight + unfinished + lost + dead.
+    """The run in one line: entered = through + in flight + unfinished + lost + dead + dropped.
 
     What enters is counted at the sources; where a source copies to several links, once. Settling is end to
-    end, so what is settled there is through, less the items for which a letter was written further down.
+    end, so what is settled there is through, less the items that were dropped further down, or for which a
+    letter was written there.
     So it adds up while one item stays one. (A link with twice as many items as entered carries parts of
     items: a dead part is no dead item.)
     """
@@ -142,7 +154,7 @@ def total(plan: Plan, counts: dict[int, LinkCount]) -> Totals:
             first.add(group_count(group, copied=outlet.by is None))
     behind = [counts[link.id] for link in plan.links if link.source not in ours]
     entered = first.sent - first.given_back
-    whole = sum(count.dead for count in behind if count.sent - count.given_back < 2 * entered)
+    whole = sum(count.gone for count in behind if count.sent - count.given_back < 2 * entered)
     return Totals(
         entered=entered,
         through=max(0, first.settled - whole),
@@ -150,6 +162,7 @@ def total(plan: Plan, counts: dict[int, LinkCount]) -> Totals:
         unfinished=first.unfinished,
         lost=sum(count.lost for count in counts.values()),
         dead=sum(count.dead for count in counts.values()),
+        dropped_full=sum(count.dropped_full for count in counts.values()),
     )
 
 

@@ -164,7 +164,7 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
     """Worker -> supervisor: something people want to see."""
 
     kind: str
-    """``failure``, ``dead``, ``pool``, ``kept``, ``refused``, ``warning``."""
+    """``failure``, ``dead``, ``dropped``, ``pool``, ``kept``, ``refused``, ``warning``."""
     text: str
     fields: Dict[str, Union[str, int, float]] = {}
 

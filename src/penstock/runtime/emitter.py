@@ -10,9 +10,9 @@ import difflib
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from penstock.errors import WiringError
+from penstock.link.link import Link
 from penstock.link.outbox import Extras, Feed
 from penstock.link.receiver import Inbound
-from penstock.link.sender import Link
 from penstock.message.arena import Arena
 from penstock.message.codec import Encoder
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # the command line says numbers the same way, and has no need
     from penstock.runtime.account import LinkCount, Totals
 
 _ALWAYS = ("sent", "settled", "dead")
-_WHEN_ANY = ("again", "in_flight", "given_back", "unfinished", "lost")
+_WHEN_ANY = ("dropped_full", "again", "in_flight", "given_back", "unfinished", "lost")
 WORTH_SAYING = 10**6
 """Bytes (or bytes a second) below which it is not worth a column: control data, not arrays."""
 
@@ -52,6 +52,8 @@ def last_line(totals: Totals) -> str:
         f"{number(totals.lost)} lost",
         f"{number(totals.dead)} dead",
     ]
+    if getattr(totals, "dropped_full", 0):  # a run of an earlier version could not drop
+        parts.append(f"{number(totals.dropped_full)} dropped (full)")
     if totals.in_flight:
         parts.append(f"{number(totals.in_flight)} in flight")
     if totals.unfinished:

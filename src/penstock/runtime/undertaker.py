@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Callable
 
 from penstock.link.ledger import Cargo
-from penstock.link.sender import Link
+from penstock.link.link import Link
 from penstock.message import letter
 from penstock.message.arena import Mapping
 from penstock.message.codec import Decoder, Encoder, join

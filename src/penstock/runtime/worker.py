@@ -16,11 +16,14 @@ import sys
 from typing import Any, Callable, Dict, Optional
 
 from penstock.errors import UserError
+from penstock.link.link import Link
+from penstock.link.lossy import Lossy
 from penstock.link.receiver import Receiver
-from penstock.link.sender import Link, Sender
+from penstock.link.sender import Sender
 from penstock.message.arena import Arena
 from penstock.message.codec import Decoder, Encoder
 from penstock.observe import page
+from penstock.pipeline.plan import OutLink
 from penstock.pipeline.reference import Reference, load
 from penstock.pipeline.stage import Node
 from penstock.runtime import control, handler, world
@@ -218,10 +221,16 @@ def _links(assignment: control.Assignment) -> Dict[int, Link]:
     for outlet in assignment.outlets:
         for out in outlet.links:
             word = page.link_word(len(links), 0)
-            links[out.id] = Link(
-                id=out.id, target=out.target, max_failures=out.max_failures, word=word, pool=pool
-            )
+            links[out.id] = _link(out, word=word, pool=pool)
     return links
+
+
+def _link(out: OutLink, **place: int) -> Link:
+    """The kind of link that was chosen: one whose maker waits has nothing of one that drops."""
+    common: Dict[str, Any] = {"id": out.id, "target": out.target, "max_failures": out.max_failures, **place}
+    if out.on_full == "block":
+        return Link(**common)
+    return Lossy(**common, on_full=out.on_full, window=out.window)
 
 
 def _ports(assignment: control.Assignment, links: Dict[int, Link]) -> Dict[str, Port]:

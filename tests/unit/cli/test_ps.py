@@ -45,6 +45,17 @@ def answer(*replicas: dict[str, Any], state: str = "running") -> dict[str, Any]:
 WAITING = {"worker": "detect/1", "state": "restarting", "restarts": 3, "restart_in": 0.42}
 
 
+def test_what_was_dropped_has_a_column_where_something_was() -> None:
+    told = answer(worker("detect/0"))
+    told["links"] = [{**told["links"][0], "dropped_full": 7213}, {**told["links"][0], "link": "detect→save"}]
+    shown = click.unstyle(about(told)).splitlines()
+    assert shown[-5:-2] == [
+        "LINK              SENT     DONE   IN FLIGHT   WAITING   AGAIN   DEAD   DROPPED",
+        "camera→detect   22,901   22,890          11         3       0      0   7,213 full",
+        "detect→save     22,901   22,890          11         3       0      0",
+    ]
+
+
 def test_a_pipeline_is_its_workers_its_links_and_the_line_that_adds_up() -> None:
     assert click.unstyle(about(answer(worker("detect/0"), WAITING))).splitlines() == [
         "demo   running   up 2 min 13 s   demo-3fa91c   pid 4241",

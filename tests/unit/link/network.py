@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.link.ledger import Cargo
+from penstock.link.link import Link
+from penstock.link.lossy import Lossy
 from penstock.link.outbox import Extras
-from penstock.link.sender import Link, Sender
+from penstock.link.sender import Sender
 from penstock.message import envelope
 from penstock.message.arena import Arena, Slot, slot_header
 from penstock.message.codec import Decoder, Encoder
@@ -81,7 +83,7 @@ class Peer:
 class Network:
     """One link from one sender; also the sender's router, its clock, its disk and its arena."""
 
-    def __init__(self, max_failures: int) -> None:
+    def __init__(self, max_failures: int, on_full: str = "block", depth: int = 0) -> None:
         self.now = 1000.0
         self.max_failures = max_failures
         self.disk_full = False
@@ -97,7 +99,8 @@ class Network:
         self.failures: Counter[str] = Counter()
         folder = tempfile.mkdtemp(prefix="pt-")
         self.arena = Arena(os.path.join(folder, "arena"), 1 << 20)
-        self.link = Link(id=LINK, target="work", max_failures=max_failures, word=page.link_word(0, 0))
+        self.link = self.kind_of_link(on_full, depth)
+        self.told: list[tuple[str, str]] = []
         self.words = [0] * page.WORDS
         self.sender = Sender(
             router=self,  # type: ignore[arg-type]
@@ -108,9 +111,14 @@ class Network:
             clock=lambda: self.now,
             on_settled=self.on_settled,
             bury=self.bury,
-            notice=lambda kind, text: None,
+            notice=lambda kind, text: self.told.append((kind, text)),
             eager=True,
         )
+
+    def kind_of_link(self, on_full: str, depth: int) -> Link:
+        fields: dict[str, Any] = {"id": LINK, "target": "work", "max_failures": self.max_failures}
+        fields["word"] = page.link_word(0, 0)
+        return Link(**fields) if on_full == "block" else Lossy(**fields, on_full=on_full, window=depth)
 
     def close(self) -> None:
         self.arena.map.close()

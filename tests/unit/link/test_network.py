@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from penstock.errors import PeerError
 from penstock.link.credit import NEVER
+from penstock.link.lossy import Lossy
 from penstock.message import envelope
 from penstock.observe import page
 from tests.unit.link.network import LINK, Network, Peer
@@ -52,12 +53,22 @@ class Link(RuleBasedStateMachine):
         full=st.booleans(),
         items=st.integers(0, 8),
         array=st.booleans(),
+        on_full=st.sampled_from(["block", "block", "drop_oldest", "drop_newest"]),
+        depth=st.sampled_from([0, 0, 1, 3]),
     )
     def a_link_begins(
-        self, max_failures: int, windows: list[int], known: bool, full: bool, items: int, array: bool
+        self,
+        max_failures: int,
+        windows: list[int],
+        known: bool,
+        full: bool,
+        items: int,
+        array: bool,
+        on_full: str,
+        depth: int,
     ) -> None:
         self.network.close()
-        self.network = Network(max_failures)
+        self.network = Network(max_failures, on_full, depth)
         self.network.disk_full = full
         if known:
             self.network.link.credit.pace.report(1000, 1_000_000)
@@ -128,6 +139,11 @@ class Link(RuleBasedStateMachine):
         assert not waits or network.link.credit.offer(waits) is None, "nothing waits while there is credit"
         due = network.sender.next_due()
         assert due is None or due > network.now, "a timer that is due would make the worker spin"
+        link = network.link
+        assert link.ledger.sent + link.outbox.waiting == self.made, "a look counts all that was dropped"
+        if isinstance(link, Lossy):
+            assert not link.full, "whoever makes items never waits"
+            assert link.door is not None or link.outbox.waiting <= link.depth
 
     # Receivers come, work and go.
 
@@ -206,12 +222,14 @@ class Link(RuleBasedStateMachine):
     # What must hold after each step.
 
     @invariant()
-    def sent_is_settled_and_dead_and_in_flight(self) -> None:
+    def sent_is_settled_and_dead_and_dropped_and_in_flight(self) -> None:
         link = self.network.link
         ledger = link.ledger
-        assert ledger.sent + link.outbox.waiting == self.made
-        assert ledger.sent == ledger.settled + ledger.dead + ledger.in_flight
-        assert min(ledger.settled, ledger.dead, ledger.in_flight) >= 0
+        assert link.outbox.made == self.made
+        assert ledger.sent + link.outbox.waiting <= self.made
+        assert ledger.sent == ledger.settled + ledger.dead + ledger.dropped_full + ledger.in_flight
+        assert min(ledger.settled, ledger.dead, ledger.dropped_full, ledger.in_flight) >= 0
+        assert isinstance(link, Lossy) or ledger.sent + link.outbox.waiting == self.made
         assert ledger.dead == len(self.network.buried) == len(set(self.network.buried))
 
     @invariant()
@@ -230,13 +248,16 @@ class Link(RuleBasedStateMachine):
             network.calm()
             ledger = network.link.ledger
             assert network.sender.idle
-            assert ledger.settled + ledger.dead == self.made, "every item has come to its end"
+            ends = ledger.settled + ledger.dead + ledger.dropped_full
+            assert ends == ledger.sent == self.made, "every item has come to its end"
             assert not +network.owed, "and every parent has heard of it"
-            assert network.done.union(network.buried) == set(network.parents)
+            assert network.done.union(network.buried) == set(network.attempts)
+            assert len(network.parents) - len(network.attempts) == ledger.dropped_full, "never in flight"
+            assert isinstance(network.link, Lossy) or not ledger.dropped_full
             assert network.arena.used == 0, "no slot is left behind"
             words = network.words[network.link.word :]
             assert words[page.SENT] == self.made
-            assert words[page.SETTLED] + words[page.DEAD] == self.made
+            assert words[page.SETTLED] + words[page.DEAD] + words[page.DROPPED_FULL] == self.made
             assert words[page.WAITING] == 0
         finally:
             network.close()

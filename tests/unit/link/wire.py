@@ -10,9 +10,10 @@ import zmq
 
 from penstock.errors import PeerError
 from penstock.link.ledger import Cargo
+from penstock.link.link import Link
 from penstock.link.outbox import Extras
 from penstock.link.receiver import Inbound, Receiver
-from penstock.link.sender import Link, Sender
+from penstock.link.sender import Sender
 from penstock.link.sockets import Context
 from penstock.message import envelope
 from penstock.message.arena import Arena

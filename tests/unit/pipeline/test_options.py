@@ -58,6 +58,8 @@ def test_a_bare_interpreter_is_looked_for_on_the_path_later() -> None:
         ("replicas", 1001, "1000 are the most"),
         ("window", 0, "1 or more"),
         ("max_failures", -1, "0 or more"),
+        ("on_full", "drop_old", "there is no such choice; did you mean 'drop_oldest'"),
+        ("on_full", None, "there is no such choice; there is 'block', 'drop_newest', 'drop_oldest'"),
         ("timeout", 30, "did you mean '30s'"),
         ("timeout", "0s", "must be more than no time"),
         ("start_timeout", None, "with a unit"),
@@ -84,14 +86,20 @@ def test_a_value_that_is_not_possible_is_refused_where_it_is_written(
 
 @pytest.mark.parametrize(
     ("knob", "meant"),
-    [("replica", "replicas"), ("time_out", "timeout"), ("workers", "replicas"), ("retries", "max_failures")],
+    [
+        ("replica", "replicas"),
+        ("time_out", "timeout"),
+        ("workers", "replicas"),
+        ("retries", "max_failures"),
+        ("backpressure", "on_full"),
+    ],
 )
 def test_an_unknown_knob_is_answered_with_the_one_that_is_meant(knob: Any, meant: str) -> None:
     with pytest.raises(WiringError, match=f"no knob '{knob}'; did you mean '{meant}'"):
         Options().with_knobs("stage", {knob: 1}, HERE)
 
 
-@pytest.mark.parametrize("knob", ["window", "timeout", "max_failures"])
+@pytest.mark.parametrize("knob", ["window", "timeout", "max_failures", "on_full"])
 def test_a_source_has_no_knobs_about_items_it_gets(knob: str) -> None:
     with pytest.raises(WiringError, match="a source gets no items"):
         chosen("source", **{knob: 1})

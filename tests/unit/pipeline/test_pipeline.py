@@ -12,6 +12,7 @@ import pytest
 
 import penstock
 from penstock import Pipeline, WiringError, route, sink, source, stage
+from penstock.pipeline.plan import outlets
 
 SOURCE = str(Path(penstock.__file__).parents[1])
 
@@ -41,6 +42,26 @@ def labels(pipeline: Pipeline) -> list[str]:
 def test_flows_of_a_pipeline_are_wired_together() -> None:
     pipeline = Pipeline("demo", camera >> clean >> save, clean["odd"] >> show, clean >> show)
     assert labels(pipeline) == ["camera→clean", "clean→save", "clean[odd]→show", "clean→show"]
+
+
+def test_a_wire_may_say_what_it_drops_and_else_its_target_does() -> None:
+    pipeline = Pipeline("demo", camera >> clean, clean["odd"] >> show.with_options(on_full="drop_newest"))
+    pipeline.connect(clean, save, on_full="drop_oldest")
+    plan = pipeline.plan()
+    assert [link.on_full for link in plan.links] == ["block", "drop_newest", "drop_oldest"]
+    (out,) = [link for outlet in outlets(plan, "clean") for link in outlet.links if link.target == "save"]
+    assert out.on_full == "drop_oldest"
+    pipeline.connect(clean, save)
+    assert pipeline.plan() == plan, "said once is enough"
+    pipeline.connect(clean, save, on_full="block")
+    with pytest.raises(WiringError, match=r"'clean' >> 'save' has on_full='block' here and 'drop_oldest' in"):
+        pipeline.plan()
+
+
+def test_a_wire_that_would_drop_in_a_way_there_is_not_is_refused_where_it_is_written() -> None:
+    wrong: Any = "drop"
+    with pytest.raises(WiringError, match=r"test_pipeline.py:\d+: on_full='drop': there is no such choice"):
+        Pipeline("demo").connect(camera, clean, on_full=wrong)
 
 
 def test_connecting_in_plain_calls_is_the_same_as_wiring() -> None:

@@ -35,6 +35,17 @@ def test_what_a_living_sender_has_not_settled_is_in_flight() -> None:
     assert counts[0] == LinkCount(sent=10, settled=6, dead=1, in_flight=3, waiting=3)
 
 
+def test_what_was_dropped_is_not_in_flight_and_came_from_nobody_else() -> None:
+    counts = Account(CHAIN).balance([
+        Reading("make", [words(100, 6, 1, dropped_full=90)]),
+        Reading("work", [words(6, 2, 0, dropped_full=4), words()]),
+    ])  # fmt: skip
+    assert counts[0] == LinkCount(sent=100, settled=6, dead=1, dropped_full=90, in_flight=3)
+    totals = total(CHAIN, counts)
+    assert totals == (100, 2, 3, 0, 0, 1, 94)
+    assert totals.entered == sum(totals[1:])
+
+
 def test_receivers_tell_what_they_hold() -> None:
     held = words()
     held[page.HELD] = 4
@@ -63,18 +74,18 @@ def test_a_worker_that_died_before_it_had_a_page_counts_for_nothing() -> None:
     assert account.balance([Reading("work", ())])[0] == LinkCount()
 
 
-@given(st.lists(st.tuples(*[st.integers(0, 99)] * 3, st.sampled_from([*Remains, None])), max_size=6))
-def test_every_link_adds_up_at_any_time(workers: list[tuple[int, int, int, Remains | None]]) -> None:
+@given(st.lists(st.tuples(*[st.integers(0, 99)] * 4, st.sampled_from([*Remains, None])), max_size=6))
+def test_every_link_adds_up_at_any_time(workers: list[tuple[int, int, int, int, Remains | None]]) -> None:
     account, living = Account(CHAIN), []
-    for rest, settled, dead, remains in workers:
-        reading = Reading("make", [words(rest + settled + dead, settled, dead)])
+    for rest, settled, dead, full, remains in workers:
+        reading = Reading("make", [words(rest + settled + dead + full, settled, dead, dropped_full=full)])
         if remains is None:
             living.append(reading)
         else:
             account.keep(reading, remains)
     count = account.balance(living)[0]
-    known = count.settled + count.dead + count.in_flight + count.given_back + count.unfinished + count.lost
-    assert count.sent == known
+    known = count.settled + count.dead + count.dropped_full + count.in_flight
+    assert count.sent == known + count.given_back + count.unfinished + count.lost
 
 
 def test_in_and_out_are_counted_at_the_source() -> None:

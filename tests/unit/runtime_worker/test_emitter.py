@@ -11,7 +11,7 @@ import pytest
 
 from penstock.errors import UnsupportedType, WiringError
 from penstock.link.ledger import Cargo
-from penstock.link.sender import Link
+from penstock.link.link import Link
 from penstock.message.arena import Arena
 from penstock.message.codec import Decoder, Encoder, join
 from penstock.runtime.emitter import Emitter, Port, Route

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from penstock.link.ledger import Cargo, Run
-from penstock.link.sender import Link
+from penstock.link.link import Link
 from penstock.message import letter
 from penstock.message.arena import Arena
 from penstock.message.codec import Encoder

@@ -1,0 +1,60 @@
+"""A consumer that is too slow, and what can be done about it; whoever dies, the account adds up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.faults.rig import Rig, Run
+
+pytestmark = pytest.mark.fault
+
+ITEMS = 200_000
+DROPPING = ["drop_oldest", "drop_newest"]
+
+
+def dropped(account: dict[str, Any]) -> int:
+    """Items that were dropped, on all links."""
+    return sum(link["dropped_full"] for link in account["links"])
+
+
+def begin(rig: Rig, policy: str) -> Run:
+    """A run whose sink has taken something, and does not go on."""
+    run = rig.start("overflow", ITEMS=ITEMS, POLICY=policy)
+    run.until(lambda: run.ps()["links"][1]["in_flight"] > 0, "the sink has items")
+    return run
+
+
+def kill_thrice(run: Run, stage: str) -> None:
+    for _ in range(3):
+        run.kill(run.worker(stage))
+    run.worker(stage)
+
+
+@pytest.mark.parametrize("policy", ["block", *DROPPING])
+def test_what_is_not_dropped_arrives_though_its_receiver_is_killed(rig: Rig, policy: str) -> None:
+    run = begin(rig, policy)
+    if policy in DROPPING:
+        run.until(lambda: dropped(run.ps()) > ITEMS // 2, "most of it is dropped")
+        run.until_said("is slower than what feeds it")
+    kill_thrice(run, "Record")
+    run.open("record")
+    account = run.end()
+    arrived = set(run.tape("record"))
+    assert len(arrived) == account["totals"]["through"] == ITEMS - dropped(account)
+    assert (dropped(account) > 0) == (policy in DROPPING)
+    assert account["totals"]["entered"] == ITEMS
+    first_or_last = {"block": {0, ITEMS - 1}, "drop_oldest": {ITEMS - 1}, "drop_newest": {0}}[policy]
+    assert first_or_last <= arrived
+
+
+@pytest.mark.parametrize("policy", DROPPING)
+def test_the_account_adds_up_though_one_that_dropped_is_killed(rig: Rig, policy: str) -> None:
+    run = begin(rig, policy)
+    kill_thrice(run, "work")
+    run.open("record")
+    account = run.end()
+    first, _ = account["links"]
+    assert first["settled"] + first["dropped_full"] == ITEMS
+    assert f"{dropped(account):,} dropped (full)" in run.lines(" in, ")[-1]
