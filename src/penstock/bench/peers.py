@@ -5,6 +5,7 @@ nothing redelivered. Run as ``python -m penstock.bench.peers <role>``; the trial
 Below, who binds and who connects (every name is a socket file of the run):
 
     stream, arrays, latency     push  --(link)-->  pull
+    fanout                      push_fan --(fan0..3)--> 4 x pull_fan
     chain                       push_json --(front)--> proxy --(work)--> 2 x work_json --(back)-->
                                 proxy --(done)--> pull_json
 """
@@ -14,13 +15,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import zmq
 
 from penstock.bench.gauge import EVERY, DelayGauge, RateGauge
 from penstock.bench.item import CELSIUS, SENSOR
-from penstock.bench.trial import Trial
+from penstock.bench.trial import FAN, Trial
 from penstock.bench.turns import Turns
 
 MESSAGE = bytes(64)
@@ -137,6 +139,33 @@ def pull_arrays(trial: Trial, sockets: Sockets) -> None:
         finished = gauge.look(count)
 
 
+def push_fan(trial: Trial, sockets: Sockets) -> None:
+    """Send prepared arrays in turn, each to all sinks."""
+    from penstock.bench.batch import prepared
+
+    fan = [sockets.connect(zmq.PUSH, f"fan{number}") for number in range(FAN)]
+    arrays: list[Any] = list(prepared(trial))
+    while True:
+        for array in arrays:
+            for socket in fan:
+                socket.send(array, copy=False)
+
+
+def pull_fan(trial: Trial, sockets: Sockets, *, number: int) -> None:
+    """Receive arrays and look at the first element; the first sink counts."""
+    import numpy as np
+
+    from penstock.bench.batch import first
+
+    socket, gauge = sockets.bind(zmq.PULL, f"fan{number}"), RateGauge(trial)
+    count, finished = 0, False
+    while not finished:
+        frame: Any = socket.recv(copy=False)
+        first(np.frombuffer(frame, dtype="float32").reshape(trial.shape))
+        count += 1
+        finished = number == 0 and gauge.look(count)
+
+
 def push_pulses(trial: Trial, sockets: Sockets) -> None:
     """One 64-byte message at a time that says when it left."""
     socket, turns = sockets.connect(zmq.PUSH, "link"), Turns(trial)
@@ -165,10 +194,11 @@ ROLES: dict[str, Role] = {
         pull_json,
         push_arrays,
         pull_arrays,
+        push_fan,
         push_pulses,
         pull_pulses,
     )
-}
+} | {f"pull_fan{number}": partial(pull_fan, number=number) for number in range(FAN)}
 
 
 def main(name: str) -> None:

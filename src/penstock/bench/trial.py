@@ -13,6 +13,9 @@ from typing import Self
 
 VARIABLE = "PENSTOCK_BENCH_TRIAL"
 
+FAN = 4
+"""Sinks of a fan-out: each gets every array."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:

@@ -6,6 +6,7 @@ from functools import partial
 
 from penstock.bench.case import Case, Measure
 from penstock.bench.stand import Reading, Stand
+from penstock.bench.trial import FAN
 
 Shape = tuple[int, ...]
 
@@ -15,6 +16,7 @@ BATCH: Shape = (32, 3, 224, 224)
 PICKLE = "pyzmq send_pyobj"
 COPY = "pyzmq copy=True"
 NO_COPY = "pyzmq copy=False"
+FOUR = f"pyzmq copy=False, {FAN} PUSH sockets"
 STYLES = {PICKLE: "pickle", COPY: "copy", NO_COPY: "no copy"}
 
 
@@ -26,6 +28,16 @@ def ours(stand: Stand, shape: Shape, style: str) -> Reading:
 def peer(stand: Stand, shape: Shape, style: str) -> Reading:
     """Through a socket."""
     return stand.peer("pull_arrays", "push_arrays", shape=shape, style=style)
+
+
+def fan(stand: Stand) -> Reading:
+    """One slot of the arena, four readers."""
+    return stand.pipeline("fanout.py", shape=BATCH)
+
+
+def fan_of_sockets(stand: Stand) -> Reading:
+    """One PUSH socket for each sink."""
+    return stand.peer(*(f"pull_fan{number}" for number in range(FAN)), "push_fan", shape=BATCH)
 
 
 def case(name: str, shape: Shape, about: str, measures: tuple[Measure, ...]) -> Case:
@@ -67,5 +79,12 @@ CASES = (
         (100_000,),
         "400,000-byte arrays, every byte read",
         (Measure(unit="arrays/s", peers=(COPY, NO_COPY), target=1.2),),
+    ),
+    Case(
+        name="fanout",
+        about="19.3 MB arrays to 4 sinks at once, first element read",
+        ours=fan,
+        peers={FOUR: fan_of_sockets},
+        measures=(Measure(unit="arrays/s", peers=(FOUR,), target=5.0),),
     ),
 )
