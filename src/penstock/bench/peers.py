@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -182,7 +182,7 @@ def pull_pulses(trial: Trial, sockets: Sockets) -> None:
 
 
 Role = Callable[[Trial, Sockets], None]
-ROLES: dict[str, Role] = {
+ROLES: Mapping[str, Role] = {
     role.__name__: role
     for role in (
         push,
