@@ -4,8 +4,10 @@
     PENSTOCK_STATE_DIR   where logs and dead letters are kept (default: .penstock/<pipeline>/ beside the app)
     PENSTOCK_GRACE       how long a worker may take to stop before it is killed (default: 10s)
     PENSTOCK_SHM_BUDGET  shared memory all workers of a run may use together (default: half of what is free)
+    PENSTOCK_PROFILE     which [profile.NAME] of penstock.toml counts (default: none)
 
-Nothing else in penstock looks at these variables.
+Nothing else in penstock looks at these variables, but for the profile: what that and variables with two
+underscores (PENSTOCK_STAGES__DETECT__REPLICAS) mean is known to ``penstock.config``.
 """
 
 from __future__ import annotations
@@ -23,7 +25,13 @@ GRACE = 10.0
 """Seconds, as `docker stop` has it."""
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-_NAMES = ("PENSTOCK_RUN_DIR", "PENSTOCK_STATE_DIR", "PENSTOCK_GRACE", "PENSTOCK_SHM_BUDGET")
+_NAMES = (
+    "PENSTOCK_RUN_DIR",
+    "PENSTOCK_STATE_DIR",
+    "PENSTOCK_GRACE",
+    "PENSTOCK_SHM_BUDGET",
+    "PENSTOCK_PROFILE",
+)
 _OURS = ("PENSTOCK_RUN", "PENSTOCK_BENCH_TRIAL")
 """Passed from process to process; not for people to set."""
 

@@ -1,8 +1,9 @@
 """A page of documentation as something that can be run: its fenced blocks, and what they promise.
 
-Three kinds of block exist, and there is no fourth:
+Four kinds of block exist, and there is no fifth:
 
     ```python     first line `# app.py`: a file of that name. Without a name: a script, run at once.
+    ```toml       first line `# penstock.toml`: a file of that name.
     ```console    `$ command`, then what it prints. `^C` presses Ctrl-C there; `$ command &` runs beside.
     ```text       a drawing or a figure: nothing that could be run.
 
@@ -26,7 +27,7 @@ ANYTHING = ("...", "…")
 NOTHING = re.compile(r"0(?![\d.,:])")
 STATUS = re.compile(r"\d\d:\d\d:\d\d [\d,]+ items/s .*")
 """What `penstock run` says every few seconds: how often is the machine's affair, a page may leave it out."""
-KINDS = ("python", "console", "text")
+KINDS = ("python", "toml", "console", "text")
 RUNNABLE = re.compile(r"^(\$ |>>> |import |from \w+ import |def |@\w)", re.MULTILINE)
 
 

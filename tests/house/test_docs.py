@@ -43,6 +43,9 @@ def test_a_reader_who_follows_the_page_sees_what_it_shows(page: Path, desk: Desk
             for command in commands(block):
                 waiting = {name: text for name, text in waiting.items() if name not in command.text}
                 found += desk.do(command)
+        elif block.kind == "toml":
+            assert block.name, f"{_name(page)}:{block.line}: a block of toml begins with the name of its file"
+            desk.write(block.name, block.body)
         elif block.kind == "python" and block.name:
             desk.write(block.name, block.body)
             waiting[block.name] = block.body

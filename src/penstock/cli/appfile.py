@@ -9,8 +9,10 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +23,7 @@ from penstock.pipeline.nearest import nearest
 
 if TYPE_CHECKING:
     from penstock import Pipeline
+    from penstock.pipeline.plan import Plan
 
 TAKEN = {"penstock", "zmq", "msgspec", "numpy"}
 """Modules a worker has imported before it looks for the user's: one of these names would give it ours."""
@@ -46,17 +49,37 @@ class App(NamedTuple):
     path: Path
     pipeline: Pipeline
 
+    def plan(self, flags: Sequence[str] = (), profile: str | None = None) -> Plan:
+        """Its plan, with what ``penstock.toml``, variables and ``flags`` say.
 
-def load(spec: str) -> App:
+        Raises:
+            UserError: something in these is wrong, or the wiring.
+        """
+        from penstock.config.configuration import configured
+
+        return configured(self.pipeline, os.environ, flags=flags, profile=profile)
+
+
+def load(spec: str | None = None) -> App:
     """Import ``app.py`` or ``app.py:pipeline`` and return its pipeline.
+
+    Nothing said: what ``penstock.toml`` calls its ``app``, else ``app.py``.
 
     Raises:
         AppNotFound: no such file or pipeline; names the nearest.
         BrokenApp: importing it raised; has the traceback.
         WiringError: the pipeline is wired wrongly.
     """
-    path, name = _locate(spec)
+    path, name = _locate(spec or _named() or "app.py")
     return App(path, _choose(path, _pipelines(_import(path)), name))
+
+
+def _named() -> str | None:
+    """The app of the nearest configuration, seen from the current directory."""
+    from penstock.config.file import nearest_file
+
+    found = nearest_file(os.getcwd())
+    return os.path.relpath(found.app) if found and found.app else None
 
 
 def _locate(spec: str) -> tuple[Path, str]:

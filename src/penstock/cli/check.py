@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,8 +13,11 @@ from penstock.cli import finding, terminal
 from penstock.cli.document import document
 from penstock.cli.finding import BAD, DOUBTFUL, GOOD, Finding
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import app_argument, json_option
+from penstock.cli.options import app_argument, config_options, json_option
 from penstock.errors import UserError
+
+if TYPE_CHECKING:
+    from penstock.pipeline.plan import Plan
 
 SLOW = 1.0
 """Seconds; an app file that takes longer to import is likely to import what only its stages need."""
@@ -19,15 +25,16 @@ SLOW = 1.0
 
 @click.command(cls=VerbCommand, examples=["penstock check app.py", "penstock check app.py --json"])
 @app_argument
+@config_options
 @json_option
-def check(app: str, as_json: bool) -> int:
+def check(app: str | None, flags: tuple[str, ...], profile: str | None, as_json: bool) -> int:
     """Look for mistakes without starting anything.
 
-    Imports the app file, checks its wires, knobs and references (code that is named by a string is looked
-    for, not imported), and asks each interpreter whether it can run a stage. Exit code 1 when something is
-    wrong.
+    Imports the app file, checks its wires, knobs, configuration and references (code that is named by a
+    string is looked for, not imported), and asks each interpreter whether it can run a stage. Exit code 1
+    when something is wrong.
     """
-    findings = examine(app)
+    findings = examine(app, flags, profile)
     if as_json:
         terminal.data(document("check", **finding.as_fields(findings)))
     else:
@@ -35,14 +42,17 @@ def check(app: str, as_json: bool) -> int:
     return finding.verdict(findings)
 
 
-def examine(app: str) -> list[Finding]:
+def examine(app: str | None, flags: Sequence[str] = (), profile: str | None = None) -> list[Finding]:
     """All findings about one app file; where it cannot be imported, that is the only one."""
     from penstock.cli import appfile, interpreters
+    from penstock.config.configuration import Misconfigured
 
     began = time.monotonic()
     try:
         loaded = appfile.load(app)
-        plan = loaded.pipeline.plan()
+        plan = loaded.plan(flags, profile)
+    except Misconfigured as error:
+        return [Finding("config", BAD, sentence) for sentence in error.sentences]
     except UserError as error:
         if isinstance(error, appfile.BrokenApp) and error.traceback:
             terminal.talk(terminal.dim(error.traceback))
@@ -50,8 +60,20 @@ def examine(app: str) -> list[Finding]:
     return [
         judge_import(loaded.path.name, time.monotonic() - began),
         Finding("wiring", GOOD, f"{len(plan.stages)} stages, {len(plan.links)} links"),
+        *judge_secrets(plan),
         *interpreters.examine(plan),
     ]
+
+
+def judge_secrets(plan: Plan) -> list[Finding]:
+    """Those that could not be had if it were started now; nothing is said of the others."""
+    from penstock.pipeline.secret import revealed
+
+    try:
+        revealed([plan.config, [stage.secrets for stage in plan.stages]], os.environ)
+    except UserError as error:
+        return [Finding("secret", BAD, sentence) for sentence in str(error).splitlines()]
+    return []
 
 
 def judge_import(name: str, took: float) -> Finding:

@@ -38,7 +38,7 @@ def examine(app: str | None) -> list[Finding]:
     base = rundir.base_dir(Settings.read(os.environ).run_dir)
     findings = machine.examine(base, dead_runs(base))
     if app is not None:
-        findings += interpreters.examine(appfile.load(app).pipeline.plan())
+        findings += interpreters.examine(appfile.load(app).plan())
     return findings
 
 

@@ -10,7 +10,7 @@ import click
 from penstock.cli import lanes, terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import app_argument, json_option
+from penstock.cli.options import app_argument, config_options, json_option
 from penstock.cli.table import table
 
 if TYPE_CHECKING:
@@ -24,15 +24,16 @@ if TYPE_CHECKING:
 @click.option(
     "--format", "style", type=click.Choice(["text", "mermaid", "json"]), default="text", show_default=True
 )
+@config_options
 @json_option
-def graph(app: str, style: str, as_json: bool) -> None:
+def graph(app: str | None, style: str, flags: tuple[str, ...], profile: str | None, as_json: bool) -> None:
     """Draw how a pipeline is wired.
 
     Nothing is started; the stages' own libraries need not be here.
     """
     from penstock.cli import appfile
 
-    plan = appfile.load(app).pipeline.plan()
+    plan = appfile.load(app).plan(flags, profile)
     if as_json or style == "json":
         terminal.data(as_document(plan))
     elif style == "mermaid":
@@ -45,7 +46,13 @@ def as_document(plan: Plan) -> str:
     """The plan as it is."""
     import msgspec
 
-    return document("graph", **msgspec.to_builtins(plan))
+    from penstock.config.redaction import redacted
+
+    told = msgspec.to_builtins(plan)
+    told["config"] = redacted(told["config"])
+    for stage in told["stages"]:
+        stage["variables"] = redacted(stage["variables"])
+    return document("graph", **told)
 
 
 def as_mermaid(plan: Plan) -> str:

@@ -16,6 +16,7 @@ VERBS = (
     Verb("run", BEGIN, "Run a pipeline here, in the foreground."),
     Verb("graph", BEGIN, "Draw how a pipeline is wired."),
     Verb("check", BEGIN, "Look for mistakes without starting anything."),
+    Verb("config", BEGIN, "Show what counts for a pipeline, and who said so."),
     Verb("ps", RUNNING, "Show stages and their workers."),
     Verb("logs", RUNNING, "Show what the workers printed."),
     Verb("events", RUNNING, "Show what has happened in a run."),

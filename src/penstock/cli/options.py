@@ -59,4 +59,19 @@ def _seconds(_ctx: click.Context, _parameter: click.Parameter, text: str | None)
 
 def app_argument(command: Command) -> Command:
     """``APP``: the file that declares the pipeline, and its name when there are several."""
-    return click.argument("app", metavar="[APP.PY[:PIPELINE]]", default="app.py")(command)
+    return click.argument("app", metavar="[APP.PY[:PIPELINE]]", required=False)(command)
+
+
+def config_options(command: Command) -> Command:
+    """``--set`` and ``--profile``: what counts more than the code and ``penstock.toml``."""
+    flags = click.option(
+        "--set",
+        "flags",
+        metavar="STAGE.KNOB=VALUE",
+        multiple=True,
+        help="Another value for a knob, or for config.NAME; may be said more than once.",
+    )
+    profile = click.option(
+        "--profile", metavar="NAME", help="The [profile.NAME] of penstock.toml counts, too."
+    )
+    return flags(profile(command))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import app_argument
+from penstock.cli.options import app_argument, config_options
 
-EXAMPLES = ("penstock run app.py", "penstock run app.py:pipeline")
+EXAMPLES = ("penstock run app.py", "penstock run app.py:pipeline", "penstock run --set detect.replicas=2")
 EXITS = (
     ("0", "it ended by itself, or was drained"),
     ("1", "a stage could not be kept running"),
-    ("4", "the file or the wiring is wrong"),
+    ("4", "the file, the wiring or the configuration is wrong"),
     ("5", "an interpreter cannot run its stage"),
     ("130, 143", "it was cut short by Ctrl-C or SIGTERM"),
 )
@@ -19,7 +19,8 @@ EXITS = (
 
 @click.command(cls=VerbCommand, examples=EXAMPLES, terms={"Exit codes": EXITS})
 @app_argument
-def run(app: str) -> int:
+@config_options
+def run(app: str | None, flags: tuple[str, ...], profile: str | None) -> int:
     """Run a pipeline here, in the foreground.
 
     The same as `python app.py`. Ctrl-C (or SIGTERM) drains: nothing new is made, what is in flight is
@@ -29,4 +30,4 @@ def run(app: str) -> int:
     from penstock.runtime.run import run_foreground
 
     loaded = appfile.load(app)
-    return run_foreground(loaded.pipeline.plan(), app=str(loaded.path))
+    return run_foreground(loaded.plan(flags, profile), app=str(loaded.path))

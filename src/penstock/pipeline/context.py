@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Sequence, Tuple, Union
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence, Tuple, Union
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,16 +24,27 @@ class Context:
         replica: Which replica this is, from 0.
         replicas: How many there were when this one was started.
         stopping: True once the pipeline drains: a source that waits for something should return.
+        config: The ``[config]`` of ``penstock.toml``: a read-only mapping; its tables are such, too, and its
+            lists are tuples.
         log: A standard logger whose lines land in this replica's log.
         emitted: What ``emit`` was called with, where no pipeline runs.
     """
 
-    def __init__(self, *, id: str = "", attempt: int = 1, replica: int = 0, replicas: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        id: str = "",
+        attempt: int = 1,
+        replica: int = 0,
+        replicas: int = 1,
+        config: Optional[Mapping[str, Any]] = None,
+    ) -> None:
         self.id = id
         self.attempt = attempt
         self.replica = replica
         self.replicas = replicas
         self.stopping = False
+        self.config: Mapping[str, Any] = read_only(config or {})
         self.log: logging.Logger = logging.getLogger("penstock.stage")
         self.emitted: list[Tuple[str, Any]] = []
 
@@ -60,3 +72,12 @@ class Context:
         import numpy as np
 
         return np.empty(shape, dtype)
+
+
+def read_only(value: Any) -> Any:
+    """``value`` as nobody can change it: mappings as views, lists as tuples, all the way down."""
+    if isinstance(value, Mapping):
+        return MappingProxyType({key: read_only(each) for key, each in value.items()})
+    if isinstance(value, (list, tuple)):
+        return tuple(read_only(each) for each in value)
+    return value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from penstock.errors import WiringError
 from penstock.observe.page import LINKS
@@ -52,6 +52,7 @@ def plan(
     *,
     where: str = "",
     allow_pickle: bool = False,
+    config: Optional[Dict[str, Any]] = None,
 ) -> Plan:
     """The plan of a pipeline. The same edge may come more than once, and so may the same stage.
 
@@ -74,7 +75,7 @@ def plan(
         LinkPlan(at, edge.source, edge.target, edge.port, edge.on_full or named[edge.target].on_full)
         for at, edge in enumerate(wired)
     ]
-    return Plan(pipeline, [named[name] for name in order], links, allow_pickle, _routes(wired))
+    return Plan(pipeline, [named[name] for name in order], links, allow_pickle, _routes(wired), config or {})
 
 
 def _by_name(stages: Iterable[StagePlan]) -> Dict[str, StagePlan]:

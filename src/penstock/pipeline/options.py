@@ -92,6 +92,8 @@ class Options:
     interpreter: Optional[str] = None
     variables: Dict[str, str] = field(default_factory=dict)
     ports: Tuple[str, ...] = ()
+    places: Dict[str, Place] = field(default_factory=dict, compare=False)
+    """Where each knob was chosen, for those that were; no knob itself."""
 
     def with_knobs(self, kind: str, knobs: Mapping[str, Any], place: Place) -> Options:
         """These options with some of them chosen anew.
@@ -99,17 +101,31 @@ class Options:
         Raises:
             WiringError: no such knob (says the nearest), none for this kind, or not a possible value.
         """
-        checked: Dict[str, Any] = {}
-        for knob, value in knobs.items():
-            if knob not in CHECKS:
-                raise WiringError(f"there is no knob {knob!r}{_hint(knob)}", str(place))
-            if knob in REFUSED[kind]:
-                raise WiringError(f"{knob}={value!r}: {REFUSED[kind][knob]}", str(place))
-            try:
-                checked[knob] = CHECKS[knob](value, place)
-            except ValueError as error:
-                raise WiringError(f"{knob}={value!r}: {error}", str(place)) from None
-        return replace(self, **checked)
+        try:
+            checked = {knob: check(kind, knob, value, place) for knob, value in knobs.items()}
+        except ValueError as error:
+            raise WiringError(str(error), str(place)) from None
+        return self.with_checked(checked, dict.fromkeys(checked, place))
+
+    def with_checked(self, values: Mapping[str, Any], places: Mapping[str, Place]) -> Options:
+        """These options with values that ``check`` has let pass."""
+        return replace(self, **values, places={**self.places, **places})
+
+
+def check(kind: str, knob: str, value: Any, place: Place) -> Any:
+    """The value of a knob as it is kept.
+
+    Raises:
+        ValueError: no such knob (says the nearest), none for this kind, or not a possible value.
+    """
+    if knob not in CHECKS:
+        raise ValueError(f"there is no knob {knob!r}{_hint(knob)}")
+    if knob in REFUSED[kind]:
+        raise ValueError(f"{knob}={value!r}: {REFUSED[kind][knob]}")
+    try:
+        return CHECKS[knob](value, place)
+    except ValueError as error:
+        raise ValueError(f"{knob}={value!r}: {error}") from None
 
 
 def _hint(knob: str) -> str:

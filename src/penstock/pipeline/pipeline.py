@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Type, TypeVar, Union, overload
 
@@ -9,8 +10,9 @@ from penstock.errors import UserError, WiringError
 from penstock.pipeline import graph
 from penstock.pipeline.flow import Flow, Handler, as_flow, join
 from penstock.pipeline.options import check_name, check_on_full
+from penstock.pipeline.overlay import Overlay
 from penstock.pipeline.place import Place, caller, importing
-from penstock.pipeline.plan import OnFull, Plan, StagePlan
+from penstock.pipeline.plan import OnFull, Plan
 from penstock.pipeline.stage import Node
 
 if TYPE_CHECKING:
@@ -110,22 +112,36 @@ class Pipeline:
             return source.port(port, place)
         raise WiringError(f"{source!r} has no ports; name the stage that has", str(place))
 
-    def plan(self) -> Plan:
+    @property
+    def nodes(self) -> List[Node[Any, Any]]:
+        """Its stages, each once, in the order they were written."""
+        return list({id(node): node for flow in self._flows for node in flow.nodes}.values())
+
+    def plan(
+        self,
+        overlays: Optional[Mapping[str, Overlay]] = None,
+        config: Optional[Dict[str, Any]] = None,
+    ) -> Plan:
         """All that a supervisor needs to run this, checked.
+
+        Args:
+            overlays: What a configuration says of stages, by their names; none: as the code has it.
+            config: The user's own settings, ``ctx.config``; none by default.
 
         Raises:
             WiringError: it cannot run as it is wired; says the file, the line and the cure.
         """
-        plans: Dict[int, StagePlan] = {}
-        for flow in self._flows:
-            for node in flow.nodes:
-                if id(node) not in plans:
-                    plans[id(node)] = node.plan()
+        said = overlays or {}
+        plans = [node.plan(said.get(node.name)) for node in self.nodes]
         edges = [edge for flow in self._flows for edge in flow.edges]
-        return graph.plan(self.name, plans.values(), edges, where=self._where, allow_pickle=self.allow_pickle)
+        return graph.plan(
+            self.name, plans, edges, where=self._where, allow_pickle=self.allow_pickle, config=config
+        )
 
     def run(self) -> int:
         """Run it here until its sources are exhausted or Ctrl-C drains it, as ``penstock run`` does.
+
+        What ``penstock.toml`` and ``PENSTOCK_*`` variables say counts here too.
 
         Returns:
             The exit code: 0 after a clean drain; see ``penstock run --help``. What is wrong with the wiring
@@ -141,10 +157,11 @@ class Pipeline:
                 'run() is called while the file is imported; put it under `if __name__ == "__main__":`',
                 str(place),
             )
+        from penstock.config.configuration import configured
         from penstock.runtime.run import run_foreground
 
         try:
-            plan = self.plan()
+            plan = configured(self, os.environ)
         except UserError as error:
             print(f"penstock: {error}", file=sys.stderr)  # noqa: T201  the same words as `penstock run`
             return error.exit_code
@@ -155,6 +172,7 @@ class Pipeline:
         items: Union[Iterable[Any], Mapping[str, Iterable[Any]], None] = None,
         *,
         replace: Optional[Mapping[str, Any]] = None,
+        config: Optional[Mapping[str, Any]] = None,
         limit: int = 10_000,
     ) -> Result:
         """Run the whole graph inside this process, for a test: no process is started, and nothing sleeps.
@@ -171,6 +189,7 @@ class Pipeline:
                 names. A source that is not named runs as it is written.
             replace: Other code for some stages, by their names: functions or classes, also such as only the
                 test can see.
+            config: What ``ctx.config`` is; no file and no variable is read for a test.
             limit: So many items may a source make that runs as it is written.
 
         Returns:
@@ -186,7 +205,7 @@ class Pipeline:
         """
         from penstock.testing.rehearsal import rehearse
 
-        plan = self.plan()
-        targets = {node.name: node.target for flow in self._flows for node in flow.nodes}
+        plan = self.plan(config=dict(config or {}))
+        targets = {node.name: node.target for node in self.nodes}
         known = {name: target for name, target in targets.items() if target is not None}
         return rehearse(plan, known, items=items, replace=replace or {}, limit=limit)

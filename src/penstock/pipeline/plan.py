@@ -7,11 +7,12 @@ functions below answer each worker's two questions: what do I feed, and what fee
 from __future__ import annotations
 
 from graphlib import TopologicalSorter
-from typing import Dict, List, Literal, Optional, Tuple, Union
+from typing import Any, Dict, List, Literal, Optional, Tuple, Union
 
 import msgspec
 
 from penstock.pipeline.reference import Reference
+from penstock.pipeline.secret import Secret
 
 By = Union[Reference, str]
 """How a route chooses. A reference: called with the value, it names the target (a stage, its name or
@@ -50,6 +51,8 @@ class StagePlan(msgspec.Struct, frozen=True):
     """Path of the Python that runs it; ``None``: the supervisor's own."""
     variables: Dict[str, str] = {}
     """Added to the worker's environment."""
+    secrets: Dict[str, Secret] = {}
+    """Added too, by value found when the run starts."""
     ports: Tuple[str, ...] = ()
     """Names it may emit to besides its default output; each has a link."""
     where: str = ""
@@ -92,6 +95,8 @@ class Plan(msgspec.Struct, frozen=True):
     links: List[LinkPlan]
     allow_pickle: bool = False
     routes: List[RoutePlan] = []
+    config: Dict[str, Any] = {}
+    """The user's own settings: plain data, and ``Secret``s for what is found when the run starts."""
 
     def stage(self, name: str) -> StagePlan:
         """The stage of that name.

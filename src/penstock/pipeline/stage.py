@@ -25,6 +25,7 @@ from penstock.pipeline import reference as code
 from penstock.pipeline.flow import End, Exit, Flow, Handler, I_contra, O_co, Producer, Start
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.options import Knobs, Options
+from penstock.pipeline.overlay import Overlay
 from penstock.pipeline.place import Place, caller
 from penstock.pipeline.plan import StagePlan
 from penstock.pipeline.signature import describe, misfit
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from typing_extensions import Concatenate, ParamSpec, Self, Unpack
 
     P = ParamSpec("P")
+
+NO_KNOBS = ("name", "places")
+"""What ``Options`` has and a plan keeps otherwise, or not at all."""
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -105,8 +109,8 @@ class Node(Flow[I_contra, O_co]):
         options = self.options.with_knobs(self.kind, knobs, place)
         return type(self)(self.target, options, self.where, self._named)
 
-    def plan(self) -> StagePlan:
-        """What the runtime needs to know of it.
+    def plan(self, overlay: Optional[Overlay] = None) -> StagePlan:
+        """What the runtime needs to know of it, with what a configuration says on top.
 
         Raises:
             WiringError: no other process could import the code, or it cannot be called as what it is.
@@ -118,8 +122,13 @@ class Node(Flow[I_contra, O_co]):
             raise WiringError(str(error), self.where) from None
         if unfit:
             raise WiringError(f"{self.name!r} {unfit}", self.where)
-        knobs = {knob: value for knob, value in vars(self.options).items() if knob != "name"}
-        return StagePlan(name=self.name, kind=self.kind, code=found, where=self.where, **knobs)
+        options, secrets = self.options, {}
+        if overlay is not None:
+            options, secrets = options.with_checked(overlay.values, overlay.places), overlay.secrets
+        knobs = {knob: value for knob, value in vars(options).items() if knob not in NO_KNOBS}
+        return StagePlan(
+            name=self.name, kind=self.kind, code=found, where=self.where, secrets=secrets, **knobs
+        )
 
     def port(self, port: str, place: Place) -> Flow[I_contra, Any]:
         """The flow of it that goes on from one of its ports: what ``stage[port]`` means, said at ``place``.

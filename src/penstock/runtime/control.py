@@ -13,7 +13,7 @@ Supervisor and worker import this file and never each other.
 from __future__ import annotations
 
 import struct
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import msgspec
 
@@ -56,6 +56,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     arena_bytes: int = 0
     """How much shared memory this worker may use for what it sends; 0: everything by socket."""
     allow_pickle: bool = False
+    config: Dict[str, Any] = {}
+    """The user's own settings, secrets among them: never shown."""
 
     @property
     def label(self) -> str:
@@ -74,8 +76,12 @@ def assign(
     run_dir: str,
     state_dir: str,
     arena_bytes: int,
+    config: Dict[str, Any],
 ) -> Assignment:
-    """The assignment of one replica: what the plan says of its stage, and its place in this run."""
+    """The assignment of one replica: what the plan says of its stage, and its place in this run.
+
+    ``config`` is that of the plan, with the secrets in it found.
+    """
     return Assignment(
         version=VERSION,
         run=run,
@@ -95,6 +101,7 @@ def assign(
         timeout=stage.timeout,
         arena_bytes=arena_bytes,
         allow_pickle=plan.allow_pickle,
+        config=config,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from penstock.link.receiver import Inbound
 from penstock.message.codec import Encoder
-from penstock.pipeline.context import Context
+from penstock.pipeline.context import Context, read_only
 from penstock.runtime.control import Assignment
 from penstock.runtime.emitter import Emitter
 from penstock.runtime.exchange import Exchange
@@ -20,6 +20,7 @@ class LiveContext(Context):
     def __init__(self, assignment: Assignment, *, exchange: Exchange, encoder: Encoder) -> None:
         self.replica = assignment.replica
         self.replicas = assignment.replicas
+        self.config = read_only(assignment.config)
         self.log = logging.getLogger(f"penstock.{assignment.stage}")
         self.emitter: Optional[Emitter] = None
         self.inbound: Optional[Inbound] = None

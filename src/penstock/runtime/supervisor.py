@@ -15,6 +15,7 @@ from typing import Any
 
 from penstock.lifecycle import Clock, monotonic
 from penstock.observe import events
+from penstock.pipeline import secret
 from penstock.pipeline.plan import Plan, outlets
 from penstock.runtime import action, control, process, stimulus, sweep
 from penstock.runtime.account import Account, LinkCount, Totals, total
@@ -55,6 +56,7 @@ class Supervisor:
 
         Raises:
             EnvironmentFault: a stage's interpreter is not there.
+            UserError: a secret cannot be had.
         """
         self.plan = plan
         self.run_dir = run_dir
@@ -69,6 +71,10 @@ class Supervisor:
             stage.name: [process.find_interpreter(stage), "-s", "-X", "faulthandler"] for stage in plan.stages
         }
         self._environ = environ
+        # Found once, and kept apart from the plan, which people are shown.
+        self._config, self._secrets = secret.revealed(
+            [plan.config, {stage.name: stage.secrets for stage in plan.stages}], environ
+        )
         self._budget = budget
         self._clock = clock
         self._oom = OomWatch()
@@ -189,9 +195,10 @@ class Supervisor:
     def _start(self, wanted: action.Spawn) -> process.Child:
         log = self.state_dir.open_log(wanted.stage, wanted.replica)
         try:
+            environ = {**self._environ, **self._secrets[wanted.stage]}
             return process.Child(
                 self._commands[wanted.stage],
-                env=process.environment(self._stages[wanted.stage], self.run_dir.path, self._environ),
+                env=process.environment(self._stages[wanted.stage], self.run_dir.path, environ),
                 log=log,
                 on_exit=lambda code: self._exited(wanted.number, code),
                 loop=self._loop,
@@ -219,6 +226,7 @@ class Supervisor:
             run_dir=self.run_dir.path,
             state_dir=self.state_dir.path,
             arena_bytes=self._budget.share(self._senders()) if feeds else 0,
+            config=self._config,
         )
 
     def _senders(self) -> int:

@@ -187,6 +187,7 @@ class Rehearsal:
             run_dir=self._folder,
             state_dir=self._folder,
             arena_bytes=ARENA if outlets(self._plan, stage.name) else 0,
+            config=self._plan.config,
         )
         part = _Part(assignment, Seat(lambda: self._live(part), clock=self._clock))
         return part

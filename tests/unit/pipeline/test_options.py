@@ -19,12 +19,18 @@ def chosen(kind: str = "stage", **knobs: Any) -> Options:
 
 
 def test_every_knob_that_is_typed_is_checked_and_kept() -> None:
-    assert list(Knobs.__annotations__) == list(CHECKS) == list(vars(Options()))
+    assert [*Knobs.__annotations__, "places"] == [*CHECKS, "places"] == list(vars(Options()))
 
 
 def test_times_are_kept_in_seconds() -> None:
     options = chosen(timeout="250ms", start_timeout="2m")
     assert (options.timeout, options.start_timeout) == (0.25, 120.0)
+
+
+def test_where_each_knob_was_chosen_last_is_kept() -> None:
+    there = Place("/project/app.py", 20)
+    options = chosen(replicas=2, window=8).with_knobs("stage", {"replicas": 3}, there)
+    assert options.places == {"replicas": there, "window": HERE}
 
 
 def test_a_limit_can_be_lifted_again() -> None:

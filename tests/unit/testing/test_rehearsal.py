@@ -269,6 +269,16 @@ def test_an_unknown_sink_of_the_result_is_answered_with_the_nearest() -> None:
         Pipeline("demo", numbers >> save).test([])["sav"]
 
 
+@stage
+def over(number: int, ctx: Context) -> int | None:
+    return number if number > ctx.config["least"] else None
+
+
+def test_the_context_has_the_settings_that_the_test_gives() -> None:
+    result = Pipeline("demo", numbers >> over >> save).test([1, 2, 3], config={"least": 1})
+    assert result["save"] == [2, 3]
+
+
 def test_variables_that_are_not_set_here_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DEVICE", raising=False)
     pipeline = Pipeline("demo", numbers >> on_a_device >> save)

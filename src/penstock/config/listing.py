@@ -1,0 +1,66 @@
+"""Every knob and setting of a pipeline with its value, and where that came from."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from penstock.config.configuration import Configuration
+from penstock.config.redaction import redacted
+from penstock.pipeline.options import CHECKS, REFUSED, Knobs, Options
+from penstock.pipeline.pipeline import Pipeline
+from penstock.pipeline.stage import Node
+
+DEFAULT = "default"
+
+
+class Row(NamedTuple):
+    """One knob of one stage, or one setting."""
+
+    path: tuple[str, ...]
+    """``("stages", "detect", "replicas")``."""
+    value: Any
+    """Plain data that may be shown: times with their unit, secrets hidden."""
+    origin: str
+    """``penstock.toml:4``, ``PENSTOCK_STAGES__DETECT__REPLICAS``, ``--set``, ``app.py:12`` or ``default``."""
+
+
+def listing(pipeline: Pipeline, found: Configuration) -> list[Row]:
+    """All rows: stage by stage as they are written in the code, then the settings."""
+    rows = [row for node in pipeline.nodes for row in _knobs(node, found)]
+    settings = [each for path, each in found.counting.items() if path[0] == "config"]
+    return rows + [Row(each.path, redacted(each.value, each.path[-1]), str(each.place)) for each in settings]
+
+
+def _knobs(node: Node[Any, Any], found: Configuration) -> list[Row]:
+    overlay = found.overlays[node.name]
+    options = node.options.with_checked(overlay.values, overlay.places)
+    rows = []
+    for knob in CHECKS:
+        if knob == "variables":
+            rows += _variables(node, options, found)
+        elif knob != "name" and knob not in REFUSED[node.kind]:
+            value = _with_unit(knob, getattr(options, knob))
+            rows.append(Row(("stages", node.name, knob), value, str(options.places.get(knob, DEFAULT))))
+    return rows
+
+
+def _variables(node: Node[Any, Any], options: Options, found: Configuration) -> list[Row]:
+    """Each on its own: one may be the decorator's, and the next a secret of the file."""
+    path = ("stages", node.name, "variables")
+    values = {**options.variables, **found.overlays[node.name].secrets}
+    if not values:
+        return [Row(path, {}, str(options.places.get("variables", DEFAULT)))]
+    decorated = node.options.places.get("variables", DEFAULT)
+    rows = []
+    for name, value in values.items():
+        said = found.counting.get((*path, name))
+        rows.append(Row((*path, name), redacted(value, name), str(said.place if said else decorated)))
+    return rows
+
+
+def _with_unit(knob: str, value: Any) -> Any:
+    """A time as people write it; anything else as it is."""
+    is_time = "Duration" in str(Knobs.__annotations__[knob])
+    if is_time and value is not None:
+        return f"{value:g}s"
+    return list(value) if isinstance(value, tuple) else value
