@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, 
 
 from penstock.errors import UserError, WiringError
 from penstock.pipeline import graph
+from penstock.pipeline.duration import Duration
 from penstock.pipeline.flow import Flow, Handler, as_flow, join
 from penstock.pipeline.options import check_name, check_on_full
 from penstock.pipeline.overlay import Overlay
@@ -17,6 +18,7 @@ from penstock.pipeline.stage import Node
 
 if TYPE_CHECKING:
     from penstock.testing.result import Result
+    from penstock.testing.running import Running
 
 X = TypeVar("X")
 
@@ -209,3 +211,29 @@ class Pipeline:
         targets = {node.name: node.target for node in self.nodes}
         known = {name: target for name, target in targets.items() if target is not None}
         return rehearse(plan, known, items=items, replace=replace or {}, limit=limit)
+
+    def running(
+        self, *, timeout: Duration = "30s", state_dir: Union[str, os.PathLike[str], None] = None
+    ) -> Running:
+        """The pipeline in real processes, for the length of a ``with`` block: a test that breaks them.
+
+        ::
+
+            with pipeline.running() as run:
+                run.wait_ready()
+                run.kill("detect", 0)
+                run.wait_idle(entered=100)
+                assert run.totals.lost == 0
+
+        Args:
+            timeout: how long each of its waits may take, unless it is said there.
+            state_dir: where logs and dead letters are kept; by default in a temporary directory, for the
+                length of the block.
+
+        Raises:
+            WiringError: as ``plan``.
+            ValueError: ``timeout`` is no time.
+        """
+        from penstock.testing.running import Running
+
+        return Running(self.plan(), app=self.file, timeout=timeout, state_dir=state_dir)

@@ -62,14 +62,14 @@ def find(name: str | None = None) -> Run:
     return _only(found, "no pipeline is running here; start one with `penstock run app.py`")
 
 
-def call(run: Run, verb: str, /, **arguments: Any) -> dict[str, Any]:
-    """Ask ``run`` one thing; the answer.
+def call(run: Run, verb: str, /, *, within: float | None = None, **arguments: Any) -> dict[str, Any]:
+    """Ask ``run`` one thing; the answer. ``within``: seconds after which none is waited for any more.
 
     Raises:
         NotRunning: it has ended.
         PenstockError: it refused; the message says why, and ``exit_code`` which kind of no it is.
     """
-    with _ask(run, {"verb": verb, **arguments}) as lines:
+    with _ask(run, {"verb": verb, **arguments}, within) as lines:
         return _answer(run, lines)
 
 
@@ -93,7 +93,7 @@ def _events(lines: BinaryIO) -> Iterator[dict[str, Any]]:
 def _answer(run: Run, lines: BinaryIO) -> dict[str, Any]:
     try:
         text = lines.readline()
-    except ConnectionError:  # it hung up with our question unread
+    except (ConnectionError, TimeoutError):  # it hung up with our question unread, or says nothing
         text = b""
     if not text:
         raise RunGone(f"{run.pipeline} ended before it answered")
@@ -135,11 +135,12 @@ def _instead(found: list[Run]) -> str:
     return f"; what runs is {names}" if names else ""
 
 
-def _ask(run: Run, question: dict[str, Any]) -> BinaryIO:
+def _ask(run: Run, question: dict[str, Any], within: float | None = None) -> BinaryIO:
     """Put a question; the lines that come back."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         try:
             _connect(line, run)
+            line.settimeout(within)
             line.sendall(json.dumps(question).encode() + b"\n")
         except OSError as error:
             raise RunGone(f"{run.pipeline} does not answer: {error.strerror or error}") from None

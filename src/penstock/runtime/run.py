@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import TextIO
@@ -161,7 +162,7 @@ class Foreground:
             except (RuntimeError, ValueError):
                 break
             taken.append(number)
-        if os.getpid() == 1:
+        if os.getpid() == 1 and threading.current_thread() is threading.main_thread():
             self._adopt_orphans(supervisor)
 
         def give_back() -> None:
