@@ -28,6 +28,7 @@ VERBS = (
     Verb("dead", WRONG, "Read the items that kept failing."),
     Verb("doctor", WRONG, "Examine this machine and the stages' interpreters."),
     Verb("bench", MEASURE, "Measure this machine against plain pyzmq."),
+    Verb("completion", MEASURE, "Write what a shell needs to complete verbs and options."),
     Verb("version", MEASURE, "Show the versions in use."),
 )
 

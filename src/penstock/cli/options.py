@@ -43,12 +43,13 @@ def timeout_option(command: Command) -> Command:
     return click.option(
         "--timeout",
         metavar="TIME",
-        callback=_seconds,
+        callback=in_seconds,
         help="How long to wait, like 30s or 2m.  [default: for ever]",
     )(command)
 
 
-def _seconds(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
+def in_seconds(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
+    """The callback of an option that is a time; a number without a unit is refused."""
     from penstock.pipeline.duration import seconds
 
     try:

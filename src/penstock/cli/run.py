@@ -5,9 +5,13 @@ from __future__ import annotations
 import click
 
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import app_argument, config_options
+from penstock.cli.options import app_argument, config_options, in_seconds
 
-EXAMPLES = ("penstock run app.py", "penstock run app.py:pipeline", "penstock run --set detect.replicas=2")
+EXAMPLES = (
+    "penstock run app.py",
+    "penstock run app.py:pipeline",
+    "penstock run --set detect.replicas=2 --for 30s",
+)
 EXITS = (
     ("0", "it ended by itself, or was drained"),
     ("1", "a stage could not be kept running"),
@@ -20,7 +24,14 @@ EXITS = (
 @click.command(cls=VerbCommand, examples=EXAMPLES, terms={"Exit codes": EXITS})
 @app_argument
 @config_options
-def run(app: str | None, flags: tuple[str, ...], profile: str | None) -> int:
+@click.option(
+    "--for",
+    "lasting",
+    metavar="TIME",
+    callback=in_seconds,
+    help="Drain so long after the start, like 30s or 2m.",
+)
+def run(app: str | None, flags: tuple[str, ...], profile: str | None, lasting: float | None) -> int:
     """Run a pipeline here, in the foreground.
 
     The same as `python app.py`. Ctrl-C (or SIGTERM) drains: nothing new is made, what is in flight is
@@ -30,4 +41,4 @@ def run(app: str | None, flags: tuple[str, ...], profile: str | None) -> int:
     from penstock.runtime.run import run_foreground
 
     loaded = appfile.load(app)
-    return run_foreground(loaded.plan(flags, profile), app=str(loaded.path))
+    return run_foreground(loaded.plan(flags, profile), app=str(loaded.path), lasting=lasting)

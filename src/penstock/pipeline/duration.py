@@ -11,6 +11,8 @@ Duration = Union[str, datetime.timedelta]
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _FORM = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
 
 def seconds(value: object) -> float:
     """``"250ms"``, ``"2s"``, ``"1.5m"``, ``"1h"``, ``"2d"`` or a timedelta, in seconds.
@@ -22,7 +24,7 @@ def seconds(value: object) -> float:
         return value.total_seconds()
     found = _FORM.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        is_number = not isinstance(value, bool) and _NUMBER.fullmatch(str(value))
         hint = f"; did you mean '{value}s'?" if is_number else ""
         raise ValueError(
             f"{value!r} is not a time; write it with a unit, like '250ms', '30s', '5m' or '2h'{hint}"

@@ -38,7 +38,12 @@ ENVIRONMENT, FAILED = 5, 1
 
 
 def run_foreground(
-    plan: Plan, *, app: str | None = None, settings: Settings | None = None, out: TextIO | None = None
+    plan: Plan,
+    *,
+    app: str | None = None,
+    settings: Settings | None = None,
+    out: TextIO | None = None,
+    lasting: float | None = None,
 ) -> int:
     """Run ``plan`` here until it ends; the first Ctrl-C drains it, the second stops it, the third kills it.
 
@@ -47,6 +52,7 @@ def run_foreground(
         app: the file that declares it; its state directory lies beside it.
         settings: by default those of the environment.
         out: where to talk; stderr by default.
+        lasting: seconds after which it is drained; ``None``: when its sources are exhausted.
 
     Returns:
         0 when all is through; 1 when the pipeline failed, 5 when an interpreter did; 130 or 143 when it was
@@ -55,7 +61,11 @@ def run_foreground(
     console = Console(plan, out or sys.stderr, environ=os.environ)
     try:
         foreground = Foreground(
-            plan, app=app, settings=settings or Settings.read(os.environ), console=console
+            plan,
+            app=app,
+            settings=settings or Settings.read(os.environ),
+            console=console,
+            lasting=lasting,
         )
         return asyncio.run(foreground.run())
     except PenstockError as error:
@@ -66,8 +76,11 @@ def run_foreground(
 class Foreground:
     """One run with all it needs: directories, supervisor, control socket, signals, status line."""
 
-    def __init__(self, plan: Plan, *, app: str | None, settings: Settings, console: Console) -> None:
+    def __init__(
+        self, plan: Plan, *, app: str | None, settings: Settings, console: Console, lasting: float | None
+    ) -> None:
         """Nothing is made before ``run``."""
+        self._lasting = lasting
         self._plan = plan
         self._app = app
         self._settings = settings
@@ -98,6 +111,8 @@ class Foreground:
         try:
             await self._open(server, supervisor)
             self._tasks.add(asyncio.ensure_future(self._keep_status(supervisor)))
+            if self._lasting is not None:
+                self._tasks.add(asyncio.ensure_future(self._drain_after(supervisor, self._lasting)))
             roster = await supervisor.run()
         finally:
             for task in self._tasks:
@@ -174,6 +189,11 @@ class Foreground:
     def _interrupt(self, supervisor: Supervisor, number: int) -> None:
         self._signal = number
         supervisor.tell(stimulus.Interrupt())
+
+    @staticmethod
+    async def _drain_after(supervisor: Supervisor, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        supervisor.tell(stimulus.Drain())
 
     @staticmethod
     def _adopt_orphans(supervisor: Supervisor) -> None:

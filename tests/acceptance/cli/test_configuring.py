@@ -131,3 +131,14 @@ def test_the_app_of_the_file_is_run_from_any_directory_below(told: Terminal) -> 
     (told.directory / "deep").mkdir()
     told.directory /= "deep"
     assert told.type("graph").stdout.startswith("told")
+
+
+def test_a_run_for_a_time_drains_by_itself(terminal: Terminal) -> None:
+    terminal.open_gate()
+    said = terminal.type("run", "--for", "500ms").stderr
+    assert "draining: nothing new is made" in said
+    assert "0 lost, 0 dead" in said
+
+
+def test_a_time_without_a_unit_is_a_usage_error(terminal: Terminal) -> None:
+    assert "did you mean '30s'?" in terminal.type("run", "--for", "30", code=2).stderr

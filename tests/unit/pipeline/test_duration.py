@@ -19,7 +19,7 @@ def test_a_timedelta_is_a_time() -> None:
     assert seconds(timedelta(minutes=2)) == 120.0
 
 
-@pytest.mark.parametrize("value", [30, 1.5])
+@pytest.mark.parametrize("value", [30, 1.5, "30"])
 def test_a_bare_number_is_refused_and_told_its_unit(value: object) -> None:
     with pytest.raises(ValueError, match=f"did you mean '{value}s'"):
         seconds(value)
