@@ -77,7 +77,13 @@ class Foreground:
     """One run with all it needs: directories, supervisor, control socket, signals, status line."""
 
     def __init__(
-        self, plan: Plan, *, app: str | None, settings: Settings, console: Console, lasting: float | None
+        self,
+        plan: Plan,
+        *,
+        app: str | None,
+        settings: Settings,
+        console: Console,
+        lasting: float | None = None,
     ) -> None:
         """Nothing is made before ``run``."""
         self._lasting = lasting
