@@ -58,6 +58,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     allow_pickle: bool = False
     config: Dict[str, Any] = {}
     """The user's own settings, secrets among them: never shown."""
+    workers: int = 1
+    """Of the whole run, as it was planned."""
 
     @property
     def label(self) -> str:
@@ -90,6 +92,7 @@ def assign(
         kind=stage.kind,
         replica=replica,
         replicas=replicas,
+        workers=sum(each.replicas for each in plan.stages),
         number=number,
         code=stage.code,
         outlets=outlets(plan, stage.name),

@@ -21,7 +21,7 @@ from penstock.link.sockets import Call, Waiter
 from penstock.observe import page
 from penstock.runtime import control
 from penstock.runtime.channel import Channel, SupervisorLost
-from penstock.runtime.steward import Guard
+from penstock.runtime.steward import TICK, Guard
 from penstock.runtime.world import World
 
 LOOK = 0.002
@@ -44,10 +44,12 @@ class Stopped(BaseException):
 class Exchange:
     """The sockets of one worker and what it was told."""
 
-    def __init__(self, channel: Channel, *, number: int, label: str, words: Any, world: World) -> None:
-        """``label``: how people call this worker."""
+    def __init__(
+        self, channel: Channel, *, number: int, label: str, words: Any, world: World, tick: float = TICK
+    ) -> None:
+        """``label``: how people call this worker. ``tick``: see ``Guard``."""
         self.channel = channel
-        self.guard: Guard = world.guard(self._steward_turn)
+        self.guard: Guard = world.guard(self._steward_turn, tick)
         self.sender: Sender
         self.receiver: Receiver
         self.draining = False

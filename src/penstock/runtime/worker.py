@@ -26,7 +26,7 @@ from penstock.observe import page
 from penstock.pipeline.plan import OutLink
 from penstock.pipeline.reference import Reference, load
 from penstock.pipeline.stage import Node
-from penstock.runtime import control, handler, world
+from penstock.runtime import control, handler, steward, world
 from penstock.runtime.channel import Channel, SupervisorLost
 from penstock.runtime.consumer import Consumer
 from penstock.runtime.emitter import Emitter, Port, Route
@@ -71,7 +71,12 @@ class Worker:
         self._encoder = Encoder(self._arena, allow_pickle=assignment.allow_pickle)
         self._sockets = surroundings.sockets
         self._exchange = Exchange(
-            channel, number=assignment.number, label=assignment.label, words=words, world=surroundings
+            channel,
+            number=assignment.number,
+            label=assignment.label,
+            words=words,
+            world=surroundings,
+            tick=steward.tick(assignment.workers),
         )
         self._links = _links(assignment)
         self._told_who_holds = False

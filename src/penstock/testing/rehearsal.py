@@ -196,7 +196,9 @@ class Rehearsal:
         """In the part's own thread."""
         seat = part.seat
         channel = Channel(seat, lambda message: self._hear(part, message))
-        world = World(sockets=self._wires, guard=lambda _: Guard(seat), waiter=seat.waiter, clock=self._clock)
+        world = World(
+            sockets=self._wires, guard=lambda *_: Guard(seat), waiter=seat.waiter, clock=self._clock
+        )
         worker = Actor(channel, part.assignment, world, self._script)
         try:
             worker.run()

@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from penstock.observe import page
 from penstock.runtime import control
-from penstock.runtime.steward import TICK, Guard
+from penstock.runtime.steward import TICK, Guard, tick
 from tests.unit.link.wire import LINK, PATIENCE, Receiving, until
 from tests.unit.runtime_worker.desk import WorkerProcess
 
@@ -61,6 +63,12 @@ def test_the_steward_serves_once_user_code_takes_its_time() -> None:
     assert duties.served.wait(PATIENCE)
     duties.guard.enter()
     assert duties.at_once == 0
+
+
+def test_the_stewards_of_a_crowd_look_more_seldom() -> None:
+    assert tick(1) == tick(30) == TICK
+    assert tick(400) == pytest.approx(0.1)
+    assert all(workers / tick(workers) < 4001 for workers in range(1, 1001))
 
 
 def test_the_main_thread_has_the_sockets_back_at_once() -> None:
