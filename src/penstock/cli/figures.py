@@ -11,7 +11,19 @@ from penstock.runtime.statement import duration, number, size
 if TYPE_CHECKING:
     from penstock.runtime.account import Totals
 
-__all__ = ["duration", "last_line", "number", "size"]
+__all__ = ["duration", "last_line", "number", "size", "took"]
+
+
+def took(seconds: float | None) -> str:
+    """What an item took: ``0.6 µs``, ``38 µs``, ``3.1 ms``, ``12 s``; empty where that is not known."""
+    if seconds is None:
+        return ""
+    for scale, unit in ((1e6, "µs"), (1e3, "ms")):
+        if seconds * scale < 999.5:
+            return (
+                f"{seconds * scale:.1f} {unit}" if seconds * scale < 9.95 else f"{seconds * scale:.0f} {unit}"
+            )
+    return duration(seconds)
 
 
 def last_line(totals: Mapping[str, int]) -> str:

@@ -15,27 +15,46 @@ from penstock.cli.table import table
 from penstock.errors import NotRunning
 from penstock.runtime import client
 
-WORKERS = ("WORKER", "STATE", "BUSY", "ITEMS", "FAILED", "RESTARTS", "PID", "PYTHON")
-BUSY = WORKERS.index("BUSY")
+WORKERS = ("WORKER", "STATE", "BUSY", "IDLE", "WAIT", "ITEMS/S", "P50", "P99", "HOLDS", "CPU", "RSS")
+COUNTS = ("FAILED", "RESTARTS", "PID")
+WIDE = ("ITEMS", "PYTHON")
 LINKS = ("LINK", "SENT", "DONE", "IN FLIGHT", "WAITING", "AGAIN", "DEAD")
+FLOW = ("ITEMS/S", "DATA/S", "FILL", "OLDEST", "BY")
 
 TROUBLE = ("restarting", "dying", "failed")
 """States that make the exit code 1. (Starting and draining are on their way to something good.)"""
 COMING = ("booting", "loading", "setup")
 """States on the way to ready: trouble too, the second time."""
 
+MEANINGS = (
+    ("BUSY IDLE WAIT", "parts of its time: in your code, without an item, for room in the next stage"),
+    ("P50 P99", "what half of the items, and 99 of 100, took at most, in your code"),
+    ("HOLDS", "items in hand; of a source, those not settled yet"),
+    ("FILL", "of what the receivers may hold, the part they do; near 100 % they are behind"),
+    ("OLDEST", "since when the oldest item in flight is on its way"),
+    ("BY", "how most of the data travels: shared memory or socket"),
+)
+
 Answer = dict[str, Any]
 
 
-@click.command(cls=VerbCommand, examples=["penstock ps", "penstock ps -p demo --json"])
+@click.command(
+    cls=VerbCommand,
+    examples=["penstock ps", "penstock ps -p demo --json"],
+    terms={"What the columns say": MEANINGS},
+)
 @pipeline_option
+@click.option(
+    "-w", "--wide", is_flag=True, help="Also what each worker has done in all, and by which Python."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Only the names of the workers, one a line.")
 @json_option
-def ps(name: str | None, quiet: bool, as_json: bool) -> int:
+def ps(name: str | None, wide: bool, quiet: bool, as_json: bool) -> int:
     """Show stages and their workers.
 
-    All pipelines that run on this machine, or the one named. Exit code 1 when a worker is being restarted,
-    3 when nothing runs.
+    All pipelines that run on this machine, or the one named; how each worker spends its time, how each link
+    flows, and which stage the others wait for. Exit code 1 when a worker is being restarted, 3 when nothing
+    runs.
     """
     runs = [client.find(name)] if name else client.runs()
     if not runs:
@@ -46,17 +65,33 @@ def ps(name: str | None, quiet: bool, as_json: bool) -> int:
     elif quiet:
         terminal.data("\n".join(worker["worker"] for answer in answers for worker in workers(answer)))
     else:
-        terminal.data("\n\n\n".join(map(about, answers)))
+        terminal.data("\n\n\n".join(about(answer, wide=wide) for answer in answers))
     return int(any(in_trouble(answer) for answer in answers))
 
 
-def about(answer: Answer) -> str:
-    """One pipeline for people: its workers, its links, the line that adds up."""
-    stages = table(
-        [row for stage in answer["stages"] for row in _stage(stage)], WORKERS, right=[2, 3, 4, 5, 6]
-    )
-    links = table(*_links(answer["links"]), right=[1, 2, 3, 4, 5, 6])
-    return "\n".join([_head(answer), "", *stages, "", *links, "", figures.last_line(answer["totals"])])
+def about(answer: Answer, *, wide: bool = False) -> str:
+    """One pipeline for people: its workers, its links, what they wait for, the line that adds up."""
+    lines = [head(answer), "", *stage_table(answer, wide=wide), "", *link_table(answer), ""]
+    if answer["bottleneck"]:
+        lines += [answer["bottleneck"]["sentence"], ""]
+    return "\n".join([*lines, figures.last_line(answer["totals"])])
+
+
+def stage_table(answer: Answer, *, wide: bool = False) -> list[str]:
+    """Its workers, a line each."""
+    header = (*WORKERS, *COUNTS, *(WIDE if wide else ()))
+    rows = [row[: len(header)] for stage in answer["stages"] for row in _stage(stage)]
+    return table(rows, header, right=range(2, len(header)))
+
+
+def link_table(answer: Answer) -> list[str]:
+    """Its links, a line each."""
+    header, links = [*LINKS, *FLOW], answer["links"]
+    rows = [_link(link) for link in links]
+    if any(map(_dropped, links)):
+        header.append("DROPPED")
+        rows = [[*row, _dropped(link)] for row, link in zip(rows, links, strict=True)]
+    return table(rows, header, right=range(1, len(LINKS) + len(FLOW) - 1))
 
 
 def workers(answer: Answer) -> Iterator[Answer]:
@@ -83,7 +118,8 @@ def _nothing_runs() -> str:
     return "\n  ".join(["no pipeline is running here; start one with `penstock run app.py`", *last])
 
 
-def _head(answer: Answer) -> str:
+def head(answer: Answer) -> str:
+    """Its name and how it is."""
     state = _state(answer["state"], good="running")
     uptime = figures.duration(answer["uptime"])
     rest = terminal.dim(f"{answer['run']}   pid {answer['pid']}")
@@ -92,48 +128,51 @@ def _head(answer: Answer) -> str:
 
 def _stage(stage: Answer) -> list[list[str]]:
     """A row for each replica, or one for a stage that is through."""
-    rows = [_worker(worker) for worker in stage["replicas"]] or [[stage["name"], "finished", *[""] * 6]]
+    every = len(WORKERS) + len(COUNTS) + len(WIDE)
+    rows = [_worker(worker) for worker in stage["replicas"]] or [
+        [stage["name"], "finished", *[""] * (every - 2)]
+    ]
     if stage["kind"] == "source":
         for row in rows:
-            row[BUSY] = ""  # its time is in `next()`, where making an item and waiting for one look alike
+            # Its time is in `next()`, where making an item and waiting for one look alike.
+            row[WORKERS.index("BUSY")] = row[WORKERS.index("IDLE")] = ""
     return rows
 
 
 def _worker(worker: Answer) -> list[str]:
     state = _state(worker["state"], good="ready")
     if "pid" not in worker:
-        return [
-            worker["worker"],
-            f"{state} in {worker['restart_in']:.1f} s",
-            *[""] * 3,
-            str(worker["restarts"]),
-            "",
-            "",
-        ]
+        due = f"{state} in {worker['restart_in']:.1f} s"
+        return [worker["worker"], due, *[""] * (len(WORKERS) - 1), str(worker["restarts"]), *[""] * 3]
     return [
         worker["worker"],
         state,
-        f"{worker['busy']:.0%}",
-        figures.number(worker["items"]),
+        *(f"{worker[part]:.0%}" for part in ("busy", "idle", "waiting")),
+        figures.number(round(worker["rate"], 1)),
+        figures.took(worker["p50"]),
+        figures.took(worker["p99"]),
+        figures.number(worker["in_flight"]),
+        f"{worker['cpu']:.0%}",
+        figures.size(worker["rss_bytes"]),
         figures.number(worker["failures"]),
         str(worker["restarts"]),
         str(worker["pid"]),
+        figures.number(worker["items"]),
         worker["python"],
     ]
 
 
-def _links(links: list[Answer]) -> tuple[list[list[str]], list[str]]:
-    """Rows and their heading, with a column for what was dropped where something was."""
-    rows, head = [_link(link) for link in links], list(LINKS)
-    if any(map(_dropped, links)):
-        rows = [[*row, _dropped(link)] for row, link in zip(rows, links, strict=True)]
-        head.append("DROPPED")
-    return rows, head
-
-
 def _link(link: Answer) -> list[str]:
     counts = ("sent", "settled", "in_flight", "waiting", "again", "dead")
-    return [link["link"], *(figures.number(link[name]) for name in counts)]
+    return [
+        link["link"],
+        *(figures.number(link[name]) for name in counts),
+        figures.number(round(link["rate"], 1)),
+        figures.size(link["bytes_rate"]),
+        f"{link['fill']:.0%}",
+        figures.took(link["oldest"]),
+        link["transport"],
+    ]
 
 
 def _dropped(link: Answer) -> str:

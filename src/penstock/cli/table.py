@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Container, Sequence
 
 import click
 
@@ -12,7 +12,7 @@ GAP = "   "
 
 
 def table(
-    rows: Sequence[Sequence[str]], header: Sequence[str] = (), *, right: Sequence[int] = ()
+    rows: Sequence[Sequence[str]], header: Sequence[str] = (), *, right: Container[int] = ()
 ) -> list[str]:
     """Align ``rows`` in columns; cells may be coloured. Columns listed in ``right`` are numbers."""
     styled = [[terminal.dim(cell) for cell in header]] if header else []
@@ -23,7 +23,7 @@ def table(
     return [_line(row, widths, right) for row in styled]
 
 
-def _line(row: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> str:
+def _line(row: Sequence[str], widths: Sequence[int], right: Container[int]) -> str:
     cells = []
     for column, (cell, width) in enumerate(zip(row, widths, strict=True)):
         padding = " " * (width - _width(cell))

@@ -122,11 +122,12 @@ class Fault(NamedTuple):
 class _Open:
     """A batch that is out."""
 
-    __slots__ = ("cargo", "failed", "finished", "receiver")
+    __slots__ = ("cargo", "failed", "finished", "receiver", "since")
 
-    def __init__(self, receiver: int, cargo: Cargo) -> None:
+    def __init__(self, receiver: int, cargo: Cargo, since: float) -> None:
         self.receiver = receiver
         self.cargo = cargo
+        self.since = since
         self.finished = False
         self.failed: set[int] = set()
 
@@ -167,11 +168,18 @@ class Ledger:
         """The number that the next batch will have."""
         return self._next
 
-    def send(self, receiver: int, cargo: Cargo) -> int:
+    @property
+    def oldest(self) -> float:
+        """When the oldest batch that is out went there; 0: none is out."""
+        for entry in self._open.values():
+            return entry.since
+        return 0.0
+
+    def send(self, receiver: int, cargo: Cargo, now: float = 0.0) -> int:
         """``cargo`` goes to ``receiver``; the number of the batch."""
         number = self._next
         self._next += 1
-        self._open[number] = _Open(receiver, cargo)
+        self._open[number] = _Open(receiver, cargo, now)
         if not cargo.counted:
             self.sent += len(cargo)
             cargo.counted = True

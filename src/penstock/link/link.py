@@ -34,7 +34,8 @@ class Link:
         self.put = self.outbox.put
         self.limit = 1
         """When so many items wait, whoever makes more must wait too."""
-        self.bytes = 0
+        self.bytes = self.shared = 0
+        """What was sent, and what of it lay in shared memory."""
 
     @property
     def full(self) -> bool:

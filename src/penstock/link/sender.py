@@ -191,7 +191,7 @@ class Sender:
             return False
         give_way()
         cargo = link.outbox.take(1, 1)
-        link.ledger.send(receiver, cargo)
+        link.ledger.send(receiver, cargo, self._clock())
         link.credit.spend(receiver, 1, cargo.nbytes)
         link.bytes += cargo.nbytes
         link.outbox.ring(1, 1)
@@ -349,13 +349,14 @@ class Sender:
             link.outbox.ring(min(link.limit, link.credit.trigger()), max(1, self.stride // PATIENCE))
 
     def _send(self, link: Link, receiver: int, cargo: Cargo) -> None:
-        number = link.ledger.send(receiver, cargo)
+        number = link.ledger.send(receiver, cargo, self._clock())
         frame = envelope.pack_batch(number, cargo.attempt, cargo.ids(), cargo.payloads)
         name = self._names[receiver, link.id]
         if cargo.slots is not None:
             for slots in cargo.slots:
                 for slot in slots:
                     self._arena.lend(slot, receiver)
+                    link.shared += slot.size
         if self.router.send(name, frame, cargo.frames):
             link.credit.spend(receiver, len(cargo), cargo.nbytes)
             link.bytes += cargo.nbytes
@@ -373,3 +374,6 @@ class Sender:
         words[at + page.SENT_BYTES] = link.bytes
         words[at + page.TAKEN_BACK] = ledger.taken_back
         words[at + page.WAITING] = link.outbox.waiting
+        words[at + page.SHARED_BYTES] = link.shared
+        words[at + page.OLDEST] = int(ledger.oldest * 1e9)
+        words[at + page.COST] = int(link.credit.pace.cost)

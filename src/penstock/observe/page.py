@@ -8,6 +8,7 @@ knows which item a dead worker had in hand, and what its ledger said at its last
 
     word  0..31           the worker           (names below)
     word  32 + 16 k ..    its k-th link        first the out-links, then the in-links, as assigned
+    word  2048 ..         durations of items   (see durations.py)
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ import mmap
 import os
 from typing import List
 
-WORDS = 2048
-SIZE = WORDS * 8
+from penstock.observe.durations import BUCKETS
+
 HEAD = 32
 STRIDE = 16
-LINKS = (WORDS - HEAD) // STRIDE
+DURATIONS = 2048
+"""The first word of the histogram."""
+WORDS = DURATIONS + 512
+SIZE = WORDS * 8
+LINKS = (DURATIONS - HEAD) // STRIDE
 """The most links one worker can have."""
 
 # The worker.
@@ -42,6 +47,10 @@ SPILLED = 10
 """Arrays that went by socket because the arena had no room."""
 REFUSED = 11
 """Messages refused on the wire."""
+WAITED = 12
+"""ns that the maker of items has waited for room in a link. No part of ``BUSY``."""
+BLOCKED = 13
+"""CLOCK_MONOTONIC ns since which it waits now; 0: it does not."""
 
 STATES = ("booting", "loading", "setup", "ready", "draining", "finished")
 BOOTING, LOADING, SETUP, READY, DRAINING, FINISHED = range(6)
@@ -50,6 +59,9 @@ BOOTING, LOADING, SETUP, READY, DRAINING, FINISHED = range(6)
 SENT, SETTLED, DEAD, AGAIN, SENT_BYTES, TAKEN_BACK, WAITING, DROPPED_FULL = range(8)
 """SENT counts an item once, AGAIN each further delivery; TAKEN_BACK the items taken back from
 receivers that died; WAITING what is made but not yet sent; DROPPED_FULL what a full link has dropped."""
+SHARED_BYTES, OLDEST, COST = 13, 14, 15
+"""SHARED_BYTES of SENT_BYTES lay in shared memory. OLDEST: CLOCK_MONOTONIC ns at which the oldest batch in
+flight went out, 0 when none is. COST: ns that an item takes its receivers (see ``link.batching``)."""
 # An in-link.
 RECEIVED, DONE, RECEIVED_BYTES, HELD = range(4)
 """HELD: items received and not yet finished."""
@@ -83,6 +95,10 @@ class Page:
         """All numbers of the link at ``position``."""
         start = HEAD + STRIDE * position
         return self.words[start : start + STRIDE].tolist()
+
+    def durations(self) -> List[int]:
+        """The histogram of what items took."""
+        return self.words[DURATIONS : DURATIONS + BUCKETS].tolist()
 
     def close(self) -> None:
         """Unmap. Twice is fine."""

@@ -43,6 +43,8 @@ class LinkCount(msgspec.Struct):
     held: int = 0
     """With receivers, not finished yet."""
     bytes: int = 0
+    shared: int = 0
+    """Of ``bytes``, what lay in shared memory."""
 
     @property
     def gone(self) -> int:
@@ -110,7 +112,7 @@ class Account:
         return [link.id for outlet in outlets(self.plan, stage) for link in outlet.links]
 
     def _sent(self, reading: Reading) -> dict[int, LinkCount]:
-        return dict(zip(self.out_ids(reading.stage), map(_out_count, reading.links), strict=False))
+        return dict(zip(self.out_ids(reading.stage), map(out_count, reading.links), strict=False))
 
     def _received(self, reading: Reading) -> dict[int, LinkCount]:
         behind = reading.links[len(self.out_ids(reading.stage)) :]
@@ -122,7 +124,8 @@ class Account:
         counts.setdefault(link, LinkCount()).add(count)
 
 
-def _out_count(words: Sequence[int]) -> LinkCount:
+def out_count(words: Sequence[int]) -> LinkCount:
+    """What one sender's page says of a link."""
     sent, settled, dead = words[page.SENT], words[page.SETTLED], words[page.DEAD]
     full = words[page.DROPPED_FULL]
     return LinkCount(
@@ -134,6 +137,7 @@ def _out_count(words: Sequence[int]) -> LinkCount:
         again=words[page.AGAIN],
         waiting=words[page.WAITING],
         bytes=words[page.SENT_BYTES],
+        shared=words[page.SHARED_BYTES],
     )
 
 

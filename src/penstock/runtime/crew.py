@@ -11,6 +11,7 @@ from penstock.runtime import statedir
 from penstock.runtime.account import Reading
 from penstock.runtime.control import Blame
 from penstock.runtime.death import BOOT_FAULT, Death, crash_report
+from penstock.runtime.gauge import Work
 from penstock.runtime.line import Line
 from penstock.runtime.oom import OomWatch
 from penstock.runtime.process import Child
@@ -81,6 +82,19 @@ class Member:
     def started(self) -> float | None:
         """Since when it has been at its item (monotonic seconds); ``None``: it is at none."""
         return self.word(page.STARTED) / 1e9 or None
+
+    def work(self, now: float) -> Work:
+        """How it has spent its time up to ``now`` (monotonic seconds), what goes on at present included."""
+        if self._page is None:
+            return Work()
+        words, at = self._page.words, int(now * 1e9)
+        began, blocked = words[page.STARTED], words[page.BLOCKED]
+        return Work(
+            busy=words[page.BUSY] + (max(0, at - began) if began else 0),
+            waited=words[page.WAITED] + (max(0, at - blocked) if blocked else 0),
+            items=words[page.ITEMS],
+            durations=self._page.durations(),
+        )
 
     def reading(self) -> Reading:
         """Its links' numbers."""

@@ -119,12 +119,13 @@ class Exchange:
         """Wait while a link is full. That is the receivers' time and not that of the item in hand: its
         time-out stands still meanwhile, and a worker that dies here did not die of it."""
         words, began = self._words, time.monotonic_ns()
-        started, words[page.STARTED] = words[page.STARTED], 0
+        started, words[page.STARTED], words[page.BLOCKED] = words[page.STARTED], 0, began
         while self.sender.full and not self.stopping:
             self.turn()
             self._flush()  # what came may have made room; there may be no more to wait for
         waited = time.monotonic_ns() - began
         self.waited += waited
+        words[page.WAITED], words[page.BLOCKED] = self.waited, 0
         if started:
             words[page.STARTED] = started + waited
 

@@ -116,7 +116,7 @@ class Foreground:
         restore = self._take_signals(supervisor)
         try:
             await self._open(server, supervisor)
-            self._tasks.add(asyncio.ensure_future(self._keep_status(supervisor)))
+            self._tasks.add(asyncio.ensure_future(self._keep_status(supervisor, view)))
             if self._lasting is not None:
                 self._tasks.add(asyncio.ensure_future(self._drain_after(supervisor, self._lasting)))
             roster = await supervisor.run()
@@ -211,10 +211,11 @@ class Foreground:
 
     # What the user sees ----------------------------------------------------------------------------------
 
-    async def _keep_status(self, supervisor: Supervisor) -> None:
+    async def _keep_status(self, supervisor: Supervisor, view: View) -> None:
         speed = Speedometer(monotonic())
         while True:
             await asyncio.sleep(WATCHED if self._console.live else UNWATCHED)
+            view.look()
             counts = supervisor.balance()
             self._console.status(speed.read(total(self._plan, counts), counts, monotonic()))
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from penstock.lifecycle import Clock
 from penstock.observe import page
 from penstock.runtime.account import rows, total
-from penstock.runtime.gauge import BusyGauge
 from penstock.runtime.roster import Goal, Seat, Stage, Worker
+from penstock.runtime.sight import Sight
 from penstock.runtime.supervisor import Supervisor
 
-Document = dict[str, object]
+Document = dict[str, Any]
 
 _GOALS = {Goal.WORK: "running", Goal.DRAIN: "draining", Goal.STOP: "stopping", Goal.KILL: "stopping"}
 
@@ -22,19 +23,29 @@ class View:
     def __init__(self, supervisor: Supervisor, *, clock: Clock) -> None:
         self._supervisor = supervisor
         self._clock = clock
-        self._busy = BusyGauge()
+        self._sight = Sight(supervisor, now=clock())
+
+    def look(self) -> None:
+        """Take a look now and then, so that whoever asks is told of the last seconds."""
+        self._sight.look(self._clock())
 
     def ps(self) -> Document:
-        """Stages, their replicas, and the ledger."""
-        supervisor = self._supervisor
-        busy = self._read_busy()
-        stages = supervisor.roster.stages.values()
-        return {
+        """Stages, their replicas, the ledger, how fast it all goes, and what it waits for."""
+        sights = self._sight.read(self._clock())
+        stages = self._supervisor.roster.stages.values()
+        found = {
             "schema": "penstock.ps/1",
             **self._run(),
-            "stages": [self._stage(stage, busy) for stage in stages],
+            "over": round(sights.span, 3),
+            "stages": [self._stage(stage, sights.workers) for stage in stages],
             **self._ledger(),
         }
+        found["links"] = [
+            {**row, **sights.links[link.id]}
+            for row, link in zip(found["links"], self._supervisor.plan.links, strict=True)
+        ]
+        found["bottleneck"] = sights.bottleneck._asdict() if sights.bottleneck else None
+        return found
 
     def ledger(self) -> Document:
         """What became of every item, per link."""
@@ -85,7 +96,7 @@ class View:
         plan = self._supervisor.plan
         return {"links": rows(plan, counts), "totals": total(plan, counts)._asdict()}
 
-    def _stage(self, stage: Stage, busy: dict[int, float]) -> Document:
+    def _stage(self, stage: Stage, seen: dict[int, Document]) -> Document:
         roster = self._supervisor.roster
         members = sorted(roster.members(stage.name), key=lambda one: one.replica)
         waiting = [
@@ -99,12 +110,12 @@ class View:
             "asked": stage.asked,
             "ready": sum(one.ready_at is not None and one.told == Goal.WORK for one in members),
             "replicas": [
-                *(self._replica(one, busy) for one in members),
+                *(self._replica(one, seen) for one in members),
                 *(self._empty_seat(stage, replica, seat) for replica, seat in waiting),
             ],
         }
 
-    def _replica(self, worker: Worker, busy: dict[int, float]) -> Document:
+    def _replica(self, worker: Worker, seen: dict[int, Document]) -> Document:
         member = self._supervisor.crew[worker.number]
         seat = self._supervisor.roster.seats.get(worker.seat, Seat())
         return {
@@ -117,7 +128,7 @@ class View:
             "items": member.word(page.ITEMS),
             "failures": member.word(page.FAILURES),
             "restarts": seat.record.total,
-            "busy": round(busy[worker.number], 3),
+            **seen[worker.number],
             "pool_bytes": member.word(page.POOL),
             "spilled": member.word(page.SPILLED),
             "refused": member.word(page.REFUSED),
@@ -132,12 +143,6 @@ class View:
             "restarts": seat.record.total,
             "restart_in": round(max(0.0, seat.due - self._clock()), 3),
         }
-
-    def _read_busy(self) -> dict[int, float]:
-        supervisor = self._supervisor
-        since = {one.number: one.ready_at or one.born for one in supervisor.roster.workers.values()}
-        spent = {number: member.word(page.BUSY) for number, member in supervisor.crew.items()}
-        return self._busy.read(spent, since, self._clock())
 
 
 def _state(worker: Worker, says: str) -> str:

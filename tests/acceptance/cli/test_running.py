@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.acceptance.cli.terminal import APP, Terminal, finish
+from tests.acceptance.cli.terminal import APP, LIMIT, Terminal, finish
 
 
 def test_ps_shows_every_worker_and_the_line_that_adds_up(terminal: Terminal) -> None:
@@ -231,3 +233,57 @@ def workers(terminal: Terminal) -> list[dict[str, Any]]:
     """All workers of the one pipeline."""
     [pipeline] = terminal.ask("ps")["pipelines"]
     return [each for stage in pipeline["stages"] for each in stage["replicas"]]
+
+
+def seen(terminal: Terminal, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """What `ps --json` says of the pipeline, once it says what is looked for."""
+    deadline = time.monotonic() + LIMIT
+    while True:
+        pipeline: dict[str, Any] = terminal.ask("ps")["pipelines"][0]
+        if holds(pipeline):
+            return pipeline
+        assert time.monotonic() < deadline, pipeline
+
+
+def test_ps_names_the_bottleneck_and_shows_why(terminal: Terminal) -> None:
+    terminal.run()
+    pipeline = seen(terminal, lambda it: it["bottleneck"] and it["links"][0]["fill"] == 1.0)
+    assert pipeline["bottleneck"]["stage"] == "gate"
+    assert pipeline["bottleneck"]["sentence"].startswith("gate is the bottleneck: ")
+    assert "\ngate is the bottleneck: " in terminal.type("ps").stdout
+    gate, save = (stage["replicas"][0] for stage in pipeline["stages"][1:])
+    assert gate["busy"] > 0.7
+    assert save["idle"] > 0.9
+    for worker in (gate, save):
+        assert worker["busy"] + worker["idle"] + worker["waiting"] == pytest.approx(1.0, abs=0.01)
+        assert worker["rss_bytes"] > 10**6
+    assert pipeline["links"][0]["oldest"] > 0
+    terminal.open_gate()
+    pipeline = seen(terminal, lambda it: it["stages"][1]["replicas"][0]["p99"])
+    gate = pipeline["stages"][1]["replicas"][0]
+    assert 0 < gate["p50"] <= gate["p99"]
+    assert pipeline["links"][0]["transport"] == "socket"
+
+
+ARRAYS = """
+import numpy
+from penstock import Context, Pipeline, sink, source
+
+@source
+def frames(ctx: Context):
+    while not ctx.stopping:
+        yield numpy.zeros(100_000)
+
+@sink
+def keep(frame: numpy.ndarray) -> None: ...
+
+pipeline = Pipeline("arrays", frames >> keep)
+"""
+
+
+def test_ps_tells_what_carries_the_arrays(terminal: Terminal) -> None:
+    terminal.write("app.py", ARRAYS)
+    terminal.run()
+    link = seen(terminal, lambda it: it["links"][0]["bytes_rate"])["links"][0]
+    assert link["transport"] == "shared memory"
+    assert 0 < link["shared"] <= link["bytes"]

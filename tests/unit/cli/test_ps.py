@@ -18,11 +18,21 @@ def worker(label: str, **told: Any) -> dict[str, Any]:
         "failures": 2,
         "restarts": 1,
         "busy": 0.984,
+        "idle": 0.016,
+        "waiting": 0.0,
+        "rate": 171.4,
+        "p50": 0.0051,
+        "p99": 0.0000382,
+        "in_flight": 8,
+        "cpu": 1.02,
+        "rss_bytes": 51_000_000,
         **told,
     }
 
 
 LINK = {"link": "camera→detect", "sent": 22901, "settled": 22890, "in_flight": 11, "waiting": 3}
+FLOW = {"rate": 171.0, "bytes_rate": 3.6e9, "fill": 0.75, "oldest": 0.061, "transport": "shared memory"}
+BOTTLENECK = {"stage": "detect", "sentence": "detect is the bottleneck: 98 % busy"}
 TOTALS = {"entered": 22901, "through": 22890, "in_flight": 11, "unfinished": 0, "lost": 0, "dead": 0}
 
 
@@ -37,7 +47,8 @@ def answer(*replicas: dict[str, Any], state: str = "running") -> dict[str, Any]:
             {"name": "camera", "kind": "source", "replicas": []},
             {"name": "detect", "kind": "stage", "replicas": list(replicas)},
         ],
-        "links": [{**LINK, "again": 0, "dead": 0}],
+        "links": [{**LINK, **FLOW, "again": 0, "dead": 0}],
+        "bottleneck": BOTTLENECK,
         "totals": TOTALS,
     }
 
@@ -49,33 +60,47 @@ def test_what_was_dropped_has_a_column_where_something_was() -> None:
     told = answer(worker("detect/0"))
     told["links"] = [{**told["links"][0], "dropped_full": 7213}, {**told["links"][0], "link": "detect→save"}]
     shown = click.unstyle(about(told)).splitlines()
-    assert shown[-5:-2] == [
-        "LINK              SENT     DONE   IN FLIGHT   WAITING   AGAIN   DEAD   DROPPED",
-        "camera→detect   22,901   22,890          11         3       0      0   7,213 full",
-        "detect→save     22,901   22,890          11         3       0      0",
-    ]
+    heading, *rows = [line for line in shown if line.startswith("LINK") or "→" in line]
+    assert heading.endswith("BY              DROPPED")
+    assert [row.endswith("shared memory   7,213 full") for row in rows] == [True, False]
 
 
 def test_a_pipeline_is_its_workers_its_links_and_the_line_that_adds_up() -> None:
-    assert click.unstyle(about(answer(worker("detect/0"), WAITING))).splitlines() == [
-        "demo   running   up 2 min 13 s   demo-3fa91c   pid 4241",
+    shown = click.unstyle(about(answer(worker("detect/0"), WAITING))).splitlines()
+    assert [" ".join(line.split()) for line in shown] == [
+        "demo running up 2 min 13 s demo-3fa91c pid 4241",
         "",
-        "WORKER     STATE                 BUSY    ITEMS   FAILED   RESTARTS    PID   PYTHON",
-        "camera     finished",
-        "detect/0   ready                  98%   22,901        2          1   4242   3.9.18",
-        "detect/1   restarting in 0.4 s                                   3",
+        "WORKER STATE BUSY IDLE WAIT ITEMS/S P50 P99 HOLDS CPU RSS FAILED RESTARTS PID",
+        "camera finished",
+        "detect/0 ready 98% 2% 0% 171 5.1 ms 38 µs 8 102% 51 MB 2 1 4242",
+        "detect/1 restarting in 0.4 s 3",
         "",
-        "LINK              SENT     DONE   IN FLIGHT   WAITING   AGAIN   DEAD",
-        "camera→detect   22,901   22,890          11         3       0      0",
+        "LINK SENT DONE IN FLIGHT WAITING AGAIN DEAD ITEMS/S DATA/S FILL OLDEST BY",
+        "camera→detect 22,901 22,890 11 3 0 0 171 3.6 GB 75% 61 ms shared memory",
+        "",
+        "detect is the bottleneck: 98 % busy",
         "",
         "22,901 in, 22,890 out, 0 lost, 0 dead, 11 in flight",
     ]
+    assert shown[5].index("3", 30) == shown[2].index("RESTARTS") + len("RESTARTS") - 1
+
+
+def test_where_there_is_room_each_worker_tells_more() -> None:
+    lines = click.unstyle(about(answer(worker("detect/0")), wide=True)).splitlines()
+    assert lines[2].endswith("PID    ITEMS   PYTHON")
+    assert lines[4].endswith("4242   22,901   3.9.18")
+
+
+def test_nobody_is_called_a_bottleneck_where_nobody_is_one() -> None:
+    assert "bottleneck" not in about({**answer(worker("detect/0")), "bottleneck": None})
 
 
 def test_how_busy_a_source_is_nobody_knows() -> None:
     told = answer()
     told["stages"][0]["replicas"] = [worker("camera/0")]
-    assert "98%" not in about(told)
+    shown = about(told)
+    assert "98%" not in shown
+    assert "0%" in shown  # how much it waits is known
 
 
 @pytest.mark.parametrize(

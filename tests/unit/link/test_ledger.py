@@ -289,3 +289,16 @@ def test_a_failed_item_keeps_its_arrays_and_the_settled_ones_are_told_apart() ->
     assert again.runs == [Run("p", "src/0", 1, 1)]
     done = ledger.settle(1, number)
     assert done is not None and done.failed == {1}
+
+
+def test_the_oldest_that_is_out_is_told_whatever_came_back_first() -> None:
+    ledger = Ledger(3)
+    assert ledger.oldest == 0.0
+    first, second = (ledger.send(7, Cargo([b""], [Run(None, "a", n, 1)]), 10.0 + n) for n in range(2))
+    ledger.finish(7, second, (), 12.0)
+    ledger.settle(7, second)
+    assert ledger.oldest == 10.0
+    ledger.finish(7, first, (), 12.0)
+    assert ledger.oldest == 10.0
+    ledger.settle(7, first)
+    assert ledger.oldest == 0.0

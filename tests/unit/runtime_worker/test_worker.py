@@ -183,6 +183,25 @@ def test_an_annotation_that_nothing_fits_fails_the_worker_before_it_is_ready(sin
     assert failed.permanent
 
 
+def test_what_every_item_took_is_counted_on_the_page(sink: Start, sending: Sending) -> None:
+    worker = sink("import time\ndef run(item): time.sleep(item / 1000)")
+    sending.link.credit.pace.report(1000, 1000)
+    sending.put(*[0] * 300, *[20] * 3)
+    serve(worker, sending)
+    until(lambda: sending.sender.idle, sending)
+    until(lambda: sum(worker.page.durations()) == 303, sending)
+    assert worker.page.words[page.BUSY] >= 3 * 20_000_000
+
+
+def test_waiting_for_room_is_no_part_of_being_busy(source: Start, receiving: Receivers) -> None:
+    worker = source("def run(): yield from iter(int, 1)")
+    receiver = receiving(7)
+    receiver.receiver.connect(LINK, 1, "src/0", worker.endpoint)
+    until(lambda: worker.page.words[page.BLOCKED], receiver)
+    assert worker.page.words[page.STARTED] == 0
+    until(lambda: receiver.work() and worker.page.words[page.WAITED], receiver)
+
+
 def test_garbage_on_the_wire_is_counted_and_told_and_work_goes_on(
     source: Start, receiving: Receivers
 ) -> None:
