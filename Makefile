@@ -1,7 +1,7 @@
 # `make` says what there is. Every target makes the .venv it needs, from nothing but Python >= 3.11.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format faults bench docs lock clean
+.PHONY: help setup demo test check format torch faults bench docs lock clean
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
@@ -30,6 +30,10 @@ check: .venv/.dev ## lint, format, types, import contracts
 format: .venv/.dev ## put the code into shape
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+torch: .venv/.dev ## prove what needs torch; installs it, some GB unless TORCH names a build for the CPU
+	@$(BIN)/python -m pip install -qq $(or $(TORCH),torch)
+	@$(BIN)/python -m pytest tests/unit/message/test_tensors.py tests/unit/message/test_hostile.py $(ARGS)
 
 faults: .venv/.dev ## break everything on purpose, in the long forms (a million items, twenty kills)
 	@$(BIN)/python -m pytest tests/faults -m fault --long $(ARGS)

@@ -9,10 +9,11 @@ One value is one msgpack value. What msgpack has no word for is an extension; it
      5.. 14     tuple set frozenset complex datetime date time timedelta uuid decimal
     15 integer beyond 64 bits    16 bytearray    17 dict with other keys than text, as pairs
     18 pickle   only where the pipeline says ``allow_pickle=True``
+    19 torch    20 Arrow    21 pandas    22 PIL          the words for it: see ``foreign``
 
 Dataclasses, msgspec Structs and enums travel as their fields and values; at the other side the annotation
 of the parameter says what is built of them (``shape.py``), and nothing is ever imported because a
-message says so. Anything else is an error at the sender.
+message says so, but NumPy and the four libraries of ``foreign``. Anything else is an error at the sender.
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ import datetime
 import decimal
 import enum
 import operator
-import pickle
-import sys
 import uuid
 import weakref
 from typing import Any, Callable, Dict, List, Optional, Tuple
@@ -31,10 +30,11 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import msgspec
 
 from penstock.errors import EnvironmentFault, PeerError, UnsupportedType
-from penstock.message import arrays
+from penstock.message import arrays, foreign
 from penstock.message.arena import Arena, Slot
 from penstock.message.envelope import array_head
 from penstock.message.flat import PLAIN, Flat
+from penstock.message.pickles import pickled, unpickled
 from penstock.message.source import Source
 
 LARGE = 64 * 1024
@@ -144,8 +144,9 @@ class Encoder:
         if arrays.is_array(value):
             _LOWER[kind] = Encoder._array  # known from now on; NumPy may not be there when this is imported
             return self._array(value)
-        if arrays.is_scalar(value):
-            return Ext(SCALAR, _pack(arrays.scalar_words(value)))
+        said = self._foreign(value)
+        if said is not None:
+            return said
         if isinstance(value, enum.Enum):
             return self._lower(value.value)
         if isinstance(value, msgspec.Struct):
@@ -155,8 +156,20 @@ class Encoder:
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             return self._tuple(value)
         if self._pickle:
-            return Ext(PICKLE, _pickled(value))
+            return Ext(PICKLE, pickled(value))
         raise UnsupportedType(_refusal(value))
+
+    def _foreign(self, value: Any) -> Optional[Any]:
+        """A scalar of NumPy's, or a value of a library known to ``foreign``; None for any other."""
+        if arrays.is_scalar(value):
+            return Ext(SCALAR, _pack(arrays.scalar_words(value)))
+        try:
+            said = foreign.words(value, self.empty)
+        except UnsupportedType:
+            if self._pickle:
+                return Ext(PICKLE, pickled(value))
+            raise
+        return None if said is None else Ext(said[0], _pack(self._lower(said[1])))
 
     def _list(self, value: List[Any]) -> Any:
         return [self._lower(part) for part in value]
@@ -198,7 +211,7 @@ class Encoder:
             where = arrays.layout(array)
         except UnsupportedType:
             if self._pickle:
-                return Ext(PICKLE, _pickled(array))
+                return Ext(PICKLE, pickled(array))
             raise
         if array.nbytes < LARGE or self._arena is None:
             return Ext(ARRAY, _pack((*where, arrays.raw(array))))
@@ -284,7 +297,9 @@ class Decoder:
         if code == PICKLE:
             if not self._pickle:
                 raise PeerError("a pickle arrived, and this pipeline does not say allow_pickle=True")
-            return _unpickled(data)
+            return unpickled(data)
+        if code in foreign.ROOMS:
+            return foreign.built(code, data, self._unpack)
         read = _RAISE.get(code)
         if read is None:
             raise PeerError(f"extension {code} is not one of this protocol")
@@ -339,21 +354,6 @@ def _read(kind: Any, data: Any) -> Any:
     text = str(data, "ascii")
     moment = kind.fromisoformat(text.rstrip("~"))
     return moment.replace(fold=1) if text[-1] == "~" else moment
-
-
-def _pickled(value: Any) -> bytes:
-    try:
-        return pickle.dumps(value, protocol=5)
-    except Exception as error:  # noqa: BLE001  whatever a __reduce__ raises
-        raise UnsupportedType(f"{type(value).__qualname__} cannot be pickled: {error}") from None
-
-
-def _unpickled(data: Any) -> Any:
-    try:
-        return pickle.loads(data)
-    except Exception as error:  # noqa: BLE001  a class that is not here, and whatever a __setstate__ raises
-        what = f"{type(error).__name__}: {error}"
-        raise PeerError(f"a pickle cannot be read by {sys.executable}: {what}") from None
 
 
 def _is_short(key: Any) -> bool:

@@ -25,7 +25,7 @@ def imported(module: str, what: str) -> Any:
     except Exception as error:  # noqa: BLE001  a library built for another NumPy raises what it likes
         root = module.partition(".")[0]
         package = PACKAGES.get(root, root)
-        absent = isinstance(error, ModuleNotFoundError) and error.name == root
+        absent = isinstance(error, ModuleNotFoundError) and error.name in (root, module)
         why = "is not installed there" if absent else f"cannot be imported there ({error})"
         raise EnvironmentFault(
             f"{what} arrived and {package} {why}; install {package} for {sys.executable}"

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from penstock.errors import PeerError
-from penstock.message import codec, envelope
+from penstock.errors import EnvironmentFault, PeerError
+from penstock.message import codec, envelope, foreign
 from penstock.message.arena import Arena, Mapping, Slot
 from penstock.message.codec import Decoder, Encoder, join
 from penstock.message.source import Source
@@ -132,6 +136,10 @@ spelled = st.sampled_from([
     "{'names': ['a'], 'formats': ['<i4'], 'itemsize': 1}", "'m8[2000000000000000000000s]'",
     "{'names': ['a', 'a'], 'formats': ['<i4', '<i4']}", "{'names': ['a'], 'formats': 7}",
 ])  # fmt: skip
+kinds = st.sampled_from([
+    "frame", "series", "index", "range", "levels", "moment", "span", "nat", "na", "array", "objects", "text",
+    "codes", "zoned", "masked", "arrow", "table", "batch", "L", "P", "int64", "bfloat16", "", None,
+])  # fmt: skip
 junk = st.recursive(
     st.none() | numbers | st.floats() | spelled | st.binary(max_size=9),
     lambda parts: st.lists(parts, max_size=3) | st.dictionaries(st.text(max_size=3), parts, max_size=2),
@@ -178,6 +186,90 @@ def test_a_slot_is_looked_at_only_where_it_is(
 def test_an_extension_of_anything_is_refused_or_a_value(memory: Memory, code: int, data: bytes) -> None:
     with suppress(PeerError):
         memory.read(pack([Ext(code, data)]))
+
+
+FOREIGN: list[Any] = [
+    pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": pd.Categorical(["u", "v"])}),
+    pd.DataFrame({"a": pd.date_range("2024", periods=2, tz="Asia/Kolkata"), "i": pd.array([1, None])}),
+    pd.DataFrame(np.ones((2, 2)), index=pd.MultiIndex.from_product([["a"], [1, 2]])),
+    pa.table({"a": [1, 2], "b": ["x", None], "c": pa.array(["u", "v"]).dictionary_encode()}),
+    Image.new("P", (3, 3)),
+    [pd.Timestamp(0, tz="UTC"), pd.NaT, pd.NA, pd.Timedelta(1)],
+]
+
+
+@given(value=st.sampled_from(FOREIGN), data=st.data())
+def test_a_damaged_value_of_a_library_is_refused_or_another(
+    memory: Memory, value: Any, data: st.DataObject
+) -> None:
+    with suppress(PeerError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what pandas thinks of a time zone or a name is not our affair
+        memory.read(data.draw(damaged(join([Encoder(None).encode(value)]))))
+
+
+@given(said=junk | st.lists(junk, max_size=6), kind=kinds)
+@pytest.mark.parametrize("code", foreign.ROOMS)
+def test_words_of_anything_for_a_library_are_refused_or_a_value(
+    memory: Memory, code: int, said: Any, kind: Any
+) -> None:
+    # Of torch, that it is not installed.
+    with suppress(PeerError, EnvironmentFault), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        memory.read(pack([Ext(code, pack([kind, *said] if isinstance(said, list) else said))]))
+
+
+def array(*values: Any, dtype: str = "<i8") -> Any:
+    return msgspec.Raw(Encoder(None).encode(np.array(values, dtype)))
+
+
+INDEX = ["range", 0, 2, 1, None]
+WORDS: dict[str, tuple[int, Any]] = {
+    "an image larger than its pixels": (foreign.IMAGE, ["RGB", 4, 4, b"123", None, None]),
+    "an image larger than any": (foreign.IMAGE, ["1", 1 << 40, 0, b"", None, None]),
+    "an image of a negative side": (foreign.IMAGE, ["L", -1, -1, b"1", None, None]),
+    "an image of no mode": (foreign.IMAGE, ["../../x", 1, 1, b"1", None, None]),
+    "a tensor of no dtype": (foreign.TENSOR, ["load", [0], array(1)]),
+    "a tensor of smaller words": (foreign.TENSOR, ["bfloat16", [0], array(1, dtype="u1")]),
+    "a tensor turned by no axes": (foreign.TENSOR, ["int64", [0, 0], array(1)]),
+    "a tensor without an array": (foreign.TENSOR, ["int64", [0], b"12345678"]),
+    "a table of nothing": (foreign.ARROW, ["table", array(dtype="u1")]),
+    "a table of anything": (foreign.ARROW, ["table", array(*range(100), dtype="u1")]),
+    "a file for a table": (foreign.ARROW, ["table", "/etc/passwd"]),
+    "neither table nor batch": (foreign.ARROW, ["file", array(1, dtype="u1")]),
+    "a frame of other columns": (foreign.PANDAS, ["frame", INDEX, INDEX, [["array", array(1, 2)]], {}]),
+    "a frame of uneven columns": (
+        foreign.PANDAS,
+        ["frame", INDEX, INDEX, [["array", array(1, 2)], ["array", array(1)]], {}],
+    ),
+    "codes without categories": (
+        foreign.PANDAS,
+        ["series", ["codes", INDEX, False, array(7, 1)], INDEX, None, {}],
+    ),
+    "levels that are not there": (
+        foreign.PANDAS,
+        ["index", ["levels", [INDEX], [array(5, 1)], [None]]],
+    ),
+    "a zone that is a path": (foreign.PANDAS, ["moment", array(1), "../../../etc/passwd"]),
+    "a zone that dateutil would open": (foreign.PANDAS, ["moment", array(1), "dateutil//etc/passwd"]),
+    "a mask of another length": (
+        foreign.PANDAS,
+        ["series", ["masked", "IntegerArray", array(1, 2), array(True, dtype="?")], INDEX, None, {}],
+    ),
+    "a masked array of no kind": (
+        foreign.PANDAS,
+        ["series", ["masked", "__import__", array(1), array(True, dtype="?")], INDEX, None, {}],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_words_that_lie_are_refused(memory: Memory, name: str) -> None:
+    code, said = WORDS[name]
+    with pytest.raises((PeerError, EnvironmentFault)) as refusal:
+        memory.read(pack([Ext(code, pack(said))]))
+    if isinstance(refusal.value, EnvironmentFault):
+        assert code == foreign.TENSOR
+        assert "torch is not installed" in str(refusal.value)
 
 
 def nested(depth: int, wrap: Callable[[bytes], bytes]) -> bytes:
