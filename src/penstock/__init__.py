@@ -25,6 +25,7 @@ from penstock.errors import (
 )
 
 if TYPE_CHECKING:
+    from penstock.pipeline.at import at
     from penstock.pipeline.context import Context
     from penstock.pipeline.flow import Flow, route
     from penstock.pipeline.pipeline import Pipeline
@@ -51,6 +52,7 @@ __all__ = [
     "UserError",
     "WiringError",
     "__version__",
+    "at",
     "route",
     "sink",
     "source",
@@ -64,6 +66,7 @@ _HOMES = {
     "Sink": "penstock.pipeline.stage",
     "Source": "penstock.pipeline.stage",
     "Stage": "penstock.pipeline.stage",
+    "at": "penstock.pipeline.at",
     "route": "penstock.pipeline.flow",
     "sink": "penstock.pipeline.stage",
     "source": "penstock.pipeline.stage",

@@ -11,6 +11,7 @@ EXAMPLES = (
     "penstock run app.py",
     "penstock run app.py:pipeline",
     "penstock run --set detect.replicas=2 --for 30s",
+    "penstock run --resume",
 )
 EXITS = (
     ("0", "it ended by itself, or was drained"),
@@ -31,7 +32,10 @@ EXITS = (
     callback=in_seconds,
     help="Drain so long after the start, like 30s or 2m.",
 )
-def run(app: str | None, flags: tuple[str, ...], profile: str | None, lasting: float | None) -> int:
+@click.option("--resume", is_flag=True, help="Sources that can, go on from where the last run came to.")
+def run(
+    app: str | None, flags: tuple[str, ...], profile: str | None, lasting: float | None, resume: bool
+) -> int:
     """Run a pipeline here, in the foreground.
 
     The same as `python app.py`. Ctrl-C (or SIGTERM) drains: nothing new is made, what is in flight is
@@ -41,4 +45,5 @@ def run(app: str | None, flags: tuple[str, ...], profile: str | None, lasting: f
     from penstock.runtime.run import run_foreground
 
     loaded = appfile.load(app)
-    return run_foreground(loaded.plan(flags, profile), app=str(loaded.path), lasting=lasting)
+    plan, path = loaded.plan(flags, profile), str(loaded.path)
+    return run_foreground(plan, app=path, resume=resume, lasting=lasting)

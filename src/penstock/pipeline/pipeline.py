@@ -140,10 +140,14 @@ class Pipeline:
             self.name, plans, edges, where=self._where, allow_pickle=self.allow_pickle, config=config
         )
 
-    def run(self) -> int:
+    def run(self, *, resume: bool = False) -> int:
         """Run it here until its sources are exhausted or Ctrl-C drains it, as ``penstock run`` does.
 
         What ``penstock.toml`` and ``PENSTOCK_*`` variables say counts here too.
+
+        Args:
+            resume: Sources that take ``start`` go on from where the last run has come to; by default a run
+                begins anew.
 
         Returns:
             The exit code: 0 after a clean drain; see ``penstock run --help``. What is wrong with the wiring
@@ -167,7 +171,7 @@ class Pipeline:
         except UserError as error:
             print(f"penstock: {error}", file=sys.stderr)  # noqa: T201  the same words as `penstock run`
             return error.exit_code
-        return run_foreground(plan, app=self.file)
+        return run_foreground(plan, app=self.file, resume=resume)
 
     def test(
         self,

@@ -40,6 +40,8 @@ class Signature:
     """What one output is; ``Any`` when not said."""
     call_context: Optional[str]
     """The parameter of the function (or ``__call__``) that takes the ``Context``, passed by name."""
+    resumes: bool = False
+    """As a source it can go on from a position, which it takes as ``start``, by name."""
     setup_context: Optional[str] = None
     """The same of ``setup``."""
     teardown_context: Optional[str] = None
@@ -82,6 +84,8 @@ def misfit(signature: Signature, kind: str) -> Optional[str]:
         if kind == "sink" and signature.is_generator:
             return "is a sink, but yields; what it yields would go nowhere: make it a @stage and wire it on"
         return None
+    if signature.item == "start" and not signature.item_optional:
+        return "is a source, and begins without a position: give `start` a default"
     if signature.item is not None and not signature.item_optional:
         context = f"annotate it `{signature.item}: Context` if that is what it is"
         return f"is a source and makes items, but asks for {signature.item!r}; {context}"
@@ -106,6 +110,7 @@ def _describe_call(
         item_type=item.type if item else Any,
         output_type=output_type,
         call_context=_context(parameters),
+        resumes=any(_is_start(each) for each in parameters),
         **hooks,
     )
 
@@ -197,6 +202,11 @@ def _parameter(found: inspect.Parameter, names: Dict[str, Any]) -> Parameter:
 
 def _is_positional(parameter: Parameter) -> bool:
     return parameter.kind not in {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
+
+
+def _is_start(parameter: Parameter) -> bool:
+    by_name = parameter.kind in {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+    return parameter.name == "start" and by_name and not parameter.required and not parameter.is_context
 
 
 def _context(parameters: List[Parameter]) -> Optional[str]:

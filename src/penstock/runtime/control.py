@@ -60,6 +60,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """The user's own settings, secrets among them: never shown."""
     workers: int = 1
     """Of the whole run, as it was planned."""
+    resume: bool = False
+    """A source goes on from where the last run has come to, if it can."""
 
     @property
     def label(self) -> str:
@@ -79,6 +81,7 @@ def assign(
     state_dir: str,
     arena_bytes: int,
     config: Dict[str, Any],
+    resume: bool = False,
 ) -> Assignment:
     """The assignment of one replica: what the plan says of its stage, and its place in this run.
 
@@ -105,6 +108,7 @@ def assign(
         arena_bytes=arena_bytes,
         allow_pickle=plan.allow_pickle,
         config=config,
+        resume=resume,
     )
 
 
@@ -154,6 +158,9 @@ class Bound(msgspec.Struct, frozen=True, tag="bound"):
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
     """Worker -> supervisor: user code is loaded and ``setup`` is done."""
+
+    resumes: bool = False
+    """It is a source that goes on where it was, and does not begin anew."""
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

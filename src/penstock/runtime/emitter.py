@@ -15,7 +15,10 @@ from penstock.link.outbox import Extras, Feed
 from penstock.link.receiver import Inbound
 from penstock.message.arena import Arena
 from penstock.message.codec import Encoder
+from penstock.runtime.progress import Stretch
 
+Parent = Union[Inbound, Stretch]
+"""What an item was made from: a batch; in a source that keeps its position, a stretch of its work."""
 Chooser = Union[Callable[[Any], Any], str]
 
 
@@ -81,7 +84,7 @@ class Emitter:
         self._default = default = ports.get("", Port())
         self._only = default.copies[0] if len(default.copies) == 1 and not default.routes else None
 
-    def out(self, value: Any, parent: Optional[Inbound], origin: str, number: int) -> bool:
+    def out(self, value: Any, parent: Optional[Parent], origin: str, number: int) -> bool:
         """Put ``value`` on the default port as the item ``origin:number``; whether it is time to ``pump``.
 
         Raises:
@@ -96,7 +99,7 @@ class Emitter:
             parent.emitted += 1
         return only.put(parent, origin, number, payload)
 
-    def _out(self, value: Any, parent: Optional[Inbound], origin: str, number: int) -> bool:
+    def _out(self, value: Any, parent: Optional[Parent], origin: str, number: int) -> bool:
         """``out`` for what is not flat, or goes more than one way."""
         return self._put(self._default, value, self._encoder.deep(value), parent, origin, number)
 
@@ -122,7 +125,7 @@ class Emitter:
 
         return feed, lambda: number
 
-    def emit(self, port: str, value: Any, parent: Optional[Inbound], origin: str) -> bool:
+    def emit(self, port: str, value: Any, parent: Optional[Parent], origin: str) -> bool:
         """Put ``value`` on ``port`` as the next child of the item ``origin``; whether it is time to ``pump``.
 
         Raises:
@@ -141,7 +144,7 @@ class Emitter:
         return self._put(place, value, self._encoder.encode(value), parent, origin, number)
 
     def _put(
-        self, port: Port, value: Any, payload: bytes, parent: Optional[Inbound], origin: str, number: int
+        self, port: Port, value: Any, payload: bytes, parent: Optional[Parent], origin: str, number: int
     ) -> bool:
         slots, frames = self._encoder.taken()
         try:

@@ -50,14 +50,14 @@ class Handler:
         if self.signature.is_class and self._object is not self._target:
             self._optional("teardown", self.signature.teardown_context)
 
-    def iterate(self) -> Iterator[Any]:
-        """What a source makes.
+    def iterate(self, **start: Any) -> Iterator[Any]:
+        """What a source makes. ``start``: from where, for one that takes that.
 
         Raises:
             WiringError: it makes nothing to iterate over.
         """
         name = self.signature.call_context
-        made = self._object(**{name: self._context}) if name else self._object()
+        made = self._object(**{name: self._context}, **start) if name else self._object(**start)
         if made is None or not hasattr(made, "__iter__"):
             raise WiringError(
                 f"a source yields its items; {self._target.__qualname__} returned {type(made).__name__}"

@@ -12,6 +12,7 @@ from penstock.pipeline.context import Context, read_only
 from penstock.runtime.control import Assignment
 from penstock.runtime.emitter import Emitter
 from penstock.runtime.exchange import Exchange
+from penstock.runtime.resumption import Resumption
 
 
 class LiveContext(Context):
@@ -25,6 +26,8 @@ class LiveContext(Context):
         self.emitter: Optional[Emitter] = None
         self.inbound: Optional[Inbound] = None
         self.index = 0
+        self.resumption: Optional[Resumption] = None
+        """In a source that takes ``start``."""
         self._label = assignment.label
         self._exchange = exchange
         self._thread = threading.get_ident()
@@ -56,7 +59,8 @@ class LiveContext(Context):
             )
         assert self.emitter is not None
         origin = self.id if self.inbound is not None else f"{self._label}:{port}"  # beside what it yields
-        if self.emitter.emit(port, value, self.inbound, origin):
+        parent = self.inbound if self.resumption is None else self.resumption.stretch
+        if self.emitter.emit(port, value, parent, origin):
             self._exchange.pump()
 
     def empty(self, shape: Any, dtype: Any = float) -> Any:

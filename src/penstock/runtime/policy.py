@@ -94,6 +94,7 @@ def _on_ready(turn: Turn, happened: stimulus.Ready) -> None:
     turn.change(
         worker,
         ready_at=turn.now,
+        resumes=happened.resumes,
         look=turn.now + timeout if timeout is not None and watched else None,
         deadline=worker.deadline if worker.told >= Goal.STOP else None,
     )

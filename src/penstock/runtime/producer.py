@@ -8,14 +8,16 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import Any, Iterator, Optional
+from typing import Any, Callable, Iterator, Optional, Tuple
 
+from penstock.link.outbox import Feed
 from penstock.observe import page
 from penstock.runtime import handler
 from penstock.runtime.channel import SupervisorLost
 from penstock.runtime.emitter import Emitter
 from penstock.runtime.exchange import Exchange, Stopped
 from penstock.runtime.handler import Handler
+from penstock.runtime.resumption import Resumption
 
 
 class Interrupted(BaseException):
@@ -26,9 +28,17 @@ class Producer:
     """Runs one replica of a source."""
 
     def __init__(
-        self, *, exchange: Exchange, emitter: Emitter, handler: Handler, words: Any, origin: str
+        self,
+        *,
+        exchange: Exchange,
+        emitter: Emitter,
+        handler: Handler,
+        words: Any,
+        origin: str,
+        resumption: Optional[Resumption],
     ) -> None:
-        """``origin``: the first part of the ids of its items."""
+        """``origin``: the first part of the ids of its items. ``resumption``: where it takes ``start``."""
+        self._resumption = resumption
         self._exchange = exchange
         self._emitter = emitter
         self._handler = handler
@@ -43,7 +53,7 @@ class Producer:
         self._words[page.STARTED] = time.monotonic_ns()
         guard.leave()
         try:
-            made = self._handler.iterate()
+            made = self._iterate()
             self._allow_interrupts(made)
             self._loop(made)
         except (Stopped, SupervisorLost):
@@ -59,9 +69,19 @@ class Producer:
             self._words[page.STARTED] = 0
         return None
 
+    def _iterate(self) -> Iterator[Any]:
+        if self._resumption is None:
+            return self._handler.iterate()
+        return self._handler.iterate(**self._resumption.start())
+
+    def _feeder(self) -> Tuple[Feed, Callable[[], int]]:
+        if self._resumption is None:
+            return self._emitter.feeder(self._origin)
+        return self._resumption.feeder(self._emitter, self._origin)
+
     def _loop(self, made: Iterator[Any]) -> None:
         exchange, words = self._exchange, self._words
-        feed, fed = self._emitter.feeder(self._origin)
+        feed, fed = self._feeder()
         try:
             while feed(made):
                 words[page.ITEMS] = fed()

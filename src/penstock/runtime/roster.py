@@ -70,6 +70,8 @@ class Worker(NamedTuple):
     bound: bool = False
     """Its socket accepts receivers."""
     ready_at: float | None = None
+    resumes: bool = False
+    """It is a source whose successor goes on where it was."""
     told: Goal = Goal.WORK
     finished: bool = False
     """It said so; its exit is awaited."""

@@ -41,6 +41,7 @@ def run_foreground(
     plan: Plan,
     *,
     app: str | None = None,
+    resume: bool = False,
     settings: Settings | None = None,
     out: TextIO | None = None,
     lasting: float | None = None,
@@ -50,6 +51,7 @@ def run_foreground(
     Args:
         plan: what to run.
         app: the file that declares it; its state directory lies beside it.
+        resume: sources that take ``start`` go on from where the last run has come to.
         settings: by default those of the environment.
         out: where to talk; stderr by default.
         lasting: seconds after which it is drained; ``None``: when its sources are exhausted.
@@ -63,6 +65,7 @@ def run_foreground(
         foreground = Foreground(
             plan,
             app=app,
+            resume=resume,
             settings=settings or Settings.read(os.environ),
             console=console,
             lasting=lasting,
@@ -81,6 +84,7 @@ class Foreground:
         plan: Plan,
         *,
         app: str | None,
+        resume: bool = False,
         settings: Settings,
         console: Console,
         lasting: float | None = None,
@@ -88,6 +92,7 @@ class Foreground:
         """Nothing is made before ``run``."""
         self._lasting = lasting
         self._plan = plan
+        self._resume = resume
         self._app = app
         self._settings = settings
         self._console = console
@@ -148,6 +153,7 @@ class Foreground:
             budget=Budget.of(run_dir.free_bytes(), self._settings.shm_budget),
             grace=self._settings.grace,
             environ=os.environ,
+            resume=self._resume,
             listeners=[self._console.hear],
         )
 

@@ -25,6 +25,8 @@ class Ready(NamedTuple):
     """A worker's code is loaded and ``setup`` is done."""
 
     number: int
+    resumes: bool = False
+    """It is a source that takes ``start``."""
 
 
 class Failed(NamedTuple):

@@ -38,7 +38,7 @@ def _vacate(turn: Turn, worker: Worker) -> None:
         return
     if turn.renewing(worker) and worker.told == Goal.DRAIN:
         turn.seats[worker.seat] = seat._replace(due=turn.now)
-        if turn.stages[worker.stage].is_source:
+        if turn.stages[worker.stage].is_source and not worker.resumes:
             turn.report(events.SourceRepeats(**who(worker)))
     else:
         del turn.seats[worker.seat]
@@ -99,6 +99,8 @@ def _details(worker: Worker, death: Death) -> str:
 
 def _mourn_source(turn: Turn, worker: Worker, why: str, *, again: bool) -> None:
     """Only a source itself can make its items again: either they come twice or they stay unfinished."""
+    if again and worker.resumes:
+        return
     if again:
         turn.report(events.SourceRepeats(**who(worker)))
     else:

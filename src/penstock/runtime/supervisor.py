@@ -49,10 +49,11 @@ class Supervisor:
         budget: Budget,
         grace: float,
         environ: Mapping[str, str],
+        resume: bool = False,
         listeners: Iterable[Listener] = (),
         clock: Clock = monotonic,
     ) -> None:
-        """Nothing happens before ``run``.
+        """Nothing happens before ``run``. ``resume``: sources go on from where the last run has come to.
 
         Raises:
             EnvironmentFault: a stage's interpreter is not there.
@@ -75,6 +76,7 @@ class Supervisor:
         self._config, self._secrets = secret.revealed(
             [plan.config, {stage.name: stage.secrets for stage in plan.stages}], environ
         )
+        self._resume = resume
         self._budget = budget
         self._clock = clock
         self._oom = OomWatch()
@@ -227,6 +229,7 @@ class Supervisor:
             state_dir=self.state_dir.path,
             arena_bytes=self._budget.share(self._senders()) if feeds else 0,
             config=self._config,
+            resume=self._resume,
         )
 
     def _senders(self) -> int:
@@ -270,8 +273,8 @@ class Supervisor:
         match message:
             case control.Bound(_, python):
                 self._bound(member, python)
-            case control.Ready():
-                self.tell(stimulus.Ready(number))
+            case control.Ready(resumes):
+                self.tell(stimulus.Ready(number, resumes))
             case control.Finished():
                 self.tell(stimulus.Finished(number))
             case control.Failed(error, traceback, permanent):

@@ -34,6 +34,7 @@ from penstock.runtime.exchange import Exchange, Stopped
 from penstock.runtime.handler import Handler
 from penstock.runtime.live import LiveContext
 from penstock.runtime.producer import Producer
+from penstock.runtime.resumption import Resumption
 from penstock.runtime.undertaker import Undertaker
 from penstock.runtime.world import World
 
@@ -91,6 +92,8 @@ class Worker:
             words=words,
             wake=self._exchange.guard.wake,
         )
+        # Whether a source takes `start` is known with its code; until then nothing has a stretch to settle.
+        self._resumption = None if assignment.kind != "source" else self._make_resumption(surroundings)
         undertaker = Undertaker(assignment, arena=self._arena.path, notice=self._exchange.notice)
         sender = Sender(
             router=self._sockets.router(f"ipc://{socket_path}"),
@@ -99,7 +102,7 @@ class Worker:
             links=list(self._links.values()),
             words=words,
             clock=surroundings.clock,
-            on_settled=receiver.settled,
+            on_settled=receiver.settled if self._resumption is None else self._resumption.settled,
             bury=undertaker.bury,
             notice=self._exchange.notice,
             eager=assignment.kind == "source",
@@ -117,7 +120,7 @@ class Worker:
         except Exception as error:
             return self._fail(error, permanent=isinstance(error, (UserError, ImportError, SyntaxError)))
         self._words[page.STATE] = page.READY
-        self._channel.say(control.Ready())
+        self._channel.say(control.Ready(self._context.resumption is not None))
         try:
             broken = self._work()
             self._words[page.STATE] = page.DRAINING
@@ -126,8 +129,10 @@ class Worker:
             self._exchange.until_settled()  # what teardown has emitted
             self._exchange.part()
         except Stopped:
+            self._keep_position()
             self._as_user(self._handler.teardown)
             return 0
+        self._keep_position()
         self._exchange.sender.end()
         self._words[page.STATE] = page.FINISHED
         if broken is not None:
@@ -147,6 +152,8 @@ class Worker:
             encoder=self._encoder, arena=self._arena, ports=ports, on_spill=self._on_spill
         )
         self._handler = Handler(target, self._context)
+        if self._handler.signature.resumes:
+            self._context.resumption = self._resumption
         self._words[page.STATE] = page.SETUP
         self._as_user(self._handler.setup)
 
@@ -162,7 +169,12 @@ class Worker:
             "handler": self._handler,
         }
         if assignment.kind == "source":
-            return Producer(**parts, words=self._words, origin=assignment.label).run()
+            return Producer(
+                **parts,
+                words=self._words,
+                origin=assignment.label,
+                resumption=self._context.resumption,
+            ).run()
         Consumer(
             **parts,
             context=self._context,
@@ -172,6 +184,16 @@ class Worker:
             timed=assignment.timeout is not None,
         ).run()
         return None
+
+    def _make_resumption(self, surroundings: World) -> Resumption:
+        exchange = self._exchange
+        return Resumption(
+            self._assignment, guard=exchange.guard, clock=surroundings.clock, notice=exchange.notice
+        )
+
+    def _keep_position(self) -> None:
+        if self._resumption is not None:
+            self._resumption.keep()
 
     def _tear_down(self) -> Optional[BaseException]:
         """What teardown raised. It is told at the very end: all items are through, and stay so."""

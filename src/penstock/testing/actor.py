@@ -65,7 +65,7 @@ class Actor(Worker):
         handler = self._handler
         if self._assignment.kind == "source":
             iterate = handler.iterate
-            handler.iterate = lambda: self._bounded(iterate())  # type: ignore[method-assign]
+            handler.iterate = lambda **start: self._bounded(iterate(**start))  # type: ignore[method-assign]
         else:
             handler.call = self._noted(handler.call)
 

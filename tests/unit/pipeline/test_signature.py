@@ -241,3 +241,27 @@ def test_code_that_does_not_fit_its_kind_is_told_why(target: Any, kind: str, sen
 )
 def test_code_that_fits_is_not_refused(target: Any, kind: str) -> None:
     assert misfit(describe(target), kind) is None
+
+
+def test_a_source_with_a_start_that_has_a_default_can_go_on() -> None:
+    def by_position(start: int = 0) -> Iterator[int]:
+        yield start
+
+    def by_keyword(ctx: Context, *, start: object = None) -> Iterator[int]:
+        yield 1
+
+    def without(ctx: Context) -> Iterator[int]:
+        yield 1
+
+    assert describe(by_position).resumes
+    assert describe(by_keyword).resumes
+    assert not describe(without).resumes
+    assert misfit(describe(by_position), "source") is None
+
+
+def test_a_start_without_a_default_is_refused_with_the_cure() -> None:
+    def source(start: int) -> Iterator[int]:
+        yield start
+
+    said = misfit(describe(source), "source")
+    assert said == "is a source, and begins without a position: give `start` a default"
