@@ -80,6 +80,43 @@ def show(value: Union[Box, float]) -> None: ...
 def discard(image: Image, ctx: Context) -> None: ...
 
 
+# -------------------------------------------------- many items in one call
+
+
+@stage(batch=32, batch_wait="20ms", replicas=2)
+def find_all(images: list[Image], ctx: Context) -> list[Box]:
+    return [Box(1) for _ in images]
+
+
+@stage(batch=32, pad=0)
+def brighten(images: Image) -> Image:
+    return images + 1
+
+
+@stage(batch=4)
+def some(images: Image) -> list[Optional[Box]]:
+    return [None for _ in images]
+
+
+class Encode:
+    """Not decorated: mypy would take the list of a decorated class for what is on the wire."""
+
+    def __call__(self, boxes: list[Box]) -> Image:
+        return np.zeros((len(boxes), 4), np.float32)
+
+
+@sink(batch=100)
+def save_all(boxes: list[Box]) -> None: ...
+
+
+@sink(batch=8)
+class TrainAll:
+    def __call__(self, images: Image) -> None: ...
+
+
+encode = stage(batch=4)(Encode)
+
+
 # ------------------------------------------------------------------ classes
 
 
@@ -160,6 +197,9 @@ Pipeline("classes", folder >> (Enhance, normalise) >> Train)
 Pipeline("classes", Folder >> normalise >> Train, (Enhance, normalise) >> plain)
 Pipeline("loose", camera >> loose >> save)
 Pipeline("twice", camera >> normalise >> normalise.named("again") >> discard.with_options(replicas=2))
+
+Pipeline("batches", camera >> brighten >> find_all >> save, find_all >> save_all, camera >> some >> save_all)
+Pipeline("batches", camera >> find_all >> encode >> normalise >> TrainAll, brighten.with_options(batch=8))
 
 built = Pipeline("built")
 built.connect(camera, detect)

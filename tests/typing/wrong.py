@@ -47,6 +47,15 @@ def save(word: str) -> None: ...
 def count(number: int) -> None: ...
 
 
+@stage(batch=8)
+def texts(numbers: list[int]) -> list[str]:
+    return [str(number) for number in numbers]
+
+
+@sink(batch=8)
+def count_all(numbers: list[int]) -> None: ...
+
+
 def is_even(number: int) -> int:
     return number % 2
 
@@ -66,6 +75,15 @@ text >> Sum  # refused
 text >> Halve  # refused
 numbers >> text >> save
 numbers >> Halve >> Sum
+
+# A batch in the code is one item on the wire.
+numbers >> texts >> save
+numbers >> count_all
+texts >> count_all  # refused
+text >> texts  # refused
+numbers >> texts >> count  # refused
+stage(batch_wait="5ms")  # refused
+stage(batch="8")  # refused
 
 # Copies, merges, routes.
 numbers >> (text, split)  # refused

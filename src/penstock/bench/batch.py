@@ -8,6 +8,9 @@ from penstock.bench.trial import Trial
 
 Batch = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
+STACK = 32
+"""Small arrays in one stack."""
+
 
 def prepared(trial: Trial) -> list[Batch]:
     """Four in turn, so that a large array is not still in the cache from being sent just before."""

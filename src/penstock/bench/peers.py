@@ -166,6 +166,25 @@ def pull_fan(trial: Trial, sockets: Sockets, *, number: int) -> None:
         finished = number == 0 and gauge.look(count)
 
 
+def pull_batches(trial: Trial, sockets: Sockets) -> None:
+    """Receive arrays, stack 32 of them, read every byte, count."""
+    import numpy as np
+
+    from penstock.bench.batch import STACK, read
+
+    socket, gauge = sockets.bind(zmq.PULL, "link"), RateGauge(trial)
+    count, finished = 0, False
+    while not finished:
+        arrays: list[Any] = []
+        while len(arrays) < STACK:
+            header: Any = socket.recv_json()
+            frame = socket.recv()
+            arrays.append(np.frombuffer(frame, dtype=header["dtype"]).reshape(header["shape"]))
+        read(np.stack(arrays))
+        count += STACK
+        finished = gauge.look(count)
+
+
 def push_pulses(trial: Trial, sockets: Sockets) -> None:
     """One 64-byte message at a time that says when it left."""
     socket, turns = sockets.connect(zmq.PUSH, "link"), Turns(trial)
@@ -195,6 +214,7 @@ ROLES: Mapping[str, Role] = {
         push_arrays,
         pull_arrays,
         push_fan,
+        pull_batches,
         push_pulses,
         pull_pulses,
     )

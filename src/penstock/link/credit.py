@@ -33,11 +33,13 @@ class Offer(NamedTuple):
 class _Room:
     """What one receiver has in hand."""
 
-    __slots__ = ("batches", "items", "nbytes", "open", "window", "window_bytes")
+    __slots__ = ("batch", "batches", "items", "nbytes", "open", "window", "window_bytes")
 
     def __init__(self, window: int, window_bytes: int) -> None:
         self.window = window
         self.window_bytes = window_bytes
+        self.batch = 0
+        """Items that it gathers for one call of user code."""
         self.batches: List[int] = []
         self.items = 0
         self.nbytes = 0
@@ -54,17 +56,17 @@ class Credit:
         self._pool = pool
         self._rooms: Dict[int, _Room] = {}
 
-    def join(self, receiver: int, window: int, window_bytes: int) -> None:
-        """A receiver says HELLO; ``window`` 0 leaves the number of items to the pace of the link. Said twice,
-        it still has in hand what it had.
+    def join(self, receiver: int, window: int, window_bytes: int, batch: int = 0) -> None:
+        """A receiver says HELLO; ``window`` 0 leaves the number of items to the pace of the link, but it may
+        have two of the batches that it gathers. Said twice, it still has in hand what it had.
 
         Raises:
-            ValueError: a window below zero, or of no bytes.
+            ValueError: a window or a batch below zero, or a window of no bytes.
         """
-        if window < 0 or window_bytes < 1:
-            raise ValueError(f"a window of {window} items and {window_bytes} bytes")
+        if window < 0 or window_bytes < 1 or batch < 0:
+            raise ValueError(f"a window of {window} items and {window_bytes} bytes, for batches of {batch}")
         room = self._rooms.setdefault(receiver, _Room(window, window_bytes))
-        room.window, room.window_bytes, room.open = window, window_bytes, True
+        room.window, room.window_bytes, room.batch, room.open = window, window_bytes, batch, True
 
     def close(self, receiver: int) -> None:
         """It said BYE: nothing more for it, but it finishes what it has."""
@@ -145,13 +147,16 @@ class Credit:
         if room.window:
             if room.items >= room.window:
                 return NEVER
-        elif len(room.batches) >= self.pace.depth():
+        elif len(room.batches) >= self.pace.depth() and room.items >= 2 * room.batch:
             return NEVER
-        return min(room.batches[-1], self._most(room))
+        wanted = min(room.batches[-1], self._most(room))
+        if room.items < 2 * room.batch:  # it may be waiting for no more than the rest of a batch
+            return min(wanted, room.batch - room.items % room.batch)
+        return wanted
 
     def _largest(self, room: _Room) -> int:
         """Items of a full batch for this receiver: two of them fill its window."""
-        target = self.pace.target()
+        target = max(self.pace.target(), room.batch)
         return min(target, max(1, room.window // 2)) if room.window else target
 
     def _most(self, room: _Room) -> int:

@@ -117,6 +117,8 @@ class Fault(NamedTuple):
     after: Optional[float] = None
     unread: bool = False
     """The batch could not be decoded: in one of several items nobody knows yet which was bad."""
+    shared: bool = False
+    """The call failed that it was in with others. True at a first delivery alone: later ones come alone."""
 
 
 class _Open:
@@ -201,7 +203,8 @@ class Ledger:
             if 0 <= fault.place < len(entry.cargo) and fault.place not in entry.failed:
                 entry.failed.add(fault.place)
                 one = entry.cargo.single(fault.place)
-                if fault.unread and len(entry.cargo) > 1:
+                in_company = fault.unread and len(entry.cargo) > 1
+                if in_company or (fault.shared and entry.cargo.attempt == 1):
                     self._queue(one, now)  # not a failure of its own until it has come alone
                 else:
                     dying += self._fail(one, fault, now)

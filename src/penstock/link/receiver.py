@@ -96,16 +96,18 @@ class Receiver:
         number: int,
         window: int,
         window_bytes: int,
+        batch: int = 0,
         links: Dict[int, int],
         words: Any,
         wake: Callable[[], None],
     ) -> None:
-        """``links``: the first word on the page of each in-link. ``wake`` is called, from whatever
-        thread, when a view was dropped while nobody looks."""
+        """``links``: the first word on the page of each in-link. ``batch``: items that are gathered for one
+        call. ``wake`` is called, from whatever thread, when a view was dropped while nobody looks."""
         self._context = context
         self._number = number
         self._window = window
         self._window_bytes = window_bytes
+        self._batch = batch
         self._links = links
         self._words = words
         self._wake = wake
@@ -131,9 +133,11 @@ class Receiver:
         self.connections[peer, link] = connection
         self.changes += 1
         if not self._leaving:
-            connection.say(
-                envelope.Hello(envelope.VERSION, self._number, link, HOST, self._window, self._window_bytes)
-            )
+            connection.say(self._hello(link))
+
+    def _hello(self, link: int) -> envelope.Hello:
+        room = (self._window, self._window_bytes, self._batch)
+        return envelope.Hello(envelope.VERSION, self._number, link, HOST, *room)
 
     def gone(self, peer: int) -> None:
         """A sender has ended. What it sent and we have not begun, others get from those who own it."""

@@ -256,7 +256,7 @@ class Sender:
         if link is None:
             raise PeerError(f"worker {hello.worker} asks for link {hello.link}, which does not start here")
         try:
-            link.credit.join(hello.worker, hello.window, hello.window_bytes)
+            link.credit.join(hello.worker, hello.window, hello.window_bytes, hello.batch)
         except ValueError as error:
             raise PeerError(f"worker {hello.worker} asks for {error}") from None
         self._peers[name] = _Receiver(hello.worker, link)
@@ -269,7 +269,10 @@ class Sender:
         link = peer.link
         for offset, generation in credit.releases:
             self._arena.returned(peer.number, offset, generation)
-        faults = [Fault(f.index, f.error, f.traceback, f.reject, f.after, f.unread) for f in credit.failures]
+        faults = [
+            Fault(f.index, f.error, f.traceback, f.reject, f.after, f.unread, f.shared)
+            for f in credit.failures
+        ]
         cargo, dying = link.ledger.finish(peer.number, credit.batch, faults, self._clock())
         if cargo is None:
             return
@@ -278,7 +281,8 @@ class Sender:
             if failure.unread and cargo.slots is not None and 0 <= failure.index < len(cargo):
                 for slot in cargo.slots[failure.index]:
                     self._arena.returned(peer.number, slot.offset, slot.generation)
-            self._notice("failure", f"{link.target}: {failure.error}")
+            if failure.error:  # of what several items share, one says it
+                self._notice("failure", f"{link.target}: {failure.error}")
         self._bury_all(link, dying)
         if credit.settled:
             self._settle(peer, credit.batch)

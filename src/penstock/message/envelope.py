@@ -12,7 +12,8 @@ Between the ROUTER of a sender and the DEALER of a receiver a message is nearly 
 The envelope is a msgpack array whose first element is the kind:
 
     receiver -> sender                                  sender -> receiver
-    HELLO    version, worker, link, host, window, bytes WELCOME  version, sender, arena
+    HELLO    version, worker, link, host,               WELCOME  version, sender, arena
+             window, bytes, batch
     CREDIT   batch, busy, settled, failures, releases   BATCH    batch, attempt, ids, count
     SETTLE   batches                                    END      sent, settled, dead
     RELEASE  slots
@@ -52,7 +53,7 @@ class Failure(msgspec.Struct, array_like=True, frozen=True):
 
     index: int
     error: str
-    """One line: type and message."""
+    """One line: type and message. Of a ``shared`` failure one item has it, and the others nothing."""
     traceback: str
     reject: bool = False
     """True: to the dead letters at once."""
@@ -60,6 +61,8 @@ class Failure(msgspec.Struct, array_like=True, frozen=True):
     """Seconds until the next delivery, where user code asked; None: the usual back-off."""
     unread: bool = False
     """True: it could not be decoded, so no view of its slots exists and none will be released."""
+    shared: bool = False
+    """True: it was one of several items of a call that failed, and nobody knows yet which was bad."""
 
 
 class Hello(msgspec.Struct, array_like=True, frozen=True, tag=1):
@@ -73,6 +76,9 @@ class Hello(msgspec.Struct, array_like=True, frozen=True, tag=1):
     window: int
     """Items it holds unfinished at most; 0: the sender may choose by what they cost."""
     window_bytes: int
+    batch: int = 0
+    """Items it may give to user code in one call; 0: one. It may have two such batches in any case, so that
+    one gathers while another is worked on."""
 
 
 class Credit(msgspec.Struct, array_like=True, frozen=True, tag=2):

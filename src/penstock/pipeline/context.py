@@ -20,6 +20,7 @@ class Context:
     Attributes:
         id: The item's id. The same item has the same id every time it is delivered, also after a crash
             of whoever made it: ``camera/0:17``, and ``camera/0:17:2`` for the third thing yielded from it.
+            Of a batch: that of its first item.
         attempt: 1 at the first delivery of an item, more when it is delivered again.
         replica: Which replica this is, from 0.
         replicas: How many there were when this one was started.
@@ -48,13 +49,18 @@ class Context:
         self.log: logging.Logger = logging.getLogger("penstock.stage")
         self.emitted: list[Tuple[str, Any]] = []
 
-    def emit(self, port: str, value: Any) -> None:
+    def emit(self, port: str, value: Any, *, of: Optional[int] = None) -> None:
         """Send ``value`` out of ``port`` (``""`` is the default port) as a child of the current item.
 
         Waits while the receivers of that port are full.
 
+        Args:
+            port: A name from ``ports=``, or ``""``.
+            value: What is sent.
+            of: Where a call has a batch of items: the position in it (from 0) of the one it is made from.
+
         Raises:
-            WiringError: no such port.
+            WiringError: no such port, or no such position.
             UnsupportedType: ``value`` cannot travel.
         """
         self.emitted.append((port, value))

@@ -17,7 +17,7 @@ NAME = re.compile(r"\w[\w.-]{0,63}")
 """Names of stages and pipelines are parts of file names and of labels like ``detect/0``."""
 
 
-class Knobs(TypedDict, total=False):
+class Common(TypedDict, total=False):
     """The knobs of ``@source``, ``@stage`` and ``@sink``, as they are written."""
 
     name: str
@@ -46,12 +46,39 @@ class Knobs(TypedDict, total=False):
     """Names it may ``ctx.emit`` to besides its default output. Not for sinks."""
 
 
+class Batching(Common, total=False):
+    """What can be said besides where ``batch`` is."""
+
+    batch_wait: Duration
+    """How long a batch may wait to be full once there is an item for it: ``"5ms"``; ``"0s"``: not at all."""
+    pad: Union[int, float]
+    """Arrays of a batch are made as large as the largest, at their ends, with this value; else their shapes
+    must agree."""
+
+
+class Knobs(Batching, total=False):
+    """All of them. (Three classes, because ``batch`` changes the type of what is decorated.)"""
+
+    batch: int
+    """The code takes up to so many items in one call: a list of them, or, where the annotation is an array,
+    arrays stacked along a new first axis. Not for sources."""
+
+
+MOST_BATCHED = 4096
+"""Items of one call: what a link puts into one message at most."""
+
+LONGEST_WAIT = 60.0
+"""Seconds that a batch may wait to be full. A source ends when all it made is settled: a drain waits, too."""
+
 REFUSED = {
     "source": {
         "window": "a source gets no items, so it has no window",
         "timeout": "a source gets no items, so none can take too long; it may wait in `next()` for ever",
         "max_failures": "a source gets no items that could fail; when it raises, it is started again",
         "on_full": "a source gets no items; say it at the stage that is fed, or at the wire to it",
+        "batch": "a source gets no items; those it yields are batched where they are taken",
+        "batch_wait": "a source gets no items to wait for",
+        "pad": "a source gets no items to stack",
     },
     "stage": {},
     "sink": {"ports": "nothing comes out of a sink; make it a @stage"},
@@ -59,6 +86,8 @@ REFUSED = {
 """Knobs that say nothing for a kind, and why."""
 
 SYNONYMS = {
+    "batch_size": "batch",
+    "batch_timeout": "batch_wait",
     "concurrency": "replicas",
     "backpressure": "on_full",
     "drop": "on_full",
@@ -66,6 +95,8 @@ SYNONYMS = {
     "environment": "variables",
     "instances": "replicas",
     "overflow": "on_full",
+    "max_batch_size": "batch",
+    "padding": "pad",
     "prefetch": "window",
     "processes": "replicas",
     "python": "interpreter",
@@ -92,6 +123,10 @@ class Options:
     interpreter: Optional[str] = None
     variables: Dict[str, str] = field(default_factory=dict)
     ports: Tuple[str, ...] = ()
+    batch_wait: float = 0.005
+    pad: Union[int, float, None] = None
+    batch: int = 0
+    """0: the code takes one item in one call."""
     places: Dict[str, Place] = field(default_factory=dict, compare=False)
     """Where each knob was chosen, for those that were; no knob itself."""
 
@@ -108,8 +143,17 @@ class Options:
         return self.with_checked(checked, dict.fromkeys(checked, place))
 
     def with_checked(self, values: Mapping[str, Any], places: Mapping[str, Place]) -> Options:
-        """These options with values that ``check`` has let pass."""
-        return replace(self, **values, places={**self.places, **places})
+        """These options with values that ``check`` has let pass.
+
+        Raises:
+            WiringError: they do not go together.
+        """
+        chosen = replace(self, **values, places={**self.places, **places})
+        for knob in values:
+            clash = _clash(chosen, knob)
+            if clash:
+                raise WiringError(clash, str(places[knob]))
+        return chosen
 
 
 def check(kind: str, knob: str, value: Any, place: Place) -> Any:
@@ -126,6 +170,18 @@ def check(kind: str, knob: str, value: Any, place: Place) -> Any:
         return CHECKS[knob](value, place)
     except ValueError as error:
         raise ValueError(f"{knob}={value!r}: {error}") from None
+
+
+def _clash(chosen: Options, knob: str) -> Optional[str]:
+    """Why ``knob``, which was just chosen, does not go with the others; ``None`` when it does."""
+    if knob in {"batch_wait", "pad"} and not chosen.batch:
+        return f"{knob}= is about batches, and none are asked for; say batch=32 as well"
+    if knob in {"batch", "window"} and 0 < chosen.window < chosen.batch:
+        return (
+            f"window={chosen.window}: a batch of {chosen.batch} could never be full;"
+            f" leave window out, or say window={2 * chosen.batch} or more"
+        )
+    return None
 
 
 def _hint(knob: str) -> str:
@@ -165,6 +221,26 @@ def _more_than_zero(value: Any) -> float:
     if found <= 0:
         raise ValueError("must be more than no time")
     return found
+
+
+def _batch(value: Any, place: Place) -> int:
+    found = _at_least(1)(value, place)
+    if found > MOST_BATCHED:
+        raise ValueError(f"{MOST_BATCHED} items are the most that one call takes")
+    return found
+
+
+def _batch_wait(value: Any, _: Place) -> float:
+    found = seconds(value)
+    if not 0 <= found <= LONGEST_WAIT:
+        raise ValueError(f"must be {LONGEST_WAIT:g} seconds at most: whoever drains has to wait for it")
+    return found
+
+
+def _pad(value: Any, _: Place) -> Union[int, float]:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("must be a number, to fill the ends of smaller arrays with")  # noqa: TRY004
+    return value
 
 
 def _replicas(value: Any, place: Place) -> int:
@@ -236,4 +312,7 @@ CHECKS: Dict[str, Callable[[Any, Place], Any]] = {
     "interpreter": _interpreter,
     "variables": _variables,
     "ports": _ports,
+    "batch_wait": _batch_wait,
+    "pad": _pad,
+    "batch": _batch,
 }

@@ -55,6 +55,12 @@ class StagePlan(msgspec.Struct, frozen=True):
     """Added too, by value found when the run starts."""
     ports: Tuple[str, ...] = ()
     """Names it may emit to besides its default output; each has a link."""
+    batch_wait: float = 0.005
+    """Seconds that a batch may wait to be full."""
+    pad: Union[int, float, None] = None
+    """What fills the ends of smaller arrays of a batch; ``None``: their shapes must agree."""
+    batch: int = 0
+    """Items of one call of its code at most; 0: its code takes one item."""
     where: str = ""
     """``file:line`` of its definition."""
 

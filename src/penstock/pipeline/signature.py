@@ -21,6 +21,9 @@ from penstock.pipeline.context import Context
 MANY = (collections.abc.Iterator, collections.abc.Generator)
 """Return annotations that mean: each of these is one output. (A list is one output: the list.)"""
 
+LISTS = (list, collections.abc.Sequence, collections.abc.Collection, collections.abc.Iterable)
+"""Annotations of code that takes its items in a list."""
+
 
 @dataclass(frozen=True)
 class Signature:
@@ -46,6 +49,13 @@ class Signature:
     """The same of ``setup``."""
     teardown_context: Optional[str] = None
     """The same of ``teardown``."""
+    takes_array: bool = False
+    """The item is annotated as a NumPy array."""
+
+    @property
+    def element_type(self) -> Any:
+        """What each item of a batch is decoded to, where the code takes a list of them."""
+        return (typing.get_args(self.item_type) or (Any,))[0] if _is_list(self.item_type) else Any
 
 
 class Parameter(NamedTuple):
@@ -56,6 +66,7 @@ class Parameter(NamedTuple):
     required: bool
     type: Any
     is_context: bool
+    is_array: bool
 
 
 def describe(target: Callable[..., Any]) -> Signature:
@@ -94,6 +105,22 @@ def misfit(signature: Signature, kind: str) -> Optional[str]:
     return None
 
 
+def misfit_batch(signature: Signature, batch: int, *, pad: bool) -> Optional[str]:
+    """Why code of this signature cannot take batches: the end of a sentence; ``None`` when it can."""
+    if signature.is_generator:
+        return (
+            f"yields, and with batch={batch} nobody knows from which of its items each output was made;"
+            " return a list with one output for each, or say ctx.emit('', value, of=position)"
+        )
+    if not (signature.takes_array or signature.item_type is Any or _is_list(signature.item_type)):
+        name = getattr(signature.item_type, "__name__", None) or str(signature.item_type)
+        wanted = f"{signature.item}: list[{name}]"
+        return f"takes one {name}, but with batch={batch} it gets a list; write `{wanted}`"
+    if pad and not signature.takes_array:
+        return f"takes a list, and pad= is for arrays that are stacked; write `{signature.item}: np.ndarray`"
+    return None
+
+
 def _describe_call(
     target: Any, function: Callable[..., Any], parameters: List[Parameter], **hooks: Optional[str]
 ) -> Signature:
@@ -108,6 +135,7 @@ def _describe_call(
         item=item.name if item else None,
         item_optional=item is not None and not item.required,
         item_type=item.type if item else Any,
+        takes_array=item is not None and item.is_array,
         output_type=output_type,
         call_context=_context(parameters),
         resumes=any(_is_start(each) for each in parameters),
@@ -173,7 +201,7 @@ def _parameters(function: Callable[..., Any]) -> List[Parameter]:
     try:
         found = _inspect(function).parameters.values()
     except ValueError:
-        return [Parameter("item", inspect.Parameter.POSITIONAL_ONLY, True, Any, False)]
+        return [Parameter("item", inspect.Parameter.POSITIONAL_ONLY, True, Any, False, False)]
     return [_parameter(each, _names(function)) for each in found]
 
 
@@ -197,7 +225,8 @@ def _parameter(found: inspect.Parameter, names: Dict[str, Any]) -> Parameter:
     is_variadic = found.kind in {found.VAR_POSITIONAL, found.VAR_KEYWORD}
     required = found.default is found.empty and not is_variadic
     is_context = by_name and _is_context(annotation, resolved)
-    return Parameter(found.name, found.kind, required, resolved, is_context)
+    is_array = _is_array(annotation, resolved)
+    return Parameter(found.name, found.kind, required, resolved, is_context, is_array)
 
 
 def _is_positional(parameter: Parameter) -> bool:
@@ -216,9 +245,26 @@ def _context(parameters: List[Parameter]) -> Optional[str]:
 def _is_context(annotation: Any, resolved: Any) -> bool:
     """Ours by identity; by its name only where the name is imported for type checkers alone."""
     if resolved is Any:
-        text = annotation if isinstance(annotation, str) else getattr(annotation, "__forward_arg__", "")
-        return bool(text.strip("'\"").rpartition(".")[2] == Context.__name__)
+        return _text(annotation).rpartition(".")[2] == Context.__name__
     return resolved is Context or set(typing.get_args(resolved)) == {Context, type(None)}
+
+
+def _is_array(annotation: Any, resolved: Any) -> bool:
+    """NumPy's by its name, for it need not be installed here; so is what ``NDArray`` stands for."""
+    if resolved is Any:
+        return _text(annotation).partition("[")[0].rpartition(".")[2] in {"ndarray", "NDArray"}
+    found = typing.get_origin(resolved) or resolved
+    return getattr(found, "__name__", "") == "ndarray" and getattr(found, "__module__", "") == "numpy"
+
+
+def _is_list(resolved: Any) -> bool:
+    return (typing.get_origin(resolved) or resolved) in LISTS
+
+
+def _text(annotation: Any) -> str:
+    """An annotation that could not be resolved, as it was written."""
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__forward_arg__", "")
+    return str(text).strip("'\"")
 
 
 # -------------------------------------------------------------------------------------- annotations

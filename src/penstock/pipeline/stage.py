@@ -28,10 +28,13 @@ from penstock.pipeline.options import Knobs, Options
 from penstock.pipeline.overlay import Overlay
 from penstock.pipeline.place import Place, caller
 from penstock.pipeline.plan import StagePlan
-from penstock.pipeline.signature import describe, misfit
+from penstock.pipeline.signature import Signature, describe, misfit, misfit_batch
 
 if TYPE_CHECKING:
     from typing_extensions import Concatenate, ParamSpec, Self, Unpack
+
+    from penstock.pipeline.batched import BatchSinkDecorator, BatchStageDecorator
+    from penstock.pipeline.options import Batching, Common
 
     P = ParamSpec("P")
 
@@ -115,20 +118,26 @@ class Node(Flow[I_contra, O_co]):
         Raises:
             WiringError: no other process could import the code, or it cannot be called as what it is.
         """
+        options, secrets = self.options, {}
+        if overlay is not None:
+            options, secrets = options.with_checked(overlay.values, overlay.places), overlay.secrets
         try:
             found = self.reference
-            unfit = misfit(describe(self.target), self.kind) if self.target is not None else None
+            unfit = self._misfit(describe(self.target), options) if self.target is not None else None
         except WiringError as error:
             raise WiringError(str(error), self.where) from None
         if unfit:
             raise WiringError(f"{self.name!r} {unfit}", self.where)
-        options, secrets = self.options, {}
-        if overlay is not None:
-            options, secrets = options.with_checked(overlay.values, overlay.places), overlay.secrets
         knobs = {knob: value for knob, value in vars(options).items() if knob not in NO_KNOBS}
         return StagePlan(
             name=self.name, kind=self.kind, code=found, where=self.where, secrets=secrets, **knobs
         )
+
+    def _misfit(self, signature: Signature, options: Options) -> Optional[str]:
+        unfit = misfit(signature, self.kind)
+        if unfit or not options.batch:
+            return unfit
+        return misfit_batch(signature, options.batch, pad=options.pad is not None)
 
     def port(self, port: str, place: Place) -> Flow[I_contra, Any]:
         """The flow of it that goes on from one of its ports: what ``stage[port]`` means, said at ``place``.
@@ -264,7 +273,9 @@ class StageDecorator(Decorator):
     @overload
     def __call__(self, target: str, /, **knobs: Unpack[Knobs]) -> Stage[Any, Any]: ...
     @overload
-    def __call__(self, /, **knobs: Unpack[Knobs]) -> StageDecorator: ...
+    def __call__(self, /, *, batch: int, **knobs: Unpack[Batching]) -> BatchStageDecorator: ...
+    @overload
+    def __call__(self, /, **knobs: Unpack[Common]) -> StageDecorator: ...
     def __call__(self, target: Any = None, /, **knobs: Any) -> Any:
         """Decorate.
 
@@ -291,7 +302,9 @@ class SinkDecorator(Decorator):
     @overload
     def __call__(self, target: str, /, **knobs: Unpack[Knobs]) -> Sink[Any]: ...
     @overload
-    def __call__(self, /, **knobs: Unpack[Knobs]) -> SinkDecorator: ...
+    def __call__(self, /, *, batch: int, **knobs: Unpack[Batching]) -> BatchSinkDecorator: ...
+    @overload
+    def __call__(self, /, **knobs: Unpack[Common]) -> SinkDecorator: ...
     def __call__(self, target: Any = None, /, **knobs: Any) -> Any:
         """Decorate.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any, List
 
-from penstock.errors import EnvironmentFault, PeerError
 from penstock.link.receiver import Inbound
 from penstock.message.codec import Decoder
 from penstock.message.envelope import Failure
@@ -16,6 +15,7 @@ from penstock.runtime.emitter import Emitter
 from penstock.runtime.exchange import Exchange, Stopped
 from penstock.runtime.handler import Handler
 from penstock.runtime.live import LiveContext
+from penstock.runtime.stock import unpack
 
 FEW = 64
 """Items of a batch up to which each is timed by itself. In larger ones an item takes less than 80 us, and
@@ -107,17 +107,7 @@ class Consumer:
 
     def _decode(self, inbound: Inbound, failures: List[Failure]) -> List[Any]:
         """The values, last first: each is popped, so that a view dies with its item, not with its batch."""
-        source = inbound.connection.source
-        source.frames = inbound.frames
-        try:
-            values = self._decoder.values(inbound.body, source, count=inbound.count)
-        except (PeerError, EnvironmentFault) as error:
-            # Which of them was bad shows when they come again, each alone.
-            failures += [handler.failure(index, error, unread=True) for index in range(inbound.count)]
-            return []
-        finally:
-            source.frames = inbound.frames = []
-            inbound.body = b""
+        values = unpack(self._decoder, inbound, failures)
         values.reverse()
         return values
 

@@ -62,6 +62,12 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """Of the whole run, as it was planned."""
     resume: bool = False
     """A source goes on from where the last run has come to, if it can."""
+    batch: int = 0
+    """Items of one call of user code at most; 0: it takes one item."""
+    batch_wait: float = 0.0
+    """Seconds that a batch may wait to be full."""
+    pad: Union[int, float, None] = None
+    """What fills the ends of smaller arrays of a batch; None: their shapes must agree."""
 
     @property
     def label(self) -> str:
@@ -109,6 +115,9 @@ def assign(
         allow_pickle=plan.allow_pickle,
         config=config,
         resume=resume,
+        batch=stage.batch,
+        batch_wait=stage.batch_wait,
+        pad=stage.pad,
     )
 
 

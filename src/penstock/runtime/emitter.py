@@ -80,7 +80,7 @@ class Emitter:
         self._arena = arena
         self._ports = ports
         self.children: Dict[str, int] = {}
-        """How many items each port has got from the item in hand; cleared with every new one."""
+        """How many items each port has got from the one item in hand; cleared with every new one."""
         self._default = default = ports.get("", Port())
         self._only = default.copies[0] if len(default.copies) == 1 and not default.routes else None
 
@@ -125,8 +125,11 @@ class Emitter:
 
         return feed, lambda: number
 
-    def emit(self, port: str, value: Any, parent: Optional[Parent], origin: str) -> bool:
+    def emit(
+        self, port: str, value: Any, parent: Optional[Parent], origin: str, children: Dict[str, int]
+    ) -> bool:
         """Put ``value`` on ``port`` as the next child of the item ``origin``; whether it is time to ``pump``.
+        ``children``: how many each port has got from that item so far.
 
         Raises:
             UnsupportedType: it cannot travel.
@@ -139,8 +142,8 @@ class Emitter:
                 f"no port {port!r} here"
                 + (f"; did you mean {near[0]!r}?" if near else "; declare it with ports=(...)")
             )
-        number = self.children.get(port, 0)
-        self.children[port] = number + 1
+        number = children.get(port, 0)
+        children[port] = number + 1
         return self._put(place, value, self._encoder.encode(value), parent, origin, number)
 
     def _put(

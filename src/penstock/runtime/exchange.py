@@ -60,7 +60,7 @@ class Exchange:
         """Whether SIGTERM gets the main thread out of a source's ``next()``."""
         self.waited = 0
         """ns that user code has waited for room in a link."""
-        self._clock = world.clock
+        self.clock = world.clock
         self._number = number
         self._label = label
         self._words = words
@@ -85,7 +85,7 @@ class Exchange:
 
     def notice(self, kind: str, text: str) -> None:
         """Tell people; of a kind that comes in thousands, the first few of every second."""
-        second = int(self._clock())
+        second = int(self.clock())
         last, told = self._told.get(kind, (second, 0))
         if last == second and told >= TOLD:
             self._told[kind] = (second, told + 1)
@@ -104,7 +104,7 @@ class Exchange:
         """
         self.guard.enter()
         try:
-            if self.sender.dash() and self._clock() < self._looked + LATEST:
+            if self.sender.dash() and self.clock() < self._looked + LATEST:
                 return
             self.serve()
             self._pace()
@@ -155,13 +155,16 @@ class Exchange:
             if self.stopping:
                 raise Stopped
 
-    def turn(self) -> None:
-        """Send what may be sent, wait until there is something to do, and do it. Never runs user code."""
+    def turn(self, until: Optional[float] = None) -> None:
+        """Send what may be sent, wait until there is something to do, and do it; no longer than ``until`` on
+        the clock. Never runs user code."""
         self.guard.waiting = True  # a view dropped from here on wakes us; the others are flushed
         try:
             self._flush()
             due = self.sender.next_due()
-            ready = self._ready(None if due is None else max(0.0, due - self._clock()))
+            if until is not None:
+                due = until if due is None else min(due, until)
+            ready = self._ready(None if due is None else max(0.0, due - self.clock()))
         finally:
             self.guard.waiting = False
         self._take_all(ready)
@@ -210,7 +213,7 @@ class Exchange:
     def _pace(self) -> None:
         """Set the stride so that user code is left alone for about ``LOOK``, at the rate of the last stride.
         (Should the next item take much longer, the steward looks in its place.)"""
-        now, made = self._clock(), self.sender.made
+        now, made = self.clock(), self.sender.made
         items, elapsed = made - self._made, now - self._looked
         self.sender.stride = max(1, min(MOST, int(items * LOOK / elapsed))) if elapsed > 0 else MOST
         self._looked, self._made = now, made

@@ -27,12 +27,13 @@ NEVER = (Reject, UserError, EnvironmentFault)
 class Handler:
     """One replica's user code."""
 
-    def __init__(self, target: Any, context: Context) -> None:
+    def __init__(self, target: Any, context: Context, *, batches: bool = False) -> None:
+        """``batches``: it is called with many items, whose types are whoever calls it to see to."""
         self._target = target
         self._context = context
         self.signature: Signature = describe(target)
         self._object: Any = target
-        self._convert = converter(self.signature.item_type)
+        self._convert = None if batches else converter(self.signature.item_type)
         self.yields = self.signature.is_generator
         """Whether a call answers a stream of values rather than one."""
         self.call: Callable[[Any], Any] = _unready
@@ -82,7 +83,7 @@ class Handler:
             function(**{name: self._context} if name else {})
 
 
-def failure(index: int, error: BaseException, *, unread: bool = False) -> Failure:
+def failure(index: int, error: BaseException, *, unread: bool = False, shared: bool = False) -> Failure:
     """What the sender is told of an exception."""
     after, text = None, one_line(error)
     wanted = getattr(error, "after", None) if isinstance(error, Retry) else None
@@ -98,6 +99,7 @@ def failure(index: int, error: BaseException, *, unread: bool = False) -> Failur
         reject=isinstance(error, NEVER),
         after=after,
         unread=unread,
+        shared=shared,
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any, Optional
+from typing import Any, Dict, Optional, Sequence
 
+from penstock.errors import WiringError
 from penstock.link.receiver import Inbound
 from penstock.message.codec import Encoder
 from penstock.pipeline.context import Context, read_only
@@ -13,6 +14,7 @@ from penstock.runtime.control import Assignment
 from penstock.runtime.emitter import Emitter
 from penstock.runtime.exchange import Exchange
 from penstock.runtime.resumption import Resumption
+from penstock.runtime.stock import Item
 
 
 class LiveContext(Context):
@@ -28,6 +30,8 @@ class LiveContext(Context):
         self.index = 0
         self.resumption: Optional[Resumption] = None
         """In a source that takes ``start``."""
+        self._items: Sequence[Item] = ()
+        self._families: Dict[int, Dict[str, int]] = {}
         self._label = assignment.label
         self._exchange = exchange
         self._thread = threading.get_ident()
@@ -51,17 +55,42 @@ class LiveContext(Context):
         """Whether the pipeline drains."""
         return self._exchange.draining
 
-    def emit(self, port: str, value: Any) -> None:
+    def hold(self, items: Sequence[Item]) -> None:
+        """These are in hand together; none: nothing is."""
+        self._items, self._families = items, {}
+        self.inbound = items[0].parcel.inbound if items else None
+        self.index = items[0].place if items else 0
+
+    def emit(self, port: str, value: Any, *, of: Optional[int] = None) -> None:
         """See ``Context.emit``."""
         if threading.get_ident() != self._thread:
             raise RuntimeError(
                 "ctx.emit belongs to the thread that runs the stage; hand the value over to it"
             )
         assert self.emitter is not None
-        origin = self.id if self.inbound is not None else f"{self._label}:{port}"  # beside what it yields
-        parent = self.inbound if self.resumption is None else self.resumption.stretch
-        if self.emitter.emit(port, value, parent, origin):
+        if self._items or of is not None:
+            alarm = self._emit_of(port, value, of)
+        else:
+            origin = self.id if self.inbound is not None else f"{self._label}:{port}"  # beside what it yields
+            parent = self.inbound if self.resumption is None else self.resumption.stretch
+            alarm = self.emitter.emit(port, value, parent, origin, self.emitter.children)
+        if alarm:
             self._exchange.pump()
+
+    def _emit_of(self, port: str, value: Any, of: Optional[int]) -> bool:
+        """``emit`` where there are several items from which it could have been made."""
+        assert self.emitter is not None
+        if of is None and len(self._items) == 1:
+            of = 0
+        if of is None or not 0 <= of < len(self._items):
+            raise WiringError(
+                f"ctx.emit(..., of={of}): this call has {len(self._items)} items; say from which of them"
+                " it is made: of=0 is the first"
+            )
+        inbound = self._items[of].parcel.inbound
+        origin, number = inbound.id_at(self._items[of].place)
+        children = self._families.setdefault(of, {})
+        return self.emitter.emit(port, value, inbound, f"{origin}:{number}", children)
 
     def empty(self, shape: Any, dtype: Any = float) -> Any:
         """See ``Context.empty``."""

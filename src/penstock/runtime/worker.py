@@ -27,6 +27,7 @@ from penstock.pipeline.plan import OutLink
 from penstock.pipeline.reference import Reference, load
 from penstock.pipeline.stage import Node
 from penstock.runtime import control, handler, steward, world
+from penstock.runtime.batcher import Batcher
 from penstock.runtime.channel import Channel, SupervisorLost
 from penstock.runtime.consumer import Consumer
 from penstock.runtime.emitter import Emitter, Port, Route
@@ -86,6 +87,7 @@ class Worker:
             number=assignment.number,
             window=assignment.window,
             window_bytes=assignment.window_bytes,
+            batch=assignment.batch,
             links={
                 link.id: page.link_word(len(self._links) + n, 0) for n, link in enumerate(assignment.inlinks)
             },
@@ -151,7 +153,7 @@ class Worker:
         self._emitter = self._context.emitter = Emitter(
             encoder=self._encoder, arena=self._arena, ports=ports, on_spill=self._on_spill
         )
-        self._handler = Handler(target, self._context)
+        self._handler = Handler(target, self._context, batches=bool(self._assignment.batch))
         if self._handler.signature.resumes:
             self._context.resumption = self._resumption
         self._words[page.STATE] = page.SETUP
@@ -175,14 +177,14 @@ class Worker:
                 origin=assignment.label,
                 resumption=self._context.resumption,
             ).run()
-        Consumer(
-            **parts,
-            context=self._context,
-            decoder=Decoder(allow_pickle=assignment.allow_pickle),
-            words=self._words,
-            is_sink=not self._links,
-            timed=assignment.timeout is not None,
-        ).run()
+        parts["context"], parts["words"] = self._context, self._words
+        parts["decoder"] = Decoder(allow_pickle=assignment.allow_pickle)
+        parts["is_sink"] = not self._links
+        if assignment.batch:
+            wait, pad = assignment.batch_wait, assignment.pad
+            Batcher(**parts, batch=assignment.batch, wait=wait, pad=pad).run()
+        else:
+            Consumer(**parts, timed=assignment.timeout is not None).run()
         return None
 
     def _make_resumption(self, surroundings: World) -> Resumption:

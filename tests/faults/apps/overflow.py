@@ -15,7 +15,7 @@ from tape import Tape
 from penstock import Pipeline, sink, source, stage
 
 ITEMS = int(os.environ["ITEMS"])
-KNOBS: Any = {"on_full": os.environ["POLICY"], "max_failures": 100, "max_restarts": 100}
+POLICY: Any = os.environ["POLICY"]
 
 
 @source
@@ -24,13 +24,13 @@ def count() -> Iterator[int]:
     yield from range(ITEMS)
 
 
-@stage(**KNOBS)
+@stage(on_full=POLICY, max_failures=100, max_restarts=100)
 def work(number: int) -> int:
     """Quick."""
     return number
 
 
-@sink(**KNOBS)
+@sink(on_full=POLICY, max_failures=100, max_restarts=100)
 class Record:
     """On a tape before it is settled, once the gate is open."""
 

@@ -17,6 +17,7 @@ class Hands:
 
     window: int
     window_bytes: int
+    batch: int
     open: bool = True
     batches: list[tuple[int, int]] = field(default_factory=list)
 
@@ -40,11 +41,13 @@ class Receivers(RuleBasedStateMachine):
         self.waiting = 0
 
     @rule(
-        window=st.sampled_from([0, 0, 1, 2, 3, 7, 100]), window_bytes=st.sampled_from([1, 50, 1000, 1 << 40])
+        window=st.sampled_from([0, 0, 1, 2, 3, 7, 100]),
+        window_bytes=st.sampled_from([1, 50, 1000, 1 << 40]),
+        batch=st.sampled_from([0, 0, 1, 3, 32]),
     )
-    def somebody_joins(self, window: int, window_bytes: int) -> None:
-        self.credit.join(self.next, window, window_bytes)
-        self.hands[self.next] = Hands(window, window_bytes)
+    def somebody_joins(self, window: int, window_bytes: int, batch: int) -> None:
+        self.credit.join(self.next, window, window_bytes, batch)
+        self.hands[self.next] = Hands(window, window_bytes, batch)
         self.next += 1
 
     @precondition(lambda self: self.hands)
@@ -52,7 +55,7 @@ class Receivers(RuleBasedStateMachine):
     def somebody_says_hello_twice(self, data: st.DataObject) -> None:
         number = self.somebody(data)
         hands = self.hands[number]
-        self.credit.join(number, hands.window, hands.window_bytes)
+        self.credit.join(number, hands.window, hands.window_bytes, hands.batch)
         hands.open = True
 
     @precondition(lambda self: self.hands)
@@ -114,7 +117,8 @@ class Receivers(RuleBasedStateMachine):
         if hands.window:
             assert hands.items <= hands.window
         else:
-            assert len(hands.batches) <= 4, "one in hand and a few to come"
+            before = hands.items - items
+            assert len(hands.batches) <= 4 or before < 2 * hands.batch, "one in hand and a few to come"
         assert hands.nbytes <= hands.window_bytes or items == 1, "only one item may be too large"
 
     def somebody(self, data: st.DataObject) -> int:
@@ -126,6 +130,13 @@ class Receivers(RuleBasedStateMachine):
         offer = self.credit.offer(1)
         if idle:
             assert offer is not None and offer.receiver in idle
+
+    @invariant()
+    def who_gathers_is_offered_the_rest_of_its_batch(self) -> None:
+        for hands in self.hands.values():
+            room = hands.nbytes * 2 < hands.window_bytes and hands.open and not hands.window
+            if room and hands.items < 2 * hands.batch:
+                assert self.credit.offer(hands.batch - hands.items % hands.batch) is not None
 
     @invariant()
     def nothing_is_offered_where_nothing_waits(self) -> None:
@@ -158,11 +169,11 @@ class Receivers(RuleBasedStateMachine):
 TestReceiversThatComeAndGo = Receivers.TestCase
 
 
-@pytest.mark.parametrize(("window", "window_bytes"), [(-1, 1), (0, 0), (1, -5)])
-def test_a_window_of_nothing_is_refused(window: int, window_bytes: int) -> None:
+@pytest.mark.parametrize(("window", "window_bytes", "batch"), [(-1, 1, 0), (0, 0, 0), (1, -5, 0), (0, 1, -1)])
+def test_a_window_of_nothing_is_refused(window: int, window_bytes: int, batch: int) -> None:
     credit = Credit()
     with pytest.raises(ValueError, match="a window of"):
-        credit.join(1, window, window_bytes)
+        credit.join(1, window, window_bytes, batch)
     assert credit.receivers() == []
 
 

@@ -45,6 +45,7 @@ faults = st.lists(
         reject=st.sampled_from([False, False, False, True]),
         after=st.none() | st.sampled_from([-1.0, 0.0, 0.5, 30.0, math.nan]),
         unread=st.sampled_from([False, False, True]),
+        shared=st.sampled_from([False, False, True]),
     ),
     max_size=4,
 )
@@ -117,7 +118,8 @@ class Account(RuleBasedStateMachine):
         for fault in faults:
             if 0 <= fault.place < len(out.cargo) and fault.place not in out.failed:
                 out.failed.add(fault.place)
-                if not (fault.unread and len(out.cargo) > 1):
+                in_company = fault.unread and len(out.cargo) > 1
+                if not in_company and not (fault.shared and out.cargo.attempt == 1):
                     self.failures[names(out.cargo)[fault.place]] += 1
         cargo, dying = self.ledger.finish(out.receiver, number, faults, self.now)
         assert cargo is out.cargo
@@ -302,3 +304,22 @@ def test_the_oldest_that_is_out_is_told_whatever_came_back_first() -> None:
     assert ledger.oldest == 10.0
     ledger.settle(7, first)
     assert ledger.oldest == 0.0
+
+
+@given(st.integers(1, 8), st.integers(0, 3))
+def test_items_that_failed_together_come_again_alone_and_only_then_do_their_failures_count(
+    items: int, max_failures: int
+) -> None:
+    ledger = Ledger(max_failures)
+    cargo = Cargo([b"x"] * items, [Run(None, "src/0", 0, items)])
+    together = [Fault(place, "", shared=True) for place in range(items)]
+    assert ledger.finish(1, ledger.send(1, cargo), together, 0.0)[1] == []
+    alone = [ledger.take_due() for _ in range(items)]
+    assert [(len(one), one.attempt, one.failures) for one in alone] == [(1, 2, 0)] * items
+    # Said of one that came alone, it is a failure like others: nobody can have items sent for ever.
+    one = alone[0]
+    for failures in range(1, max_failures + 2):
+        _, dying = ledger.finish(1, ledger.send(1, one), [Fault(0, "no", shared=True)], 0.0)
+        assert len(dying) == (failures > max_failures)
+        one = dying[0] if dying else ledger.take_due()
+        assert one.failures == failures

@@ -66,6 +66,11 @@ def test_a_bare_interpreter_is_looked_for_on_the_path_later() -> None:
         ("max_failures", -1, "0 or more"),
         ("on_full", "drop_old", "there is no such choice; did you mean 'drop_oldest'"),
         ("on_full", None, "there is no such choice; there is 'block', 'drop_newest', 'drop_oldest'"),
+        ("batch", 0, "1 or more"),
+        ("batch", 5000, "4096 items are the most"),
+        ("batch_wait", "2m", "must be 60 seconds at most"),
+        ("batch_wait", 5, "5 is not a time"),
+        ("pad", "0", "must be a number"),
         ("timeout", 30, "did you mean '30s'"),
         ("timeout", "0s", "must be more than no time"),
         ("start_timeout", None, "with a unit"),
@@ -126,3 +131,21 @@ def test_whatever_is_written_is_either_kept_or_refused_in_one_sentence(knob: str
     except WiringError as error:
         refusal = str(error)
     assert refusal.startswith("/project/app.py:12: ") or not refusal
+
+
+@pytest.mark.parametrize(
+    ("knobs", "sentence"),
+    [
+        ({"batch_wait": "5ms"}, r"^/project/app.py:12: batch_wait= is about batches.*say batch=32 as well"),
+        ({"pad": 0}, r"pad= is about batches"),
+        ({"batch": 32, "window": 31}, r"a batch of 32 could never be full; .* say window=64 or more"),
+    ],
+)
+def test_knobs_that_do_not_go_together_are_refused(knobs: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(WiringError, match=sentence):
+        chosen(**knobs)
+
+
+def test_knobs_of_a_batch_can_be_chosen_anew_once_there_is_one() -> None:
+    options = chosen(batch=32).with_knobs("stage", {"batch_wait": "0s", "pad": -1, "window": 32}, HERE)
+    assert (options.batch, options.batch_wait, options.pad, options.window) == (32, 0.0, -1, 32)

@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Optional, TypedDict, Union
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from penstock.errors import WiringError
 from penstock.pipeline.context import Context
-from penstock.pipeline.signature import Signature, describe, misfit
+from penstock.pipeline.signature import Signature, describe, misfit, misfit_batch
 
 if TYPE_CHECKING:
-    from nowhere import Frame  # type: ignore[import-not-found]
+    from nowhere import Frame, ndarray  # type: ignore[import-not-found]
 
 
 class Reading(TypedDict):
@@ -265,3 +267,41 @@ def test_a_start_without_a_default_is_refused_with_the_cure() -> None:
 
     said = misfit(describe(source), "source")
     assert said == "is a source, and begins without a position: give `start` a default"
+
+
+def test_code_that_takes_batches_asks_for_a_list_or_an_array_or_says_nothing() -> None:
+    def a(items: list[int]) -> None: ...
+    def b(items: Sequence[Reading], ctx: Context) -> None: ...
+    def c(items: npt.NDArray[np.float32]) -> None: ...
+    def d(items): ...  # type: ignore[no-untyped-def]
+    def e(items: ndarray) -> None: ...
+    def f(items: list) -> None: ...  # type: ignore[type-arg]
+
+    for code in (a, b, c, d, e, f):
+        assert misfit_batch(describe(code), 8, pad=False) is None
+    assert [describe(code).takes_array for code in (a, b, c, d, e, f)] == [
+        False,
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert [describe(code).element_type for code in (a, b, c, d, f)] == [int, Reading, Any, Any, Any]
+
+
+def test_code_that_cannot_take_batches_is_told_what_to_write() -> None:
+    def one(item: int) -> None: ...
+    def words(text: str) -> None: ...
+    def many(items: list[int]) -> Iterator[int]:
+        yield 1
+
+    assert "with batch=8 it gets a list; write `item: list[int]`" in str(
+        misfit_batch(describe(one), 8, pad=False)
+    )
+    assert "write `text: list[str]`" in str(misfit_batch(describe(words), 8, pad=False))
+    assert "nobody knows from which of its items" in str(misfit_batch(describe(many), 8, pad=False))
+    assert "pad= is for arrays" in str(misfit_batch(describe(many_lists), 8, pad=True))
+
+
+def many_lists(items: list[list[int]]) -> None: ...

@@ -38,6 +38,15 @@ def sink(folder: Path) -> Iterator[Callable[..., WorkerProcess]]:
 
 
 @pytest.fixture
+def stage(folder: Path) -> Iterator[Callable[..., WorkerProcess]]:
+    """`stage(code)`: a worker that runs ``run`` of ``code`` as a stage."""
+    with ExitStack() as stack:
+        yield lambda code, **more: stack.enter_context(
+            closing(WorkerProcess(folder, code, kind="stage", outlets=OUT, inlinks=IN, **more))
+        )
+
+
+@pytest.fixture
 def sending(folder: Path) -> Iterator[Sending]:
     """Another worker's sender, as number 2."""
     with closing(Sending(str(folder), number=2)) as sending:

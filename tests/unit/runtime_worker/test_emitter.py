@@ -113,22 +113,22 @@ def test_children_are_numbered_by_port_and_counted_for_their_parent(desk: Desk) 
     desk.copies("", "a")
     desk.copies("rest", "b", "c")
     emitter, parent = desk.emitter(), Parent()
+    children: dict[str, int] = {}
     for port in ("", "rest", "", "rest", ""):
-        emitter.emit(port, port, parent, "src/0:5")  # type: ignore[arg-type]
+        emitter.emit(port, port, parent, "src/0:5", children)  # type: ignore[arg-type]
     assert [number for _, number, _ in desk.taken("a")] == [0, 1, 2]
     assert [number for _, number, _ in desk.taken("b")] == [0, 1]
     assert parent.emitted == 3 + 2 * 2
-    emitter.children.clear()
-    emitter.emit("", "x", parent, "src/0:6")  # type: ignore[arg-type]
+    emitter.emit("", "x", parent, "src/0:6", {})  # type: ignore[arg-type]
     assert desk.taken("a") == [("src/0:6", 0, "x")]
 
 
 def test_an_unknown_port_is_refused_with_the_nearest(desk: Desk) -> None:
     desk.copies("rejected", "a")
     with pytest.raises(WiringError, match="no port 'rejecte' here; did you mean 'rejected'"):
-        desk.emitter().emit("rejecte", 1, None, "src/0")
+        desk.emitter().emit("rejecte", 1, None, "src/0", {})
     with pytest.raises(WiringError, match=r"no port 'x' here; declare it with ports=\(...\)"):
-        desk.emitter().emit("x", 1, None, "src/0")
+        desk.emitter().emit("x", 1, None, "src/0", {})
 
 
 @pytest.mark.parametrize("links", [0, 1, 2, 3])

@@ -13,7 +13,11 @@ Shape = tuple[int, ...]
 BATCH: Shape = (32, 3, 224, 224)
 """Images as a trainer takes them: 19.3 MB of float32."""
 
+SMALL: Shape = (32, 32)
+"""A thumbnail, of which a model takes many at a time."""
+
 PICKLE = "pyzmq send_pyobj"
+STACK = "pyzmq copy=True and np.stack"
 COPY = "pyzmq copy=True"
 NO_COPY = "pyzmq copy=False"
 FOUR = f"pyzmq copy=False, {FAN} PUSH sockets"
@@ -52,6 +56,16 @@ def case(name: str, shape: Shape, about: str, measures: tuple[Measure, ...]) -> 
     )
 
 
+def batched(stand: Stand) -> Reading:
+    """A sink with ``batch=``."""
+    return stand.pipeline("batched.py", shape=SMALL)
+
+
+def stacked(stand: Stand) -> Reading:
+    """The loop people write for it."""
+    return stand.peer("pull_batches", "push_arrays", shape=SMALL, style=STYLES[COPY])
+
+
 CASES = (
     case(
         "array-19mb",
@@ -86,5 +100,12 @@ CASES = (
         ours=fan,
         peers={FOUR: fan_of_sockets},
         measures=(Measure(unit="arrays/s", peers=(FOUR,), target=5.0),),
+    ),
+    Case(
+        name="batched",
+        about="4,096-byte arrays in stacks of 32, every byte read",
+        ours=batched,
+        peers={STACK: stacked},
+        measures=(Measure(unit="arrays/s", peers=(STACK,), target=3.0),),
     ),
 )

@@ -1,0 +1,116 @@
+"""In the worker of a stage that has several items in hand: the link's batches, taken apart and finished.
+
+A batch of the link is as large as the link likes; a call of user code is not. What lies between is here:
+items are taken in the order they came, from however many batches and senders, and a batch is finished when
+the last of its items is.
+"""
+
+from __future__ import annotations
+
+from typing import Any, List, NamedTuple, Optional
+
+from penstock.errors import EnvironmentFault, PeerError
+from penstock.link.receiver import Inbound, Receiver
+from penstock.message.codec import Decoder
+from penstock.message.envelope import Failure
+from penstock.observe import page
+from penstock.runtime import handler
+
+
+def unpack(decoder: Decoder, inbound: Inbound, failures: List[Failure]) -> List[Any]:
+    """The values of a batch of the link; none, and a failure for each, where it cannot be read."""
+    source = inbound.connection.source
+    source.frames = inbound.frames
+    try:
+        return decoder.values(inbound.body, source, count=inbound.count)
+    except (PeerError, EnvironmentFault) as error:
+        # Which of them was bad shows when they come again, each alone.
+        failures += [handler.failure(index, error, unread=True) for index in range(inbound.count)]
+        return []
+    finally:
+        source.frames = inbound.frames = []
+        inbound.body = b""
+
+
+class Parcel:
+    """A batch of the link of which some items are in hand."""
+
+    __slots__ = ("busy", "failures", "inbound", "left", "taken", "values")
+
+    def __init__(self, inbound: Inbound) -> None:
+        self.inbound = inbound
+        self.failures: List[Failure] = []
+        self.values: List[Any] = []
+        """Those not yet taken."""
+        self.taken = 0
+        self.left = inbound.count
+        """Items not yet finished."""
+        self.busy = 0
+        """ns of user code so far."""
+
+
+class Item(NamedTuple):
+    """One item in hand. Its value is kept apart from it: a view of shared memory shall die with the call."""
+
+    parcel: Parcel
+    place: int
+    """In the batch of the link."""
+
+    def fail(self, failure: Failure) -> None:
+        """It was not done."""
+        self.parcel.failures.append(failure)
+
+
+class Stock:
+    """What a worker has received and not finished. Called with the worker's lock held."""
+
+    def __init__(self, *, receiver: Receiver, decoder: Decoder, words: Any) -> None:
+        self._receiver = receiver
+        self._decoder = decoder
+        self._words = words
+        self._front: Optional[Parcel] = None
+
+    def fill(self, items: List[Item], values: List[Any], most: int) -> bool:
+        """Take items, and their values, until there are ``most``; whether these should wait for no others."""
+        while len(items) < most:
+            parcel = self._next()
+            if parcel is None:
+                return False
+            is_suspect = parcel.inbound.attempt > 1  # why the last call went wrong? Alone from now on
+            if is_suspect and items:
+                return True
+            found = parcel.values[: most - len(items)]
+            del parcel.values[: len(found)]
+            items += [Item(parcel, parcel.taken + place) for place in range(len(found))]
+            values += found
+            parcel.taken += len(found)
+            if is_suspect:
+                return True
+        return True
+
+    def finish(self, items: List[Item], busy: int) -> None:
+        """User code is through with ``items``, which took ``busy`` ns together."""
+        share = busy // len(items)
+        for parcel, _ in items:
+            parcel.busy += share
+            parcel.left -= 1
+            if not parcel.left:
+                self._finish(parcel)
+
+    def _next(self) -> Optional[Parcel]:
+        """The parcel of the next item."""
+        while self._front is None or not self._front.values:
+            inbound = self._receiver.next()
+            if inbound is None:
+                return None
+            self._front = parcel = Parcel(inbound)
+            parcel.values = unpack(self._decoder, inbound, parcel.failures)
+            if not parcel.values:
+                self._finish(parcel)
+        return self._front
+
+    def _finish(self, parcel: Parcel) -> None:
+        words, failures = self._words, parcel.failures
+        words[page.ITEMS] += parcel.inbound.count - len(failures)
+        words[page.FAILURES] += len(failures)
+        self._receiver.finish(parcel.inbound, parcel.busy, failures)
