@@ -59,7 +59,7 @@ class Consumer:
             if inbound is not None:
                 self._process(inbound)
                 if receiver.queued:  # otherwise `turn` comes next, and does the same once
-                    exchange.serve()
+                    exchange.glance()
             elif receiver.left:
                 return
             else:

@@ -71,6 +71,7 @@ class Exchange:
         )
         self._watched = -1
         self._looked = 0.0
+        self._flushed = 0.0
         self._made = 0
         self._obedience: Dict[type, Callable[[Any], None]] = {
             control.Connect: self._connect,
@@ -178,7 +179,14 @@ class Exchange:
             ready = self._ready(0.0)
         self._flush()
 
+    def glance(self) -> None:
+        """Between two batches: serve, unless that was done a moment ago. So what is made of small batches
+        leaves in larger ones."""
+        if self._clock() >= self._flushed + LOOK:
+            self.serve()
+
     def _flush(self) -> None:
+        self._flushed = self._clock()
         self.sender.flush()
         self.receiver.flush()
 

@@ -43,6 +43,13 @@ def test_the_pace_follows_a_link_that_has_changed(
     assert abs(pace.cost - fresh.cost) <= fresh.cost * 0.01
 
 
+def test_one_item_that_waited_for_a_core_makes_no_small_batches() -> None:
+    before, after = told(*[(100, 1_000_000)] * 20), told(*[(100, 1_000_000)] * 20, (1, 4_000_000))
+    assert before.target() == 500
+    assert after.target() > 10
+    assert told(*[(1, 4_000_000)] * 20, *[(1, 10_000)] * 10).target() > 300, "and is soon forgotten"
+
+
 def test_a_report_of_no_items_says_nothing() -> None:
     assert told((0, 1000)).cost == 0
 
