@@ -18,6 +18,7 @@ VERBS = (
     Verb("check", BEGIN, "Look for mistakes without starting anything."),
     Verb("config", BEGIN, "Show what counts for a pipeline, and who said so."),
     Verb("ps", RUNNING, "Show stages and their workers."),
+    Verb("top", RUNNING, "Show a pipeline as it runs, every second anew."),
     Verb("logs", RUNNING, "Show what the workers printed."),
     Verb("events", RUNNING, "Show what has happened in a run."),
     Verb("scale", RUNNING, "Change how many workers a stage has."),
