@@ -1,11 +1,12 @@
-"""``penstock dead``: the items that could not be done, why, and what was in them."""
+"""``penstock dead``: the items that could not be done, why, what was in them, and what becomes of them."""
 
 from __future__ import annotations
 
+import sys
 import time
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +14,7 @@ from penstock.cli import terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand, VerbFamily
 from penstock.cli.options import json_option, pipeline_option, state_option
+from penstock.cli.sieve import Filed, Sieve, sieve_options
 from penstock.cli.table import table
 from penstock.errors import UserError
 from penstock.pipeline.place import near
@@ -26,6 +28,11 @@ HEADER = ("ITEM", "STAGE", "FAILURES", "DIED", "CAUSE")
 FIELDS = ("id", "pipeline", "stage", "link", "attempts", "failures", "cause", "traceback", "when")
 
 
+def yes_option(command: Any) -> Any:
+    """``--yes``: the answer to the question, given beforehand."""
+    return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(command)
+
+
 class NoSuchLetter(UserError):
     """No dead letter goes by that name."""
 
@@ -34,44 +41,33 @@ class NoSuchLetter(UserError):
 
 @click.group(cls=VerbFamily, examples=["penstock dead list", "penstock dead show camera/0:17"])
 def dead() -> None:
-    """Read the items that kept failing.
+    """Read, export and discard the items that kept failing.
 
     They are files in the pipeline's state directory, so this works while it runs and long after.
     """
 
 
 @dead.command(
-    "list", cls=VerbCommand, examples=["penstock dead list", "penstock dead list --stage detect --json"]
+    "list", cls=VerbCommand, examples=["penstock dead list", "penstock dead list --stage detect --since 2h"]
 )
+@sieve_options(SHOWN)
 @pipeline_option
 @state_option
-@click.option("--stage", help="Only those that this stage could not do.")
-@click.option(
-    "-n",
-    "newest",
-    metavar="COUNT",
-    type=click.IntRange(min=0),
-    default=SHOWN,
-    show_default=True,
-    help="How many of the newest; 0 for all.",
-)
 @click.option("-q", "--quiet", is_flag=True, help="Only their names, one a line.")
 @json_option
-def list_(
-    name: str | None, state: Path | None, stage: str | None, newest: int, quiet: bool, as_json: bool
-) -> None:
+def list_(name: str | None, state: Path | None, limit: int, quiet: bool, as_json: bool, **sieve: Any) -> None:
     """Show dead letters, the newest last."""
     from penstock.cli import statedir
 
     directory = statedir.find(state, name) / "dead"
-    letters, more = _newest(directory, stage, newest)
+    letters, more = Sieve(**sieve).newest(directory, limit)
     if as_json:
         found = [fields(*each) for each in letters]
         terminal.data(document("dead", directory=str(directory), more=more, letters=found))
     elif quiet:
         _print([path.stem for path, _ in letters])
     elif not letters:
-        terminal.talk(f"no dead letters{f' of {stage}' if stage else ''} in {near(str(directory))}")
+        terminal.talk(_none(directory, sieve))
     else:
         _print(table([_row(letter) for _, letter in letters], HEADER, right=[2]))
         if more:
@@ -106,6 +102,59 @@ def show(item: str | None, name: str | None, state: Path | None, as_json: bool) 
         terminal.data(about(path, letter, content))
 
 
+@dead.command(
+    cls=VerbCommand,
+    examples=["penstock dead discard --id camera/0:17", "penstock dead discard --stage detect --yes"],
+)
+@sieve_options(0)
+@yes_option
+@pipeline_option
+@state_option
+@json_option
+def discard(name: str | None, state: Path | None, limit: int, yes: bool, as_json: bool, **sieve: Any) -> None:
+    """Delete dead letters: those that are shown, and no others.
+
+    They are gone for good. Without a filter all are meant.
+    """
+    from penstock.cli import statedir
+
+    letters = _resolve(statedir.find(state, name) / "dead", sieve, limit)
+    _confirm(letters, "discard", yes=yes)
+    for path, _ in letters:
+        path.unlink(missing_ok=True)  # somebody else may have been quicker
+    if as_json:
+        terminal.data(document("discard", letters=[fields(*each) for each in letters]))
+    else:
+        terminal.talk(f"discarded {_several(letters)}")
+
+
+@dead.command(
+    cls=VerbCommand, examples=["penstock dead export letters", "penstock dead export bad --cause jpeg"]
+)
+@click.argument("target", metavar="DIRECTORY", type=click.Path(path_type=Path, file_okay=False))
+@sieve_options(0)
+@pipeline_option
+@state_option
+@json_option
+def export(
+    target: Path, name: str | None, state: Path | None, limit: int, as_json: bool, **sieve: Any
+) -> None:
+    """Write dead letters as JSON lines, and their arrays as npz files beside.
+
+    The letters stay where they are. An array is {"$array": NAME, ...} in its line, NAME in the npz file
+    that its line names; bytes are {"$bytes": BASE64}.
+    """
+    from penstock.cli import statedir
+    from penstock.cli.shipment import ship
+
+    letters = _resolve(statedir.find(state, name) / "dead", sieve, limit)
+    lines = ship(letters, target, fields)
+    if as_json:
+        terminal.data(document("export", file=str(lines), letters=[fields(*each) for each in letters]))
+    else:
+        terminal.talk(f"wrote {_several(letters)} to {lines}")
+
+
 def fields(path: Path, letter: Letter) -> dict[str, object]:
     """A letter for a JSON document, without its payload."""
     return {"path": str(path), **{name: getattr(letter, name) for name in FIELDS}}
@@ -124,14 +173,40 @@ def about(path: Path, letter: Letter, content: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _newest(directory: Path, stage: str | None, limit: int) -> tuple[list[tuple[Path, Letter]], bool]:
-    """The newest letters, the oldest of them first, and whether there are more."""
-    from penstock.message import letter as letters
+def _none(directory: Path, sieve: dict[str, Any]) -> str:
+    like = " like that" if any(sieve.values()) else ""
+    return f"no dead letters{like} in {near(str(directory))}"
 
-    every = ((path, letters.read(path)) for path in reversed(letters.list_letters(directory)))
-    wanted = (each for each in every if stage is None or each[1].stage == stage)
-    found = list(islice(wanted, limit or None))
-    return found[::-1], next(wanted, None) is not None
+
+def _resolve(directory: Path, sieve: dict[str, Any], limit: int) -> list[Filed]:
+    """Exactly the letters that are meant: from here on these and no others, whatever dies meanwhile.
+
+    Raises:
+        NoSuchLetter: none is.
+    """
+    found, _ = Sieve(**sieve).newest(directory, limit)
+    if not found:
+        raise NoSuchLetter(_none(directory, sieve))
+    return found
+
+
+def _confirm(letters: list[Filed], what: str, *, yes: bool) -> None:
+    """Show them and ask, unless that was answered beforehand.
+
+    Raises:
+        UserError: nobody can be asked.
+    """
+    for line in table([_row(letter) for _, letter in letters], HEADER, right=[2]):
+        terminal.talk(line)
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UserError(f"--yes is missing: nobody can be asked here whether to {what} {_several(letters)}")
+    click.confirm(f"{what} {_several(letters)}?", abort=True, err=True)
+
+
+def _several(letters: Sequence[object]) -> str:
+    return f"{len(letters)} dead letter{'' if len(letters) == 1 else 's'}"
 
 
 def _row(letter: Letter) -> list[str]:

@@ -26,7 +26,7 @@ VERBS = (
     Verb("wait", RUNNING, "Wait until a pipeline is ready, idle, drained or ended."),
     Verb("drain", RUNNING, "Take nothing new, finish what is in flight, end."),
     Verb("stop", RUNNING, "End now; each worker finishes its current item only."),
-    Verb("dead", WRONG, "Read the items that kept failing."),
+    Verb("dead", WRONG, "Read, export and discard the items that kept failing."),
     Verb("doctor", WRONG, "Examine this machine and the stages' interpreters."),
     Verb("bench", MEASURE, "Measure this machine against plain pyzmq."),
     Verb("completion", MEASURE, "Write what a shell needs to complete verbs and options."),

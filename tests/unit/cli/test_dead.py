@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from penstock.cli import main, statedir
@@ -22,7 +23,15 @@ def ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (STATE / "dead").mkdir(parents=True)
 
 
-def died(id: str, stage: str = "detect", value: object = 1) -> Path:
+def died(
+    id: str,
+    stage: str = "detect",
+    value: object = 1,
+    *,
+    cause: str = "ValueError: bad jpeg",
+    when: float = 1_800_000_000.0,
+    allow_pickle: bool = False,
+) -> Path:
     made = Letter(
         id=id,
         pipeline="demo",
@@ -30,10 +39,10 @@ def died(id: str, stage: str = "detect", value: object = 1) -> Path:
         link=f"camera→{stage}",
         attempts=4,
         failures=4,
-        cause="ValueError: bad jpeg",
+        cause=cause,
         traceback='Traceback:\n  File "app.py", line 3, in detect\nValueError: bad jpeg\n',
-        when=1_800_000_000.0,
-        payload=b"\x91" + Encoder(None).encode(value),
+        when=when,
+        payload=b"\x91" + Encoder(None, allow_pickle=allow_pickle).encode(value),
     )
     return letter.write(STATE / "dead", made)
 
@@ -101,3 +110,68 @@ def test_an_unknown_item_is_not_found(capsys: pytest.CaptureFixture[str]) -> Non
     assert "there is no dead letter of camera/0:9 in .penstock/demo/dead" in shown(
         capsys, "show", "camera/0:9", code=3
     )
+
+
+def test_filters_are_all_of_them_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    died("camera/0:1", "detect")
+    died("camera/0:2", "save")
+    path = died("camera/0:3", "save", cause="OSError: disk full", when=1_900_000_000.0)
+
+    def ids(*filters: str) -> list[str]:
+        found = json.loads(shown(capsys, "list", "--json", *filters))["letters"]
+        return [each["id"] for each in found]
+
+    assert ids("--cause", "DISK") == ids("--since", "2030-01-01") == ids("--id", path.stem) == ["camera/0:3"]
+    assert ids("--stage", "save", "--cause", "jpeg") == ["camera/0:2"]
+    assert ids("--id", "camera/0:1", "--id", "camera/0:2") == ["camera/0:1", "camera/0:2"]
+    assert ids("--id", "camera/0") == []
+    assert ids("--limit", "1") == ["camera/0:3"]
+
+
+def test_a_time_that_is_none_is_refused_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "write how long ago, like 30m or 2h" in shown(capsys, "list", "--since", "yesterday", code=2)
+
+
+def test_discarded_are_those_that_are_shown_and_no_others(capsys: pytest.CaptureFixture[str]) -> None:
+    died("camera/0:1", "detect")
+    kept = died("camera/0:2", "save")
+    assert main.answer(["dead", "discard", "--stage", "detect", "--yes"]) == 0
+    said = capsys.readouterr()
+    assert "camera/0:1" in said.err
+    assert "camera/0:2" not in said.err
+    assert said.err.endswith("discarded 1 dead letter\n")
+    assert letter.list_letters(STATE / "dead") == [kept]
+
+
+def test_what_is_for_good_is_not_done_unasked(capsys: pytest.CaptureFixture[str]) -> None:
+    path = died("camera/0:1")
+    assert "--yes is missing" in shown(capsys, "discard", code=4)
+    assert path.exists()
+    assert "no dead letters like that" in shown(capsys, "discard", "--id", "x", "--yes", code=3)
+
+
+def test_exported_letters_are_json_lines_and_their_arrays_npz(capsys: pytest.CaptureFixture[str]) -> None:
+    image = np.arange(6, dtype="f4").reshape(2, 3)
+    path = died("camera/0:1", value={"image": image, "tags": ("a", b"\x00"), 3: None})
+    died("camera/0:2", value="plain")
+    assert main.answer(["dead", "export", "out"]) == 0
+    one, two = map(json.loads, Path("out/letters.jsonl").read_text().splitlines())
+    assert (two["id"], two["cause"], two["value"]) == ("camera/0:2", "ValueError: bad jpeg", "plain")
+    assert one["value"] == {
+        "image": {"$array": "a0", "dtype": "float32", "shape": [2, 3]},
+        "tags": ["a", {"$bytes": "AA=="}],
+        "3": None,
+    }
+    assert one["arrays"] == f"{path.stem}.npz"
+    with np.load(f"out/{path.stem}.npz") as arrays:
+        assert np.array_equal(arrays["a0"], image)
+    assert path.exists()
+    assert "out/letters.jsonl is there already" in shown(capsys, "export", "out", code=4)
+
+
+def test_a_pickle_is_not_opened_to_be_exported(capsys: pytest.CaptureFixture[str]) -> None:
+    died("camera/0:1", value=Path("x"), allow_pickle=True)
+    assert main.answer(["dead", "export", "out"]) == 0
+    exported = json.loads(Path("out/letters.jsonl").read_text())
+    assert exported["value"] is None
+    assert "a pickle arrived" in exported["unread"]
