@@ -10,6 +10,7 @@ One value is one msgpack value. What msgpack has no word for is an extension; it
     15 integer beyond 64 bits    16 bytearray    17 dict with other keys than text, as pairs
     18 pickle   only where the pipeline says ``allow_pickle=True``
     19 torch    20 Arrow    21 pandas    22 PIL          the words for it: see ``foreign``
+    23 blob     size, offset, generation                 bytes of 1 MiB and more, in the sender's arena
 
 Dataclasses, msgspec Structs and enums travel as their fields and values; at the other side the annotation
 of the parameter says what is built of them (``shape.py``), and nothing is ever imported because a
@@ -30,10 +31,10 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import msgspec
 
 from penstock.errors import EnvironmentFault, PeerError, UnsupportedType
-from penstock.message import arrays, foreign
+from penstock.message import arrays, foreign, moments
 from penstock.message.arena import Arena, Slot
 from penstock.message.envelope import array_head
-from penstock.message.flat import PLAIN, Flat
+from penstock.message.flat import LONG, PLAIN, Flat
 from penstock.message.pickles import pickled, unpickled
 from penstock.message.source import Source
 
@@ -42,6 +43,7 @@ LARGE = 64 * 1024
 
 ARRAY, SLOT, FRAME, SCALAR, TUPLE, SET, FROZENSET, COMPLEX = range(1, 9)
 DATETIME, DATE, TIME, TIMEDELTA, UUID, DECIMAL, INTEGER, BYTEARRAY, PAIRS, PICKLE = range(9, 19)
+BLOB = 23
 
 Ext = msgspec.msgpack.Ext
 _pack = msgspec.msgpack.Encoder().encode
@@ -137,6 +139,8 @@ class Encoder:
         """``value`` in words that msgpack has."""
         kind = type(value)
         if kind in PLAIN:
+            if kind is bytes and len(value) >= LONG:
+                return self._blob(value)
             return value if kind is not int or -(2**63) <= value < 2**64 else Ext(INTEGER, b"%x" % value)
         lower = _LOWER.get(kind)
         if lower is not None:
@@ -145,8 +149,10 @@ class Encoder:
             _LOWER[kind] = Encoder._array  # known from now on; NumPy may not be there when this is imported
             return self._array(value)
         said = self._foreign(value)
-        if said is not None:
-            return said
+        return said if said is not None else self._built(value)
+
+    def _built(self, value: Any) -> Any:
+        """What is built of fields, as these; for the rest a pickle, where that is allowed."""
         if isinstance(value, enum.Enum):
             return self._lower(value.value)
         if isinstance(value, msgspec.Struct):
@@ -226,6 +232,14 @@ class Encoder:
         self.slots.append(slot)
         return Ext(SLOT, _pack((*where, slot.offset, slot.generation)))
 
+    def _blob(self, value: bytes) -> Any:
+        slot = self._arena.take(len(value)) if self._arena is not None else None
+        if slot is None or self._arena is None:
+            return value
+        self._arena.map[slot.offset : slot.offset + slot.size] = value
+        self.slots.append(slot)
+        return Ext(BLOB, _pack((slot.size, slot.offset, slot.generation)))
+
     def _loan(self, array: Any) -> Optional[Slot]:
         """The slot of an array that ``empty`` made, counted once more; from now on it is read-only."""
         loan = self._loans.get(id(array))
@@ -243,16 +257,16 @@ _LOWER: Dict[type, Callable[[Encoder, Any], Any]] = {
     set: Encoder._set,
     frozenset: Encoder._set,
     complex: lambda _, value: Ext(COMPLEX, _pack((value.real, value.imag))),
-    datetime.datetime: lambda _, value: Ext(DATETIME, _written(value)),
+    datetime.datetime: lambda _, value: Ext(DATETIME, moments.written(value)),
     datetime.date: lambda _, value: Ext(DATE, value.isoformat().encode()),
-    datetime.time: lambda _, value: Ext(TIME, _written(value)),
+    datetime.time: lambda _, value: Ext(TIME, moments.written(value)),
     datetime.timedelta: lambda _, value: Ext(
         TIMEDELTA, _pack((value.days, value.seconds, value.microseconds))
     ),
     uuid.UUID: lambda _, value: Ext(UUID, value.bytes),
     decimal.Decimal: lambda _, value: Ext(DECIMAL, str(value).encode()),
     bytearray: lambda _, value: Ext(BYTEARRAY, bytes(value)),
-    memoryview: lambda _, value: bytes(value),
+    memoryview: lambda self, value: self._lower(bytes(value)),
 }
 
 
@@ -323,13 +337,14 @@ _RAISE: Dict[int, Callable[[Decoder, Any], Any]] = {
     SLOT: Decoder._slot,
     FRAME: Decoder._frame,
     SCALAR: lambda self, data: arrays.scalar_from(*self._unpack(data)),
+    BLOB: lambda self, data: self._source.blob(*self._unpack(data)),
     TUPLE: lambda self, data: tuple(self._unpack(data)),
     SET: lambda self, data: set(self._unpack(data)),
     FROZENSET: lambda self, data: frozenset(self._unpack(data)),
     COMPLEX: lambda self, data: complex(*self._unpack(data)),
-    DATETIME: lambda _, data: _read(datetime.datetime, data),
+    DATETIME: lambda _, data: moments.read(datetime.datetime, data),
     DATE: lambda _, data: datetime.date.fromisoformat(str(data, "ascii")),
-    TIME: lambda _, data: _read(datetime.time, data),
+    TIME: lambda _, data: moments.read(datetime.time, data),
     TIMEDELTA: lambda self, data: datetime.timedelta(*self._unpack(data)),
     UUID: lambda _, data: uuid.UUID(bytes=bytes(data)),
     DECIMAL: lambda _, data: decimal.Decimal(str(data, "ascii")),
@@ -342,18 +357,6 @@ _RAISE: Dict[int, Callable[[Decoder, Any], Any]] = {
 def join(payloads: List[bytes]) -> bytes:
     """A body of values that are encoded already."""
     return array_head(len(payloads)) + b"".join(payloads)
-
-
-def _written(moment: Any) -> bytes:
-    """A datetime or a time: as ISO 8601 has it, and with ``~`` where it is the second of two that clocks show
-    alike when they are put back."""
-    return (moment.isoformat() + "~" * moment.fold).encode()  # type: ignore[no-any-return]
-
-
-def _read(kind: Any, data: Any) -> Any:
-    text = str(data, "ascii")
-    moment = kind.fromisoformat(text.rstrip("~"))
-    return moment.replace(fold=1) if text[-1] == "~" else moment
 
 
 def _is_short(key: Any) -> bool:

@@ -14,6 +14,9 @@ import msgspec
 
 PLAIN = frozenset((int, float, str, bytes, bool, type(None)))
 
+LONG = 1 << 20
+"""Bytes of this length and more are not flat: they go by shared memory, which is quicker from here on."""
+
 LEARN = 1024
 """Flat dicts that were unlike, between two compilations: ever new shapes pay for few of them."""
 
@@ -46,9 +49,9 @@ class Flat:
 
     def _is_flat(self, value: Any) -> bool:
         if type(value) is not dict:
-            return type(value) in PLAIN
+            return type(value) in PLAIN and not (type(value) is bytes and len(value) >= LONG)
         for key, part in value.items():
-            if type(key) is not str or type(part) not in PLAIN:
+            if type(key) is not str or type(part) not in PLAIN or (type(part) is bytes and len(part) >= LONG):
                 return False
         if not self._misses % LEARN and len(value) <= FIELDS:
             self.alike = _compiled(value)
@@ -62,6 +65,7 @@ def _compiled(example: Dict[str, Any]) -> Callable[[Any], Optional[bytes]]:
     names: Dict[str, Any] = {f"t{number}": type(part) for number, part in enumerate(example.values())}
     tests = ["type(d) is dict", f"len(d) == {len(example)}"]
     tests += [f"type(d[{key!r}]) is t{number}" for number, key in enumerate(example)]
+    tests += [f"len(d[{key!r}]) < {LONG}" for key, part in example.items() if type(part) is bytes]
     source = f"lambda d: pack(d) if {' and '.join(tests)} else None"
     alike: Callable[[Any], Optional[bytes]] = eval(source, {"pack": _pack, **names})  # noqa: S307
     return alike

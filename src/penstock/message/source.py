@@ -40,8 +40,24 @@ class Source:
             raise PeerError("an array in shared memory from a peer that has none")
         self.mapping.check(offset, generation, arrays.size_of(where[0], where[2]))
         view = arrays.view(where, self.mapping.map, offset)
+        self._watch(view, (offset, generation))
+        return view
+
+    def blob(self, size: int, offset: int, generation: int) -> bytes:
+        """A copy of the bytes in a slot, which is released once the whole body is read."""
+        if self.mapping is None:
+            raise PeerError("bytes in shared memory from a peer that has none")
+        if type(size) is not int or size < 0:
+            raise PeerError(f"not a size: {size!r:.40}")
+        self.mapping.check(offset, generation, size)
+        view = memoryview(self.mapping.map)[offset : offset + size]
+        self._watch(view, (offset, generation))
+        return bytes(view)
+
+    def _watch(self, view: Any, ref: Tuple[int, int]) -> None:
+        """Say that a slot is released when ``view`` of it is gone."""
         if self._on_release is not None:
-            key, views, released, ref = id(view), self._views, self._on_release, (offset, generation)
+            key, views, released = id(view), self._views, self._on_release
 
             def forget(_: Any) -> None:
                 views.pop(key, None)
@@ -49,7 +65,6 @@ class Source:
 
             views[key] = weakref.ref(view, forget)
             self._fresh.append(view)
-        return view
 
     def frame(self, where: arrays.Layout, number: int) -> Any:
         """A read-only view of a frame."""
