@@ -182,11 +182,11 @@ class Exchange:
     def glance(self) -> None:
         """Between two batches: serve, unless that was done a moment ago. So what is made of small batches
         leaves in larger ones."""
-        if self._clock() >= self._flushed + LOOK:
+        if self.clock() >= self._flushed + LOOK:
             self.serve()
 
     def _flush(self) -> None:
-        self._flushed = self._clock()
+        self._flushed = self.clock()
         self.sender.flush()
         self.receiver.flush()
 
