@@ -261,12 +261,21 @@ class Run:
 
 def assert_balanced(account: Mapping[str, Any]) -> None:
     """Every item has one fate, on each link and over all, and none is ``lost``."""
-    fates = ["settled", "dropped_full", "dead", "in_flight", "given_back", "unfinished", "lost"]
+    fates = [
+        "settled",
+        "dropped_full",
+        "dropped_too_old",
+        "dead",
+        "in_flight",
+        "given_back",
+        "unfinished",
+        "lost",
+    ]
     for link in account["links"]:
         assert link["sent"] == sum(link[fate] for fate in fates), link
         assert link["in_flight"] == link["lost"] == link["waiting"] == link["held"] == 0, link
     totals = account["totals"]
-    fates = ["through", "dropped_full", "dead", "in_flight", "unfinished", "lost"]
+    fates = ["through", "dropped_full", "dropped_too_old", "dead", "in_flight", "unfinished", "lost"]
     assert totals["entered"] == sum(totals[fate] for fate in fates), totals
     assert totals["lost"] == totals["in_flight"] == 0, totals
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -11,17 +12,18 @@ from tests.faults.rig import Rig, Run
 pytestmark = pytest.mark.fault
 
 ITEMS = 200_000
+MAX_AGE = 0.05
 DROPPING = ["drop_oldest", "drop_newest"]
 
 
 def dropped(account: dict[str, Any]) -> int:
     """Items that were dropped, on all links."""
-    return sum(link["dropped_full"] for link in account["links"])
+    return sum(link["dropped_full"] + link["dropped_too_old"] for link in account["links"])
 
 
-def begin(rig: Rig, policy: str) -> Run:
+def begin(rig: Rig, policy: str, **more: Any) -> Run:
     """A run whose sink has taken something, and does not go on."""
-    run = rig.start("overflow", ITEMS=ITEMS, POLICY=policy)
+    run = rig.start("overflow", ITEMS=ITEMS, POLICY=policy, **more)
     run.until(lambda: run.ps()["links"][1]["in_flight"] > 0, "the sink has items")
     return run
 
@@ -57,4 +59,24 @@ def test_the_account_adds_up_though_one_that_dropped_is_killed(rig: Rig, policy:
     account = run.end()
     first, _ = account["links"]
     assert first["settled"] + first["dropped_full"] == ITEMS
-    assert f"{dropped(account):,} dropped (full)" in run.lines(" in, ")[-1]
+    assert f"{account['totals']['dropped_full']:,} dropped (full)" in run.lines(" in, ")[-1]
+    arrived = set(run.tape("record"))
+    assert account["totals"]["through"] <= len(arrived), "it may say less than came through, never more"
+
+
+@pytest.mark.parametrize("policy", ["block", *DROPPING])
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_is_too_old_is_dropped_wherever_it_is_and_counted_once(
+    rig: Rig, policy: str, killed: bool
+) -> None:
+    run = begin(rig, policy, MAX_AGE=f"{MAX_AGE * 1000:.0f}ms")
+    run.until(lambda: run.ps()["links"][1]["held"] > 1, "the sink has an item that it has not begun")
+    held_since = time.monotonic()
+    run.until(lambda: time.monotonic() > held_since + 2 * MAX_AGE, "that is too old now")
+    if killed:
+        run.worker("Record").kill()  # then all that is left may be too old, and that is the end
+    run.open("record")
+    account = run.end()
+    assert account["links"][1]["dropped_too_old"] > 0
+    assert len(set(run.tape("record"))) == account["totals"]["through"] == ITEMS - dropped(account)
+    assert "too old)" in run.lines(" in, ")[-1]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from penstock.cli import lanes, terminal
+from penstock.cli import figures, lanes, terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
 from penstock.cli.options import app_argument, config_options, json_option
@@ -102,6 +102,8 @@ def _link_label(plan: Plan, link: LinkPlan) -> str:
     words = [f"[{link.port}]"] if link.port else []
     words += [f"by {_name(route.by)}" for route in plan.routes if link.id in route.links]
     words += [link.on_full] if link.on_full != "block" else []
+    limit = plan.stage(link.target).max_age
+    words += [f"max_age {figures.duration(limit)}"] if limit is not None else []
     return " ".join(words)
 
 

@@ -176,8 +176,9 @@ def _link(link: Answer) -> list[str]:
 
 
 def _dropped(link: Answer) -> str:
-    """``7,213 full``: how many, and why; nothing for none."""
-    return f"{figures.number(link['dropped_full'])} full" if link.get("dropped_full") else ""
+    """``7,213 full, 12 too old``: how many, and why; nothing for none."""
+    counts = {reason: link.get(name, 0) for name, reason in figures.REASONS.items()}
+    return ", ".join(f"{figures.number(count)} {reason}" for reason, count in counts.items() if count)
 
 
 def _state(state: str, *, good: str) -> str:

@@ -36,6 +36,7 @@ class Cargo:
         "attempt",
         "cause",
         "counted",
+        "expires",
         "failures",
         "frames",
         "nbytes",
@@ -64,6 +65,8 @@ class Cargo:
         self.attempt = 1
         self.counted = False
         """Whether its items are among those that the ledger calls sent."""
+        self.expires = 0
+        """When its items become too old, in ns on the host's monotonic clock; 0: never."""
         self.failures = 0
         self.cause = ""
         self.traceback = ""
@@ -94,7 +97,7 @@ class Cargo:
             frames=self.frames,
         )
         one.attempt = self.attempt + 1
-        one.counted = self.counted
+        one.counted, one.expires = self.counted, self.expires
         one.failures, one.cause, one.traceback = self.failures, self.cause, self.traceback
         return one
 
@@ -124,7 +127,7 @@ class Fault(NamedTuple):
 class _Open:
     """A batch that is out."""
 
-    __slots__ = ("cargo", "failed", "finished", "receiver", "since")
+    __slots__ = ("cargo", "failed", "finished", "receiver", "since", "stale")
 
     def __init__(self, receiver: int, cargo: Cargo, since: float) -> None:
         self.receiver = receiver
@@ -132,6 +135,7 @@ class _Open:
         self.since = since
         self.finished = False
         self.failed: set[int] = set()
+        self.stale = 0
 
 
 class Settled(NamedTuple):
@@ -155,6 +159,7 @@ class Ledger:
         self.dead = 0
         self.dropped_full = 0
         """Items dropped because their link was full."""
+        self.dropped_too_old = 0
         self.again = 0
         """Deliveries beyond the first."""
         self.taken_back = 0
@@ -163,7 +168,7 @@ class Ledger:
     @property
     def in_flight(self) -> int:
         """Items that are out, or wait to go out again."""
-        return self.sent - self.settled - self.dead - self.dropped_full
+        return self.sent - self.settled - self.dead - self.dropped_full - self.dropped_too_old
 
     @property
     def next(self) -> int:
@@ -189,11 +194,12 @@ class Ledger:
         return number
 
     def finish(
-        self, receiver: int, batch: int, faults: Sequence[Fault], now: float
+        self, receiver: int, batch: int, faults: Sequence[Fault], now: float, stale: int = 0
     ) -> Tuple[Optional[Cargo], List[Cargo]]:
         """The receiver is through with a batch. Its cargo, for the credit, and the items that are now to
         be written to the dead letters (then ``buried``); ``(None, [])`` for what was never open: said
-        twice, or by a receiver whose items have been taken back."""
+        twice, or by a receiver whose items have been taken back. ``stale``: so many of the others were too
+        old to be begun, and nothing was made from them."""
         entry = self._open.get(batch)
         if entry is None or entry.receiver != receiver or entry.finished:
             return None, []
@@ -208,6 +214,7 @@ class Ledger:
                     self._queue(one, now)  # not a failure of its own until it has come alone
                 else:
                     dying += self._fail(one, fault, now)
+        entry.stale = min(max(0, stale), len(entry.cargo) - len(entry.failed))
         return entry.cargo, dying
 
     def settle(self, receiver: int, batch: int) -> Optional[Settled]:
@@ -216,7 +223,8 @@ class Ledger:
         if entry is None or entry.receiver != receiver or not entry.finished:
             return None
         del self._open[batch]
-        self.settled += len(entry.cargo) - len(entry.failed)
+        self.settled += len(entry.cargo) - len(entry.failed) - entry.stale
+        self.dropped_too_old += entry.stale
         return Settled(entry.cargo, entry.failed)
 
     def lose(self, receiver: int, cause: str, blame: Optional[Tuple[int, int]], now: float) -> List[Cargo]:
@@ -261,6 +269,16 @@ class Ledger:
         """``cargo`` was waiting, and its link is full."""
         self.sent += len(cargo)
         self.dropped_full += len(cargo)
+
+    def outlive(self, cargo: Cargo) -> None:
+        """``cargo`` was waiting, for the first time or again, and has become too old."""
+        if not cargo.counted:
+            self.sent += len(cargo)
+        self.dropped_too_old += len(cargo)
+
+    def first_due(self) -> Cargo:
+        """What ``take_due`` would take."""
+        return self._again[0][2]
 
     def buried(self, _: Cargo) -> None:
         """Its letter is on disk."""

@@ -32,6 +32,7 @@ class Link:
         self.credit = Credit(pool)
         self.outbox = Outbox() if outbox is None else outbox
         self.put = self.outbox.put
+        self.take = self.outbox.take
         self.limit = 1
         """When so many items wait, whoever makes more must wait too."""
         self.bytes = self.shared = 0

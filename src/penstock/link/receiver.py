@@ -56,6 +56,7 @@ class Inbound:
         "connection",
         "count",
         "emitted",
+        "expires",
         "finished",
         "frames",
         "ids",
@@ -69,6 +70,8 @@ class Inbound:
         self.attempt = batch.attempt
         self.ids = batch.ids
         self.count = batch.count
+        self.expires = batch.expires
+        """From when on its items are not to be begun, in ns; 0: never."""
         self.body = body
         self.frames = frames
         self.emitted = 0
@@ -194,20 +197,21 @@ class Receiver:
         """The next batch to work on, oldest first."""
         return self._queue.popleft() if self._queue else None
 
-    def finish(self, inbound: Inbound, busy: int, failures: List[envelope.Failure]) -> None:
-        """User code is through with a batch, in ``busy`` ns."""
+    def finish(self, inbound: Inbound, busy: int, failures: List[envelope.Failure], stale: int = 0) -> None:
+        """User code is through with a batch, in ``busy`` ns; ``stale`` of its items were too old for it."""
         inbound.finished = True
         settled = inbound.emitted == inbound.settled
         connection = inbound.connection
         words, word = self._words, connection.word
-        words[word + page.DONE] += inbound.count - len(failures)
+        words[word + page.DONE] += inbound.count - len(failures) - stale
         words[word + page.HELD] -= inbound.count
         if settled:
             self.unsettled -= 1
         if connection.open:
             self._sort_releases()
             releases, connection.releases = connection.releases, []
-            connection.say(envelope.Credit(inbound.number, busy, settled, _bearable(failures), releases))
+            bearable = _bearable(failures)
+            connection.say(envelope.Credit(inbound.number, busy, settled, bearable, releases, stale))
 
     def settled(self, inbound: Inbound, count: int) -> None:
         """``count`` items made from a batch have been settled."""

@@ -6,7 +6,7 @@ it. All methods but ``Link.put`` are called with the worker's lock held.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from penstock.errors import PeerError
 from penstock.link.credit import NEVER
@@ -21,7 +21,6 @@ from penstock.observe import page
 HURRIED = 50
 """Items between two looks from which on they come faster (under 20 us each) than single messages could
 be sent: they gather until the next look, though a receiver waits."""
-
 
 PATIENCE = 8
 """While an item waits for credit, its maker looks so many times more often than it would otherwise."""
@@ -81,6 +80,8 @@ class Sender:
         self._notice = notice
         self._by_id = {link.id: link for link in self.links}
         self._lossy = [link for link in self.links if isinstance(link, Lossy)]
+        self._ageing = [link for link in self._lossy if link.marks is not None]
+        self._only = self.links[0] if len(self.links) == 1 and not self._ageing else None
         self._peers: Dict[bytes, _Receiver] = {}
         self._names: Dict[Tuple[int, int], bytes] = {}
         self._lost: Set[int] = set()
@@ -165,6 +166,8 @@ class Sender:
 
     def flush(self) -> None:
         """Send what may be sent now, and note on the page how things stand."""
+        for ageing in self._ageing:
+            self._drop(ageing, ageing.stale(self._clock()), ageing.ledger.outlive, ageing.too_old)
         for link in self.links:
             self._flush(link)
             self._ring(link)
@@ -200,9 +203,9 @@ class Sender:
 
     def _next_lone(self) -> Optional[_Lone]:
         """To whom an item that comes alone may be sent, as things stand."""
-        if self._alarmed or len(self.links) != 1:
+        link = self._only
+        if self._alarmed or link is None:
             return None
-        link = self.links[0]
         if link.ledger.next_due() is not None:
             return None
         offer = link.credit.offer(1)
@@ -273,9 +276,12 @@ class Sender:
             Fault(f.index, f.error, f.traceback, f.reject, f.after, f.unread, f.shared)
             for f in credit.failures
         ]
-        cargo, dying = link.ledger.finish(peer.number, credit.batch, faults, self._clock())
+        stale = credit.stale if isinstance(link, Lossy) and link.marks is not None else 0
+        cargo, dying = link.ledger.finish(peer.number, credit.batch, faults, self._clock(), stale)
         if cargo is None:
             return
+        if stale and isinstance(link, Lossy):
+            self._tell(link, link.too_old)
         link.credit.regain(peer.number, len(cargo), cargo.nbytes, credit.busy)
         for failure in credit.failures:
             if failure.unread and cargo.slots is not None and 0 <= failure.index < len(cargo):
@@ -327,21 +333,31 @@ class Sender:
             offer = credit.offer(waiting) if waiting else None
             if offer is None:
                 break
-            cargo = ledger.take_due() if due else outbox.take(offer.items, offer.nbytes)
+            cargo = ledger.take_due() if due else link.take(offer.items, offer.nbytes)
             self._send(link, offer.receiver, cargo)
         link.limit, outbox.heavy_limit = credit.backlog(), credit.heavy()
 
     def _shed(self, link: Lossy) -> None:
         """Drop what is too much for a link that drops."""
-        for cargo in link.surplus():
-            link.ledger.drop(cargo)
-            self._let_go(Settled(cargo, set()))
-            if link.begins(self._clock()):
-                self._notice("dropped", link.sentence)
+        self._drop(link, link.surplus(), link.ledger.drop, link.too_slow)
         link.widen(self.stride)
         self._ring(link)
         self._note(link)
         self._words[link.word + page.DROPPED_FULL] = link.ledger.dropped_full
+        self._words[link.word + page.DROPPED_TOO_OLD] = link.ledger.dropped_too_old
+
+    def _drop(
+        self, link: Lossy, cargos: Iterable[Cargo], book: Callable[[Cargo], None], sentence: str
+    ) -> None:
+        for cargo in cargos:
+            book(cargo)
+            self._let_go(Settled(cargo, set()))
+            self._tell(link, sentence)
+
+    def _tell(self, link: Lossy, sentence: str) -> None:
+        """That something was dropped, where that is news."""
+        if link.begins(sentence, self._clock()):
+            self._notice("dropped", sentence)
 
     def _ring(self, link: Link) -> None:
         """When whoever makes items is to look at the sockets again."""
@@ -354,7 +370,7 @@ class Sender:
 
     def _send(self, link: Link, receiver: int, cargo: Cargo) -> None:
         number = link.ledger.send(receiver, cargo, self._clock())
-        frame = envelope.pack_batch(number, cargo.attempt, cargo.ids(), cargo.payloads)
+        frame = envelope.pack_batch(number, cargo.attempt, cargo.ids(), cargo.payloads, cargo.expires)
         name = self._names[receiver, link.id]
         if cargo.slots is not None:
             for slots in cargo.slots:

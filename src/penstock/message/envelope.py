@@ -14,7 +14,8 @@ The envelope is a msgpack array whose first element is the kind:
     receiver -> sender                                  sender -> receiver
     HELLO    version, worker, link, host,               WELCOME  version, sender, arena
              window, bytes, batch
-    CREDIT   batch, busy, settled, failures, releases   BATCH    batch, attempt, ids, count
+    CREDIT   batch, busy, settled, failures,            BATCH    batch, attempt, ids, count, expires
+             releases, stale
     SETTLE   batches                                    END      sent, settled, dead
     RELEASE  slots
     BYE
@@ -90,6 +91,8 @@ class Credit(msgspec.Struct, array_like=True, frozen=True, tag=2):
     settled: bool
     failures: List[Failure]
     releases: List[SlotRef]
+    stale: int = 0
+    """Items that were too old to be begun."""
 
 
 class Settle(msgspec.Struct, array_like=True, frozen=True, tag=3):
@@ -126,6 +129,8 @@ class Batch(msgspec.Struct, array_like=True, frozen=True, tag=_BATCH):
     attempt: int
     ids: List[IdRun]
     count: int
+    expires: int = 0
+    """From when on an item of it is not to be begun: ns on the monotonic clock of the host; 0: never."""
 
 
 class End(msgspec.Struct, array_like=True, frozen=True, tag=8):
@@ -156,11 +161,11 @@ def pack(message: Union[FromReceiver, FromSender]) -> bytes:
     return _LENGTH.pack(len(data)) + data
 
 
-def pack_batch(number: int, attempt: int, ids: List[IdRun], payloads: List[bytes]) -> bytes:
+def pack_batch(number: int, attempt: int, ids: List[IdRun], payloads: List[bytes], expires: int = 0) -> bytes:
     """A BATCH as its first frame: the envelope, and one msgpack array of values that are encoded already.
     (Written as what its struct would become: to make one only to write it took as long as the writing.)"""
     count = len(payloads)
-    data = _encode((_BATCH, number, attempt, ids, count))
+    data = _encode((_BATCH, number, attempt, ids, count, expires))
     return b"".join((_LENGTH.pack(len(data)), data, array_head(count), *payloads))
 
 

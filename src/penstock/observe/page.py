@@ -56,9 +56,10 @@ STATES = ("booting", "loading", "setup", "ready", "draining", "finished")
 BOOTING, LOADING, SETUP, READY, DRAINING, FINISHED = range(6)
 
 # An out-link: the ledger. sent = settled + dead + dropped + in flight, at any time.
-SENT, SETTLED, DEAD, AGAIN, SENT_BYTES, TAKEN_BACK, WAITING, DROPPED_FULL = range(8)
+SENT, SETTLED, DEAD, AGAIN, SENT_BYTES, TAKEN_BACK, WAITING, DROPPED_FULL, DROPPED_TOO_OLD = range(9)
 """SENT counts an item once, AGAIN each further delivery; TAKEN_BACK the items taken back from
-receivers that died; WAITING what is made but not yet sent; DROPPED_FULL what a full link has dropped."""
+receivers that died; WAITING what is made but not yet sent; DROPPED_FULL what a full link has dropped,
+DROPPED_TOO_OLD what has outlived its ``max_age``."""
 SHARED_BYTES, OLDEST, COST = 13, 14, 15
 """SHARED_BYTES of SENT_BYTES lay in shared memory. OLDEST: CLOCK_MONOTONIC ns at which the oldest batch in
 flight went out, 0 when none is. COST: ns that an item takes its receivers (see ``link.batching``)."""

@@ -31,6 +31,9 @@ class Common(TypedDict, total=False):
     replica is killed and the item has failed once. No limit unless said. Not for sources."""
     max_failures: int
     """An item may fail this often and be tried again; one more is a dead letter; 3. Not for sources."""
+    max_age: Optional[Duration]
+    """An item older than that is dropped instead of being begun here, with its unit: ``"500ms"``. Its age
+    counts from when the stage before made it. No limit unless said. Not for sources."""
     on_full: OnFull
     """What happens to items for which this stage has no room: ``"block"`` has their maker wait,
     ``"drop_oldest"`` drops those that wait longest, ``"drop_newest"`` those that come. Not for sources."""
@@ -75,6 +78,7 @@ REFUSED = {
         "window": "a source gets no items, so it has no window",
         "timeout": "a source gets no items, so none can take too long; it may wait in `next()` for ever",
         "max_failures": "a source gets no items that could fail; when it raises, it is started again",
+        "max_age": "a source gets no items that could be too old; say it at the stage that is fed",
         "on_full": "a source gets no items; say it at the stage that is fed, or at the wire to it",
         "batch": "a source gets no items; those it yields are batched where they are taken",
         "batch_wait": "a source gets no items to wait for",
@@ -103,6 +107,7 @@ SYNONYMS = {
     "queue": "window",
     "retries": "max_failures",
     "time_limit": "timeout",
+    "ttl": "max_age",
     "workers": "replicas",
 }
 """What the same is called elsewhere: no spelling is near enough to find these."""
@@ -117,6 +122,7 @@ class Options:
     window: int = 0
     timeout: Optional[float] = None
     max_failures: int = 3
+    max_age: Optional[float] = None
     on_full: OnFull = "block"
     max_restarts: int = 20
     start_timeout: float = 60.0
@@ -259,7 +265,7 @@ def _at_least(least: int) -> Callable[[Any, Place], int]:
     return check
 
 
-def _timeout(value: Any, _: Place) -> Optional[float]:
+def _limit(value: Any, _: Place) -> Optional[float]:
     return None if value is None else _more_than_zero(value)
 
 
@@ -304,8 +310,9 @@ CHECKS: Dict[str, Callable[[Any, Place], Any]] = {
     "name": lambda value, _: check_name(value),
     "replicas": _replicas,
     "window": _at_least(1),
-    "timeout": _timeout,
+    "timeout": _limit,
     "max_failures": _at_least(0),
+    "max_age": _limit,
     "on_full": lambda value, _: check_on_full(value),
     "max_restarts": _at_least(0),
     "start_timeout": lambda value, _: _more_than_zero(value),

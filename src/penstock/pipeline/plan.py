@@ -41,6 +41,8 @@ class StagePlan(msgspec.Struct, frozen=True):
     """Seconds one item may take; ``None``: as long as it likes."""
     max_failures: int = 3
     """An item may fail this often and be tried again; one more is a dead letter."""
+    max_age: Optional[float] = None
+    """Seconds from when an item was made until it is not to be begun here any more; ``None``: for ever."""
     on_full: OnFull = "block"
     """What its in-links do when they are full, where the wire says nothing else."""
     max_restarts: int = 20
@@ -128,6 +130,8 @@ class OutLink(msgspec.Struct, frozen=True):
     on_full: OnFull = "block"
     window: int = 0
     """The target's."""
+    max_age: Optional[float] = None
+    """The target's."""
 
 
 class Outlet(msgspec.Struct, frozen=True):
@@ -184,4 +188,4 @@ def order(plan: Plan) -> List[str]:
 
 def _outlink(plan: Plan, link: LinkPlan) -> OutLink:
     target = plan.stage(link.target)
-    return OutLink(link.id, link.target, target.max_failures, link.on_full, target.window)
+    return OutLink(link.id, link.target, target.max_failures, link.on_full, target.window, target.max_age)

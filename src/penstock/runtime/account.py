@@ -32,6 +32,8 @@ class LinkCount(msgspec.Struct):
     """Kept as dead letters."""
     dropped_full: int = 0
     """Dropped because their link was full, and may drop: ``on_full``."""
+    dropped_too_old: int = 0
+    """Dropped because they had outlived the ``max_age`` of their stage."""
     in_flight: int = 0
     given_back: int = 0
     unfinished: int = 0
@@ -45,11 +47,6 @@ class LinkCount(msgspec.Struct):
     bytes: int = 0
     shared: int = 0
     """Of ``bytes``, what lay in shared memory."""
-
-    @property
-    def gone(self) -> int:
-        """Items that did not come through, and never will."""
-        return self.dead + self.dropped_full
 
     def add(self, other: LinkCount) -> None:
         """Add ``other``, number by number."""
@@ -68,6 +65,7 @@ class Totals(NamedTuple):
     lost: int = 0
     dead: int = 0
     dropped_full: int = 0
+    dropped_too_old: int = 0
 
 
 class Reading(NamedTuple):
@@ -127,13 +125,14 @@ class Account:
 def out_count(words: Sequence[int]) -> LinkCount:
     """What one sender's page says of a link."""
     sent, settled, dead = words[page.SENT], words[page.SETTLED], words[page.DEAD]
-    full = words[page.DROPPED_FULL]
+    full, too_old = words[page.DROPPED_FULL], words[page.DROPPED_TOO_OLD]
     return LinkCount(
         sent=sent,
         settled=settled,
         dead=dead,
         dropped_full=full,
-        in_flight=sent - settled - dead - full,
+        dropped_too_old=too_old,
+        in_flight=sent - settled - dead - full - too_old,
         again=words[page.AGAIN],
         waiting=words[page.WAITING],
         bytes=words[page.SENT_BYTES],
@@ -148,7 +147,9 @@ def total(plan: Plan, counts: dict[int, LinkCount]) -> Totals:
     end, so what is settled there is through, less the items that were dropped further down, or for which a
     letter was written there.
     So it adds up while one item stays one. (A link with twice as many items as entered carries parts of
-    items: a dead part is no dead item.)
+    items: a dead part is no dead item, and a dropped one no dropped item.) What a worker had dropped comes
+    again if it dies before its inputs are settled, and may be dropped again; but no more than came through
+    the source's links can have been dropped behind them.
     """
     ours = {stage.name for stage in plan.stages if stage.kind == "source"}
     first = LinkCount()
@@ -158,15 +159,19 @@ def total(plan: Plan, counts: dict[int, LinkCount]) -> Totals:
             first.add(group_count(group, copied=outlet.by is None))
     behind = [counts[link.id] for link in plan.links if link.source not in ours]
     entered = first.sent - first.given_back
-    whole = sum(count.gone for count in behind if count.sent - count.given_back < 2 * entered)
+    whole = [count for count in behind if count.sent - count.given_back < 2 * entered]
+    alive = max(0, first.settled - sum(count.dead for count in whole))
+    full = min(alive, sum(count.dropped_full for count in whole))
+    too_old = min(alive - full, sum(count.dropped_too_old for count in whole))
     return Totals(
         entered=entered,
-        through=max(0, first.settled - whole),
+        through=alive - full - too_old,
         in_flight=first.in_flight,
         unfinished=first.unfinished,
         lost=sum(count.lost for count in counts.values()),
         dead=sum(count.dead for count in counts.values()),
-        dropped_full=sum(count.dropped_full for count in counts.values()),
+        dropped_full=first.dropped_full + full,
+        dropped_too_old=first.dropped_too_old + too_old,
     )
 
 

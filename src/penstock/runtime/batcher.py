@@ -54,7 +54,7 @@ class Batcher:
         self._pad = pad
         self._stacks = handler.signature.takes_array
         self._convert = converter(handler.signature.element_type)
-        self._stock = Stock(receiver=exchange.receiver, decoder=decoder, words=words)
+        self._stock = Stock(receiver=exchange.receiver, decoder=decoder, words=words, clock=exchange.clock)
 
     def run(self) -> None:
         """Until it is drained.

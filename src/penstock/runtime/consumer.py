@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, List
+from typing import Any, Callable, List, Optional
 
 from penstock.link.receiver import Inbound
 from penstock.message.codec import Decoder
@@ -15,6 +15,7 @@ from penstock.runtime.emitter import Emitter
 from penstock.runtime.exchange import Exchange, Stopped
 from penstock.runtime.handler import Handler
 from penstock.runtime.live import LiveContext
+from penstock.runtime.sieve import Sieve
 from penstock.runtime.stock import unpack
 
 FEW = 64
@@ -36,8 +37,10 @@ class Consumer:
         words: Any,
         is_sink: bool,
         timed: bool,
+        sieve: Optional[Sieve] = None,
     ) -> None:
-        """``timed``: note on the page when each item begins, for the supervisor's time-out."""
+        """``timed``: note on the page when each item begins, for the supervisor's time-out. ``sieve``: keeps
+        items from user code."""
         self._exchange = exchange
         self._emitter = emitter
         self._handler = handler
@@ -46,6 +49,7 @@ class Consumer:
         self._words = words
         self._is_sink = is_sink
         self._timed = timed
+        self._sieve = sieve
 
     def run(self) -> None:
         """Until it is drained.
@@ -86,16 +90,23 @@ class Consumer:
         busy = time.monotonic_ns() - started
         mine = busy - (exchange.waited - waited)
         words[page.BUSY] += mine
-        words[page.ITEMS] += inbound.count - len(failures)
+        stale = 0 if self._sieve is None else self._sieve.stale()
+        begun = inbound.count - stale
+        words[page.ITEMS] += begun - len(failures)
         words[page.FAILURES] += len(failures)
-        self._exchange.receiver.finish(inbound, busy, failures)
-        if not self._singly(inbound.count):
-            durations.count(words, page.DURATIONS, inbound.count, mine // inbound.count)
+        self._exchange.receiver.finish(inbound, busy, failures, stale)
+        if begun and not self._singly(inbound.count):
+            durations.count(words, page.DURATIONS, begun, mine // begun)
 
     def _singly(self, count: int) -> bool:
         """Whether the items of a batch of so many are timed one by one. (What a generator yields it makes
         outside of its call.)"""
         return 1 < count <= FEW and not self._handler.yields
+
+    def _calls(self, inbound: Inbound) -> Callable[[Any], Any]:
+        """What to call with each item of a batch."""
+        call = self._timed_call if self._singly(inbound.count) else self._handler.call
+        return call if self._sieve is None else self._sieve.before(call)
 
     def _timed_call(self, value: Any) -> Any:
         exchange, began = self._exchange, time.monotonic_ns() - self._exchange.waited
@@ -112,8 +123,7 @@ class Consumer:
         return values
 
     def _call_all(self, inbound: Inbound, values: List[Any], failures: List[Failure]) -> None:
-        call = self._timed_call if self._singly(inbound.count) else self._handler.call
-        words, context, exchange = self._words, self._context, self._exchange
+        call, words, context, exchange = self._calls(inbound), self._words, self._context, self._exchange
         children, yields = self._emitter.children, self._handler.yields
         for index in range(len(values)):
             words[page.INDEX] = context.index = index

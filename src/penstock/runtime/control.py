@@ -68,6 +68,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """Seconds that a batch may wait to be full."""
     pad: Union[int, float, None] = None
     """What fills the ends of smaller arrays of a batch; None: their shapes must agree."""
+    max_age: Optional[float] = None
+    """Seconds from when an item was made until it is not to be begun any more."""
 
     @property
     def label(self) -> str:
@@ -118,6 +120,7 @@ def assign(
         batch=stage.batch,
         batch_wait=stage.batch_wait,
         pad=stage.pad,
+        max_age=stage.max_age,
     )
 
 

@@ -10,7 +10,9 @@ if TYPE_CHECKING:  # the command line says numbers the same way, and has no need
     from penstock.runtime.account import LinkCount, Totals
 
 _ALWAYS = ("sent", "settled", "dead")
-_WHEN_ANY = ("dropped_full", "again", "in_flight", "given_back", "unfinished", "lost")
+_WHEN_ANY = ("dropped_full", "dropped_too_old", "again", "in_flight", "given_back", "unfinished", "lost")
+REASONS = {"dropped_full": "full", "dropped_too_old": "too old"}
+"""Why items are dropped: the name of the count, and what people read."""
 WORTH_SAYING = 10**6
 """Bytes (or bytes a second) below which it is not worth a column: control data, not arrays."""
 
@@ -52,8 +54,9 @@ def last_line(totals: Totals) -> str:
         f"{number(totals.lost)} lost",
         f"{number(totals.dead)} dead",
     ]
-    if getattr(totals, "dropped_full", 0):  # a run of an earlier version could not drop
-        parts.append(f"{number(totals.dropped_full)} dropped (full)")
+    for name, reason in REASONS.items():
+        if dropped := getattr(totals, name, 0):  # a run of an earlier version could not drop
+            parts.append(f"{number(dropped)} dropped ({reason})")
     if totals.in_flight:
         parts.append(f"{number(totals.in_flight)} in flight")
     if totals.unfinished:

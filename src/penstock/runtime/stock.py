@@ -7,7 +7,7 @@ the last of its items is.
 
 from __future__ import annotations
 
-from typing import Any, List, NamedTuple, Optional
+from typing import Any, Callable, List, NamedTuple, Optional
 
 from penstock.errors import EnvironmentFault, PeerError
 from penstock.link.receiver import Inbound, Receiver
@@ -35,7 +35,7 @@ def unpack(decoder: Decoder, inbound: Inbound, failures: List[Failure]) -> List[
 class Parcel:
     """A batch of the link of which some items are in hand."""
 
-    __slots__ = ("busy", "failures", "inbound", "left", "taken", "values")
+    __slots__ = ("busy", "failures", "inbound", "left", "stale", "taken", "values")
 
     def __init__(self, inbound: Inbound) -> None:
         self.inbound = inbound
@@ -45,6 +45,8 @@ class Parcel:
         self.taken = 0
         self.left = inbound.count
         """Items not yet finished."""
+        self.stale = 0
+        """Items that were too old to be begun."""
         self.busy = 0
         """ns of user code so far."""
 
@@ -64,7 +66,10 @@ class Item(NamedTuple):
 class Stock:
     """What a worker has received and not finished. Called with the worker's lock held."""
 
-    def __init__(self, *, receiver: Receiver, decoder: Decoder, words: Any) -> None:
+    def __init__(
+        self, *, receiver: Receiver, decoder: Decoder, words: Any, clock: Callable[[], float]
+    ) -> None:
+        self._clock = clock
         self._receiver = receiver
         self._decoder = decoder
         self._words = words
@@ -99,7 +104,7 @@ class Stock:
 
     def _next(self) -> Optional[Parcel]:
         """The parcel of the next item."""
-        while self._front is None or not self._front.values:
+        while self._front is None or not self._front.values or self._outlived(self._front):
             inbound = self._receiver.next()
             if inbound is None:
                 return None
@@ -109,8 +114,20 @@ class Stock:
                 self._finish(parcel)
         return self._front
 
+    def _outlived(self, parcel: Parcel) -> bool:
+        """Whether those of its items that are not yet taken are too old; then they are done with."""
+        expires = parcel.inbound.expires
+        if not expires or expires > self._clock() * 1e9:
+            return False
+        parcel.stale = len(parcel.values)
+        parcel.left -= parcel.stale
+        parcel.values.clear()
+        if not parcel.left:
+            self._finish(parcel)
+        return True
+
     def _finish(self, parcel: Parcel) -> None:
-        words, failures = self._words, parcel.failures
-        words[page.ITEMS] += parcel.inbound.count - len(failures)
+        words, failures, stale = self._words, parcel.failures, parcel.stale
+        words[page.ITEMS] += parcel.inbound.count - len(failures) - stale
         words[page.FAILURES] += len(failures)
-        self._receiver.finish(parcel.inbound, parcel.busy, failures)
+        self._receiver.finish(parcel.inbound, parcel.busy, failures, stale)

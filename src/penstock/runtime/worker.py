@@ -36,6 +36,7 @@ from penstock.runtime.handler import Handler
 from penstock.runtime.live import LiveContext
 from penstock.runtime.producer import Producer
 from penstock.runtime.resumption import Resumption
+from penstock.runtime.sieve import Sieve
 from penstock.runtime.undertaker import Undertaker
 from penstock.runtime.world import World
 
@@ -81,6 +82,7 @@ class Worker:
             tick=steward.tick(assignment.workers),
         )
         self._links = _links(assignment)
+        self._clock = surroundings.clock
         self._told_who_holds = False
         receiver = Receiver(
             context=self._sockets,
@@ -184,7 +186,7 @@ class Worker:
             wait, pad = assignment.batch_wait, assignment.pad
             Batcher(**parts, batch=assignment.batch, wait=wait, pad=pad).run()
         else:
-            Consumer(**parts, timed=assignment.timeout is not None).run()
+            Consumer(**parts, timed=assignment.timeout is not None, sieve=self._sieve()).run()
         return None
 
     def _make_resumption(self, surroundings: World) -> Resumption:
@@ -196,6 +198,11 @@ class Worker:
     def _keep_position(self) -> None:
         if self._resumption is not None:
             self._resumption.keep()
+
+    def _sieve(self) -> Optional[Sieve]:
+        if self._assignment.max_age is None:
+            return None
+        return Sieve(self._context, clock=self._clock)
 
     def _tear_down(self) -> Optional[BaseException]:
         """What teardown raised. It is told at the very end: all items are through, and stay so."""
@@ -255,11 +262,11 @@ def _links(assignment: control.Assignment) -> Dict[int, Link]:
 
 
 def _link(out: OutLink, **place: int) -> Link:
-    """The kind of link that was chosen: one whose maker waits has nothing of one that drops."""
+    """The kind of link that was chosen: one that drops nothing has nothing of one that does."""
     common: Dict[str, Any] = {"id": out.id, "target": out.target, "max_failures": out.max_failures, **place}
-    if out.on_full == "block":
+    if out.on_full == "block" and out.max_age is None:
         return Link(**common)
-    return Lossy(**common, on_full=out.on_full, window=out.window)
+    return Lossy(**common, on_full=out.on_full, window=out.window, max_age=out.max_age)
 
 
 def _ports(assignment: control.Assignment, links: Dict[int, Link]) -> Dict[str, Port]:

@@ -16,6 +16,7 @@ from penstock import Pipeline, sink, source, stage
 
 ITEMS = int(os.environ["ITEMS"])
 POLICY: Any = os.environ["POLICY"]
+MAX_AGE = os.environ.get("MAX_AGE")
 
 
 @source
@@ -24,13 +25,13 @@ def count() -> Iterator[int]:
     yield from range(ITEMS)
 
 
-@stage(on_full=POLICY, max_failures=100, max_restarts=100)
+@stage(on_full=POLICY, max_age=MAX_AGE, max_failures=100, max_restarts=100)
 def work(number: int) -> int:
     """Quick."""
     return number
 
 
-@sink(on_full=POLICY, max_failures=100, max_restarts=100)
+@sink(on_full=POLICY, max_age=MAX_AGE, max_failures=100, max_restarts=100)
 class Record:
     """On a tape before it is settled, once the gate is open."""
 

@@ -58,11 +58,14 @@ WAITING = {"worker": "detect/1", "state": "restarting", "restarts": 3, "restart_
 
 def test_what_was_dropped_has_a_column_where_something_was() -> None:
     told = answer(worker("detect/0"))
-    told["links"] = [{**told["links"][0], "dropped_full": 7213}, {**told["links"][0], "link": "detect→save"}]
+    told["links"] = [
+        {**told["links"][0], "dropped_full": 7213, "dropped_too_old": 12},
+        {**told["links"][0], "link": "detect→save"},
+    ]
     shown = click.unstyle(about(told)).splitlines()
     heading, *rows = [line for line in shown if line.startswith("LINK") or "→" in line]
-    assert heading.endswith("BY              DROPPED")
-    assert [row.endswith("shared memory   7,213 full") for row in rows] == [True, False]
+    assert heading.endswith("DROPPED")
+    assert [row.endswith("shared memory   7,213 full, 12 too old") for row in rows] == [True, False]
 
 
 def test_a_pipeline_is_its_workers_its_links_and_the_line_that_adds_up() -> None:

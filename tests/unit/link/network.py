@@ -34,6 +34,7 @@ class Batch:
     number: int
     attempt: int
     items: list[str]
+    expires: int
 
 
 @dataclass
@@ -75,7 +76,7 @@ class Peer:
             values = Decoder().values(body, count=message.count)
             ids = [f"{origin}:{first + n}" for origin, first, count in message.ids for n in range(count)]
             assert [value["id"] for value in values] == ids
-            self.queue.append(Batch(message.batch, message.attempt, ids))
+            self.queue.append(Batch(message.batch, message.attempt, ids, message.expires))
         elif isinstance(message, envelope.End):
             self.ended = True
 
@@ -83,7 +84,9 @@ class Peer:
 class Network:
     """One link from one sender; also the sender's router, its clock, its disk and its arena."""
 
-    def __init__(self, max_failures: int, on_full: str = "block", depth: int = 0) -> None:
+    def __init__(
+        self, max_failures: int, on_full: str = "block", depth: int = 0, max_age: float | None = None
+    ) -> None:
         self.now = 1000.0
         self.max_failures = max_failures
         self.disk_full = False
@@ -99,7 +102,7 @@ class Network:
         self.failures: Counter[str] = Counter()
         folder = tempfile.mkdtemp(prefix="pt-")
         self.arena = Arena(os.path.join(folder, "arena"), 1 << 20)
-        self.link = self.kind_of_link(on_full, depth)
+        self.link = self.kind_of_link(on_full, depth, max_age)
         self.told: list[tuple[str, str]] = []
         self.words = [0] * page.WORDS
         self.sender = Sender(
@@ -115,10 +118,12 @@ class Network:
             eager=True,
         )
 
-    def kind_of_link(self, on_full: str, depth: int) -> Link:
+    def kind_of_link(self, on_full: str, depth: int, max_age: float | None) -> Link:
         fields: dict[str, Any] = {"id": LINK, "target": "work", "max_failures": self.max_failures}
         fields["word"] = page.link_word(0, 0)
-        return Link(**fields) if on_full == "block" else Lossy(**fields, on_full=on_full, window=depth)
+        if on_full == "block" and max_age is None:
+            return Link(**fields)
+        return Lossy(**fields, on_full=on_full, window=depth, max_age=max_age)
 
     def close(self) -> None:
         self.arena.map.close()
@@ -144,6 +149,7 @@ class Network:
         for id in ids:
             self.attempts[id] += 1
             assert batch.attempt == self.attempts[id], "how often it was delivered, this time included"
+        assert not batch.expires or batch.attempt > 1 or batch.expires > self.now * 1e9, "none is too old"
         assert batch.attempt == 1 or len(ids) == 1, "what is delivered again travels alone"
         assert not arrays or len(ids) == 1, "what has frames travels alone"
         peer.in_hand[batch.batch] = (ids, sum(self.sizes[id] for id in ids))
@@ -217,8 +223,11 @@ class Network:
         if keeps_views:
             peer.views += seen
         failed = {failure.index for failure in failures}
-        self.done.update(id for place, id in enumerate(batch.items) if place not in failed)
-        peer.say(envelope.Credit(batch.number, 1000 * len(batch.items), settled, list(failures), releases))
+        finished = [id for place, id in enumerate(batch.items) if place not in failed]
+        stale = len(finished) if batch.expires and batch.expires <= self.now * 1e9 else 0
+        self.done.update(finished[stale:])
+        busy = 1000 * len(batch.items)
+        peer.say(envelope.Credit(batch.number, busy, settled, list(failures), releases, stale))
         if not settled:
             peer.unsettled.append(batch.number)
 

@@ -13,6 +13,7 @@ from penstock.link.door import Door
 from penstock.link.ledger import Cargo
 from penstock.link.outbox import HEAVY, Extras
 from penstock.link.sender import HURRIED
+from penstock.message import envelope
 from penstock.message.flat import Flat
 from tests.unit.link.network import Network
 
@@ -146,6 +147,84 @@ def test_a_busy_maker_looks_once_a_stride_and_not_once_an_item(oldest: Network) 
             rung += 1
             oldest.sender.flush()
     assert rung == 5
+
+
+# Age.
+
+
+@pytest.fixture
+def ageing() -> Iterator[Network]:
+    network = Network(3, max_age=2.0)
+    yield network
+    network.close()
+
+
+def test_what_waits_too_long_is_not_sent_and_what_does_not_is(ageing: Network) -> None:
+    make(ageing, 2)
+    ageing.sender.flush()
+    ageing.now += 1.5
+    make(ageing, 1)
+    ageing.sender.flush()
+    ageing.now += 1.0
+    ageing.take(ageing.join(0, 1 << 20))
+    ageing.sender.flush()
+    assert ageing.link.ledger.dropped_too_old == 2
+    assert set(ageing.attempts) == {"src/0:2"}
+    assert ageing.told == [("dropped", "work gets to items when they are too old; dropped: these (max_age)")]
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_what_is_too_old_at_the_receiver_is_counted_here(ageing: Network, settled: bool) -> None:
+    peer = ageing.join(0, 1 << 20)
+    ageing.take(peer)
+    parent = object()
+    make(ageing, 1, parent=parent)
+    ageing.sender.flush()
+    ageing.now += 2.5
+    while peer.to_it:
+        peer.read()
+    ageing.work(peer, [], settled=settled, keeps_views=False)
+    ageing.take(peer)
+    ledger = ageing.link.ledger
+    assert (ledger.settled, ledger.dropped_too_old, ledger.in_flight) == (0, int(settled), int(not settled))
+    ageing.calm()
+    assert (ledger.settled, ledger.dropped_too_old) == (0, 1)
+    assert ageing.owed[parent] == 0, "its parent has heard that it is over"
+
+
+def test_an_item_does_not_become_younger_by_being_delivered_again(ageing: Network) -> None:
+    peer = ageing.join(0, 1 << 20)
+    ageing.take(peer)
+    make(ageing, 1)
+    ageing.sender.flush()
+    ageing.now += 1.0
+    ageing.die(peer, None)
+    ageing.tell(peer)
+    other = ageing.join(0, 1 << 20)
+    ageing.take(other)
+    ageing.sender.flush()
+    ends = [batch.expires for batch in (envelope.from_sender(frame)[0] for frame, _ in other.to_it)
+            if isinstance(batch, envelope.Batch)]  # fmt: skip
+    assert ends == [1_002_000_000_000]
+    ageing.now += 2.0
+    ageing.die(other, None)
+    ageing.tell(other)
+    ageing.sender.flush()
+    assert (ageing.link.ledger.dropped_too_old, ageing.sender.idle) == (1, True)
+
+
+def test_a_receiver_cannot_have_more_too_old_than_it_was_sent_nor_on_a_link_without_ages() -> None:
+    for max_age, counted in ((2.0, 1), (None, 0)):
+        network = Network(3, max_age=max_age)
+        peer = network.join(0, 1 << 20)
+        network.take(peer)
+        make(network, 1)
+        network.sender.flush()
+        peer.say(envelope.Credit(1, 5, True, [], [], 1 << 40))
+        network.take(peer)
+        ledger = network.link.ledger
+        assert (ledger.dropped_too_old, ledger.settled, ledger.in_flight) == (counted, 1 - counted, 0)
+        network.close()
 
 
 # The door.

@@ -55,6 +55,7 @@ class Link(RuleBasedStateMachine):
         array=st.booleans(),
         on_full=st.sampled_from(["block", "block", "drop_oldest", "drop_newest"]),
         depth=st.sampled_from([0, 0, 1, 3]),
+        max_age=st.sampled_from([None, None, 0.5, 3.0]),
     )
     def a_link_begins(
         self,
@@ -66,9 +67,10 @@ class Link(RuleBasedStateMachine):
         array: bool,
         on_full: str,
         depth: int,
+        max_age: float | None,
     ) -> None:
         self.network.close()
-        self.network = Network(max_failures, on_full, depth)
+        self.network = Network(max_failures, on_full, depth, max_age)
         self.network.disk_full = full
         if known:
             self.network.link.credit.pace.report(1000, 1_000_000)
@@ -142,8 +144,9 @@ class Link(RuleBasedStateMachine):
         link = network.link
         assert link.ledger.sent + link.outbox.waiting == self.made, "a look counts all that was dropped"
         if isinstance(link, Lossy):
-            assert not link.full, "whoever makes items never waits"
-            assert link.door is not None or link.outbox.waiting <= link.depth
+            waits = link._on_full == "block"
+            assert waits or not link.full, "whoever makes items never waits"
+            assert waits or link.door is not None or link.outbox.waiting <= link.depth
 
     # Receivers come, work and go.
 
@@ -227,8 +230,9 @@ class Link(RuleBasedStateMachine):
         ledger = link.ledger
         assert link.outbox.made == self.made
         assert ledger.sent + link.outbox.waiting <= self.made
-        assert ledger.sent == ledger.settled + ledger.dead + ledger.dropped_full + ledger.in_flight
-        assert min(ledger.settled, ledger.dead, ledger.dropped_full, ledger.in_flight) >= 0
+        dropped = (ledger.dropped_full, ledger.dropped_too_old)
+        assert ledger.sent == ledger.settled + ledger.dead + sum(dropped) + ledger.in_flight
+        assert min(ledger.settled, ledger.dead, *dropped, ledger.in_flight) >= 0
         assert isinstance(link, Lossy) or ledger.sent + link.outbox.waiting == self.made
         assert ledger.dead == len(self.network.buried) == len(set(self.network.buried))
 
@@ -248,16 +252,21 @@ class Link(RuleBasedStateMachine):
             network.calm()
             ledger = network.link.ledger
             assert network.sender.idle
-            ends = ledger.settled + ledger.dead + ledger.dropped_full
+            dropped = ledger.dropped_full + ledger.dropped_too_old
+            ends = ledger.settled + ledger.dead + dropped
             assert ends == ledger.sent == self.made, "every item has come to its end"
             assert not +network.owed, "and every parent has heard of it"
-            assert network.done.union(network.buried) == set(network.attempts)
-            assert len(network.parents) - len(network.attempts) == ledger.dropped_full, "never in flight"
-            assert isinstance(network.link, Lossy) or not ledger.dropped_full
+            ended = network.done.union(network.buried)
+            assert len(set(network.parents) - ended) <= dropped, "what did not end otherwise was dropped"
+            if not ledger.dropped_too_old:
+                assert ended == set(network.attempts)
+                assert len(network.parents) - len(ended) == ledger.dropped_full, "never in flight"
+            assert isinstance(network.link, Lossy) or not dropped
             assert network.arena.used == 0, "no slot is left behind"
             words = network.words[network.link.word :]
             assert words[page.SENT] == self.made
-            assert words[page.SETTLED] + words[page.DEAD] + words[page.DROPPED_FULL] == self.made
+            assert words[page.SETTLED] + words[page.DEAD] == self.made - dropped
+            assert words[page.DROPPED_FULL] + words[page.DROPPED_TOO_OLD] == dropped
             assert words[page.WAITING] == 0
         finally:
             network.close()

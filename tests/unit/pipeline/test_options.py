@@ -71,6 +71,8 @@ def test_a_bare_interpreter_is_looked_for_on_the_path_later() -> None:
         ("batch_wait", "2m", "must be 60 seconds at most"),
         ("batch_wait", 5, "5 is not a time"),
         ("pad", "0", "must be a number"),
+        ("max_age", 0.5, "did you mean '0.5s'"),
+        ("max_age", "0s", "must be more than no time"),
         ("timeout", 30, "did you mean '30s'"),
         ("timeout", "0s", "must be more than no time"),
         ("start_timeout", None, "with a unit"),
@@ -103,6 +105,7 @@ def test_a_value_that_is_not_possible_is_refused_where_it_is_written(
         ("workers", "replicas"),
         ("retries", "max_failures"),
         ("backpressure", "on_full"),
+        ("ttl", "max_age"),
     ],
 )
 def test_an_unknown_knob_is_answered_with_the_one_that_is_meant(knob: Any, meant: str) -> None:
@@ -110,7 +113,7 @@ def test_an_unknown_knob_is_answered_with_the_one_that_is_meant(knob: Any, meant
         Options().with_knobs("stage", {knob: 1}, HERE)
 
 
-@pytest.mark.parametrize("knob", ["window", "timeout", "max_failures", "on_full"])
+@pytest.mark.parametrize("knob", ["window", "timeout", "max_failures", "max_age", "on_full"])
 def test_a_source_has_no_knobs_about_items_it_gets(knob: str) -> None:
     with pytest.raises(WiringError, match="a source gets no items"):
         chosen("source", **{knob: 1})

@@ -38,11 +38,11 @@ def test_what_a_living_sender_has_not_settled_is_in_flight() -> None:
 def test_what_was_dropped_is_not_in_flight_and_came_from_nobody_else() -> None:
     counts = Account(CHAIN).balance([
         Reading("make", [words(100, 6, 1, dropped_full=90)]),
-        Reading("work", [words(6, 2, 0, dropped_full=4), words()]),
+        Reading("work", [words(6, 1, 0, dropped_full=4, dropped_too_old=1), words()]),
     ])  # fmt: skip
     assert counts[0] == LinkCount(sent=100, settled=6, dead=1, dropped_full=90, in_flight=3)
     totals = total(CHAIN, counts)
-    assert totals == (100, 2, 3, 0, 0, 1, 94)
+    assert tuple(totals) == (100, 1, 3, 0, 0, 1, 94, 1)
     assert totals.entered == sum(totals[1:])
 
 
@@ -50,6 +50,18 @@ def test_receivers_tell_what_they_hold() -> None:
     held = words()
     held[page.HELD] = 4
     assert Account(CHAIN).balance([Reading("work", [words(), held])])[0].held == 4
+
+
+def test_what_is_dropped_twice_because_it_came_again_cannot_be_more_than_there_was() -> None:
+    counts = {0: LinkCount(sent=10, settled=10), 1: LinkCount(sent=19, settled=4, dropped_full=15)}
+    totals = total(CHAIN, counts)
+    assert (totals.entered, totals.through, totals.dropped_full) == (10, 0, 10)
+
+
+def test_a_dropped_part_of_an_item_does_not_take_the_whole_item() -> None:
+    counts = {0: LinkCount(sent=10, settled=10), 1: LinkCount(sent=1000, settled=985, dropped_too_old=15)}
+    totals = total(CHAIN, counts)
+    assert (totals.through, totals.dropped_too_old) == (10, 0)
 
 
 def test_the_rest_of_a_sender_that_ended_gets_its_name() -> None:
@@ -74,17 +86,21 @@ def test_a_worker_that_died_before_it_had_a_page_counts_for_nothing() -> None:
     assert account.balance([Reading("work", ())])[0] == LinkCount()
 
 
-@given(st.lists(st.tuples(*[st.integers(0, 99)] * 4, st.sampled_from([*Remains, None])), max_size=6))
-def test_every_link_adds_up_at_any_time(workers: list[tuple[int, int, int, int, Remains | None]]) -> None:
+@given(st.lists(st.tuples(*[st.integers(0, 99)] * 5, st.sampled_from([*Remains, None])), max_size=6))
+def test_every_link_adds_up_at_any_time(
+    workers: list[tuple[int, int, int, int, int, Remains | None]],
+) -> None:
     account, living = Account(CHAIN), []
-    for rest, settled, dead, full, remains in workers:
-        reading = Reading("make", [words(rest + settled + dead + full, settled, dead, dropped_full=full)])
+    for rest, settled, dead, full, too_old, remains in workers:
+        sent = rest + settled + dead + full + too_old
+        counted = words(sent, settled, dead, dropped_full=full, dropped_too_old=too_old)
+        reading = Reading("make", [counted])
         if remains is None:
             living.append(reading)
         else:
             account.keep(reading, remains)
     count = account.balance(living)[0]
-    known = count.settled + count.dead + count.dropped_full + count.in_flight
+    known = count.settled + count.dead + count.dropped_full + count.dropped_too_old + count.in_flight
     assert count.sent == known + count.given_back + count.unfinished + count.lost
 
 

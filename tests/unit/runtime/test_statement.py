@@ -46,8 +46,11 @@ def test_the_last_line_says_what_is_not_nothing() -> None:
     )
     cut = Totals(entered=10, through=6, unfinished=3, dead=1)
     assert statement.last_line(cut) == "10 in, 6 out, 0 lost, 1 dead, 3 unfinished"
-    slow = Totals(entered=1000, through=12, dropped_full=988)
-    assert statement.last_line(slow) == "1,000 in, 12 out, 0 lost, 0 dead, 988 dropped (full)"
+    slow = Totals(entered=1000, through=12, dropped_full=985, dropped_too_old=3)
+    assert (
+        statement.last_line(slow)
+        == "1,000 in, 12 out, 0 lost, 0 dead, 985 dropped (full), 3 dropped (too old)"
+    )
 
 
 def test_the_ledger_leaves_out_what_is_nothing_everywhere() -> None:
