@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Context:
     """Handed to user code that asks for it by annotation (``ctx: Context``), one per replica.
 
-    A function, ``__call__``, ``setup`` or ``teardown`` may ask. In a test of your own, make one with the
-    values you need: ``Context(attempt=2)``; what it emits is then kept in ``emitted``.
+    A function, ``__call__``, ``setup_host``, ``setup`` or ``teardown`` may ask. In a test of your own, make
+    one with the values you need: ``Context(attempt=2)``; what it emits is then kept in ``emitted``.
 
     Attributes:
         id: The item's id. The same item has the same id every time it is delivered, also after a crash

@@ -49,6 +49,8 @@ class Signature:
     """The same of ``setup``."""
     teardown_context: Optional[str] = None
     """The same of ``teardown``."""
+    setup_host_context: Optional[str] = None
+    """The same of ``setup_host``."""
     takes_array: bool = False
     """The item is annotated as a NumPy array."""
 
@@ -84,6 +86,7 @@ def describe(target: Callable[..., Any]) -> Signature:
         _parameters(target.__call__)[1:],
         setup_context=_hook_context(target, "setup"),
         teardown_context=_hook_context(target, "teardown"),
+        setup_host_context=_hook_context(target, "setup_host"),
     )
 
 

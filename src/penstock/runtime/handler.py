@@ -15,6 +15,7 @@ from penstock.message.shape import converter
 from penstock.pipeline.context import Context
 from penstock.pipeline.duration import seconds
 from penstock.pipeline.signature import Signature, describe
+from penstock.runtime.hostwide import once
 
 TRACEBACK = 16_000
 """Characters of a traceback that travel; the end of it is what matters."""
@@ -27,8 +28,10 @@ NEVER = (Reject, UserError, EnvironmentFault)
 class Handler:
     """One replica's user code."""
 
-    def __init__(self, target: Any, context: Context, *, batches: bool = False) -> None:
-        """``batches``: it is called with many items, whose types are whoever calls it to see to."""
+    def __init__(self, target: Any, context: Context, *, hostwide: str, batches: bool = False) -> None:
+        """``hostwide``: the file that says whether this host is set up for it. ``batches``: it is called
+        with many items, whose types are whoever calls it to see to."""
+        self._hostwide = hostwide
         self._target = target
         self._context = context
         self.signature: Signature = describe(target)
@@ -43,6 +46,9 @@ class Handler:
         """Make the instance, if the target is a class, and let it set itself up."""
         if self.signature.is_class:
             self._object = self._target()
+            if hasattr(self._object, "setup_host"):
+                name = self.signature.setup_host_context
+                once(self._hostwide, lambda: self._optional("setup_host", name))
             self._optional("setup", self.signature.setup_context)
         self.call = self._bind()
 

@@ -155,7 +155,12 @@ class Worker:
         self._emitter = self._context.emitter = Emitter(
             encoder=self._encoder, arena=self._arena, ports=ports, on_spill=self._on_spill
         )
-        self._handler = Handler(target, self._context, batches=bool(self._assignment.batch))
+        self._handler = Handler(
+            target,
+            self._context,
+            hostwide=f"{self._assignment.run_dir}/{self._assignment.stage}.host",
+            batches=bool(self._assignment.batch),
+        )
         if self._handler.signature.resumes:
             self._context.resumption = self._resumption
         self._words[page.STATE] = page.SETUP
