@@ -1,0 +1,171 @@
+"""What ready-made sources yield, and that they go on where they were."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+from pyarrow import parquet
+
+from penstock import sources
+from penstock.mailbox import Mailbox, Posted
+
+Make = Callable[[Any], Iterator[Any]]
+
+
+def resumed_anywhere(make: Make, first: Any) -> list[Any]:
+    """All items; and from the position of each on come those behind it, and no others."""
+    whole = list(make(first))
+    for place, each in enumerate(whole):
+        behind = [later.position for later in make(each.position)]
+        assert behind == [later.position for later in whole[place + 1 :]]
+    return [each.item for each in whole]
+
+
+def test_lines_come_without_their_ends_and_go_on_behind_any(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("one\r\n\nzwei ☃\nlast".encode())
+    assert list(sources.lines(str(path))) == ["one", "", "zwei ☃", "last"]
+    assert resumed_anywhere(lambda start: sources.lines(str(path), start=start), 0) == [
+        "one", "", "zwei ☃", "last",
+    ]  # fmt: skip
+
+
+def test_files_come_in_the_order_in_which_they_came(tmp_path: Path) -> None:
+    names = ["b.txt", "a.txt", "c.txt"]
+    for name in [*names, ".hidden.txt", "d.png"]:
+        (tmp_path / name).touch()
+    (tmp_path / "folder.txt").mkdir()
+    listed = sorted(names, key=lambda name: ((tmp_path / name).stat().st_ctime_ns, name))
+    expected = [str(tmp_path / name) for name in listed]
+    assert list(sources.files(str(tmp_path), "*.txt")) == expected
+    assert resumed_anywhere(lambda start: sources.files(str(tmp_path), "*.txt", start=start), []) == expected
+    with pytest.raises(FileNotFoundError):
+        next(sources.files(str(tmp_path / "none")))
+
+
+def test_a_watched_folder_yields_what_is_moved_there_once_however_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "first").touch()
+
+    def meanwhile(_: float) -> None:
+        """What happens while it waits."""
+        old = tmp_path / "second"
+        old.touch()
+        os.utime(old, (1, 1))
+        old.rename(folder / "second")
+
+    monkeypatch.setattr(time, "sleep", meanwhile)
+    found = sources.files(str(folder), watch=True)
+    assert [Path(next(found)).name, Path(next(found)).name] == ["first", "second"]
+
+
+def test_images_come_with_their_paths(tmp_path: Path) -> None:
+    for grey in (1, 2):
+        Image.new("L", (2, 2), grey).save(tmp_path / f"{grey}.png")
+    items = resumed_anywhere(lambda start: sources.images(str(tmp_path), start=start), [])
+    assert sorted((Path(each["path"]).name, each["image"].getpixel((0, 0))) for each in items) == [
+        ("1.png", 1),
+        ("2.png", 2),
+    ]
+    assert len(list(sources.images(str(tmp_path), "1.*"))) == 1
+
+
+def test_arrays_and_tables_come_part_by_part(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(6).reshape(3, 2))
+    parts = resumed_anywhere(lambda start: sources.arrays(f"{tmp_path}/a.npy", start=start), 0)
+    assert [part.tolist() for part in parts] == [[0, 1], [2, 3], [4, 5]]
+    parquet.write_table(pa.table({"x": range(5)}), tmp_path / "a.parquet")
+    batches = resumed_anywhere(lambda start: sources.tables(f"{tmp_path}/a.parquet", rows=2, start=start), 0)
+    assert [batch["x"].to_pylist() for batch in batches] == [[0, 1], [2, 3], [4]]
+    assert len(list(sources.tables(f"{tmp_path}/a.parquet"))) == 1
+
+
+# ----------------------------------------------------------------------------------------------- HTTP
+
+
+def post(port: int, body: bytes = b"", **headers: str) -> int:
+    """The status of one answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        named = {name.replace("_", "-"): text for name, text in headers.items()}
+        connection.request("POST", "/in", body, named)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def in_thread(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    said: list[Any] = []
+    thread = threading.Thread(target=lambda: said.append(call()), daemon=True)
+    thread.start()
+    return thread, said
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with Mailbox("127.0.0.1", 0, largest=1000, patience=30) as mailbox:
+        yield mailbox
+
+
+def test_a_post_is_answered_only_when_the_next_item_is_asked_for() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    items: Any = sources.posts(port)
+    first, got = in_thread(lambda: next(items))
+    client, said = in_thread(lambda: _until_it_listens(port, b"one"))
+    first.join(60)
+    assert got == [{"path": "/in", "type": "text/plain", "body": b"one"}]
+    assert client.is_alive() and not said
+    second, got = in_thread(lambda: next(items))
+    client.join(60)
+    assert said == [202]
+    assert post(port, b"two", Origin="http://elsewhere") == 403
+    in_thread(lambda: post(port, b"three"))
+    second.join(60)
+    assert got[0]["body"] == b"three"
+    items.close()
+    with pytest.raises(ConnectionRefusedError):
+        post(port)
+
+
+def _until_it_listens(port: int, body: bytes) -> int:
+    while True:
+        try:
+            return post(port, body, Content_Type="text/plain")
+        except ConnectionRefusedError:
+            continue
+
+
+def test_what_is_too_long_or_of_no_length_is_refused(mailbox: Mailbox) -> None:
+    port = mailbox.server_port
+    assert post(port, b"x" * 1001) == 413
+    assert post(port, Content_Length="-1") == 411
+    assert post(port, Content_Length="1e3") == 411
+    assert mailbox.waiting.empty()
+    client, said = in_thread(lambda: post(port, b"x" * 1000))
+    mailbox.next().taken.set()
+    client.join(60)
+    assert said == [202]
+
+
+def test_when_nobody_takes_them_they_are_told_to_come_again_and_are_no_items() -> None:
+    with Mailbox("127.0.0.1", 0, largest=1000, patience=0.05) as mailbox:
+        mailbox.waiting.put(Posted({}))  # one waits already
+        assert post(mailbox.server_port, b"x") == 503
+        assert mailbox.next().item == {}
+        assert mailbox.waiting.empty()
