@@ -24,6 +24,8 @@ def dropped(account: dict[str, Any]) -> int:
 def begin(rig: Rig, policy: str, **more: Any) -> Run:
     """A run whose sink has taken something, and does not go on."""
     run = rig.start("overflow", ITEMS=ITEMS, POLICY=policy, **more)
+    run.until_whole()  # or all might be dropped before there is anybody to take it
+    run.open("count")
     run.until(lambda: run.ps()["links"][1]["in_flight"] > 0, "the sink has items")
     return run
 

@@ -21,7 +21,8 @@ MAX_AGE = os.environ.get("MAX_AGE")
 
 @source
 def count() -> Iterator[int]:
-    """0, 1, 2 ..."""
+    """0, 1, 2 ..., once the gate is open."""
+    Gate("count").wait(0)
     yield from range(ITEMS)
 
 
