@@ -83,8 +83,12 @@ def as_lanes(plan: Plan, *, ascii_only: bool = False) -> str:
 def _about(plan: Plan, stage: StagePlan) -> list[str]:
     """The cells of one stage."""
     times = f" x{stage.replicas}" if stage.replicas > 1 else ""
-    notes = [note for note in (_ports(plan, stage), stage.interpreter or "") if note]
+    notes = [note for note in (_batch(stage), _ports(plan, stage), stage.interpreter or "") if note]
     return [terminal.strong(stage.name), stage.kind + times, terminal.dim(str(stage.code)), "   ".join(notes)]
+
+
+def _batch(stage: StagePlan) -> str:
+    return f"batch {stage.batch}" if stage.batch else ""
 
 
 def _ports(plan: Plan, stage: StagePlan) -> str:
@@ -113,7 +117,8 @@ def _name(by: By) -> str:
 
 def _mermaid_node(stage: StagePlan) -> str:
     times = f" x{stage.replicas}" if stage.replicas > 1 else ""
-    text = f'"{_mermaid_text(stage.name)}{times}"'
+    batch = f", {_batch(stage)}" if stage.batch else ""
+    text = f'"{_mermaid_text(stage.name)}{times}{batch}"'
     return {"source": f"([{text}])", "sink": f"[/{text}/]"}.get(stage.kind, f"[{text}]")
 
 
