@@ -22,6 +22,8 @@ VERBS = (
     Verb("logs", RUNNING, "Show what the workers printed."),
     Verb("events", RUNNING, "Show what has happened in a run."),
     Verb("scale", RUNNING, "Change how many workers a stage has."),
+    Verb("pause", RUNNING, "Have stages begin nothing more, until `resume`."),
+    Verb("resume", RUNNING, "Let paused stages go on."),
     Verb("restart", RUNNING, "Replace workers by new ones, without a gap."),
     Verb("wait", RUNNING, "Wait until a pipeline is ready, idle, drained or ended."),
     Verb("drain", RUNNING, "Take nothing new, finish what is in flight, end."),

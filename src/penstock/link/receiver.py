@@ -117,6 +117,8 @@ class Receiver:
         self._queue: Deque[Inbound] = deque()
         self._released: Deque[Tuple[Connection, envelope.SlotRef]] = deque()
         self._leaving = False
+        self.paused = False
+        """Nothing that came is to be begun. Meanwhile no credit goes back, so little more comes."""
         self.connections: Dict[Tuple[int, int], Connection] = {}
         self.changes = 0
         """Counts what was added to and taken from ``connections``."""
@@ -194,7 +196,9 @@ class Receiver:
             connection.ended = True
 
     def next(self) -> Optional[Inbound]:
-        """The next batch to work on, oldest first."""
+        """The next batch to work on, oldest first. Who leaves finishes what he holds, paused or not."""
+        if self.paused and not self._leaving:
+            return None
         return self._queue.popleft() if self._queue else None
 
     def finish(self, inbound: Inbound, busy: int, failures: List[envelope.Failure], stale: int = 0) -> None:

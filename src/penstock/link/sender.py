@@ -225,9 +225,9 @@ class Sender:
             self._bury_all(link, link.ledger.lose(peer, cause, mine, self._clock()))
         self._arena.forget(peer)
 
-    def alarm(self) -> None:
-        """Have whoever makes items look at the sockets after every one: there is news for it."""
-        self._alarmed = True
+    def alarm(self, *, on: bool = True) -> None:
+        """Have whoever makes items look at the sockets after every one: there is news for it. Or no more."""
+        self._alarmed = on
         self._lone = None
 
     def end(self) -> None:

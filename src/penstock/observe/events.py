@@ -108,6 +108,18 @@ class StageScaled(Event, frozen=True, kw_only=True):
     after: int
 
 
+class StagePaused(Event, frozen=True, kw_only=True):
+    """Its workers begin nothing more until it is resumed."""
+
+    stage: str
+
+
+class StageResumed(Event, frozen=True, kw_only=True):
+    """Its workers go on: somebody has asked for it, or the pipeline drains."""
+
+    stage: str
+
+
 class StageDrained(Event, frozen=True, kw_only=True):
     """The stage was told to finish what it holds: nothing can come to it any more."""
 

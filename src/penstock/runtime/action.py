@@ -46,6 +46,13 @@ class Tell(NamedTuple):
     goal: Goal
 
 
+class Pause(NamedTuple):
+    """Tell a worker to begin nothing more, or to go on."""
+
+    number: int
+    paused: bool
+
+
 class Kill(NamedTuple):
     """Kill its process group."""
 
@@ -86,4 +93,4 @@ class End(NamedTuple):
     """No worker is left and none will come: the run is over."""
 
 
-Action = Union[Spawn, Introduce, Announce, Tell, Kill, Look, Retire, Report, End]
+Action = Union[Spawn, Introduce, Announce, Tell, Pause, Kill, Look, Retire, Report, End]

@@ -190,6 +190,14 @@ class Console:
         self._event(f"{event.stage}: {event.before} → {_several(event.after, 'replica')}")
 
     @_on.register
+    def _(self, event: events.StagePaused) -> None:
+        self._event(f"{event.stage} is paused", _YELLOW)
+
+    @_on.register
+    def _(self, event: events.StageResumed) -> None:
+        self._event(f"{event.stage} goes on")
+
+    @_on.register
     def _(self, event: events.Noticed) -> None:
         if event.kind == "pool" and self._memory_low:
             return  # said at the start, with what to do about it

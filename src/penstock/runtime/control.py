@@ -60,6 +60,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """The user's own settings, secrets among them: never shown."""
     workers: int = 1
     """Of the whole run, as it was planned."""
+    paused: bool = False
+    """Begin nothing before ``Pause`` says so."""
     resume: bool = False
     """A source goes on from where the last run has come to, if it can."""
     batch: int = 0
@@ -90,6 +92,7 @@ def assign(
     arena_bytes: int,
     config: Dict[str, Any],
     resume: bool = False,
+    paused: bool = False,
 ) -> Assignment:
     """The assignment of one replica: what the plan says of its stage, and its place in this run.
 
@@ -121,6 +124,7 @@ def assign(
         batch_wait=stage.batch_wait,
         pad=stage.pad,
         max_age=stage.max_age,
+        paused=paused,
     )
 
 
@@ -161,6 +165,12 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """Supervisor -> worker: end after the current item; what is unsettled is left to others."""
 
 
+class Pause(msgspec.Struct, frozen=True, tag="pause"):
+    """Supervisor -> worker: begin nothing more until told otherwise; or go on."""
+
+    paused: bool
+
+
 class Bound(msgspec.Struct, frozen=True, tag="bound"):
     """Worker -> supervisor: my socket accepts receivers (sent before user code is loaded)."""
 
@@ -198,7 +208,7 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
     fields: Dict[str, Union[str, int, float]] = {}
 
 
-ToWorker = Union[Assignment, Connect, Gone, Drain, Stop]
+ToWorker = Union[Assignment, Connect, Gone, Drain, Stop, Pause]
 ToSupervisor = Union[Bound, Ready, Failed, Finished, Notice]
 
 _encoder = msgspec.msgpack.Encoder()

@@ -56,6 +56,8 @@ class Exchange:
         """Nothing new is to be begun."""
         self.stopping = False
         """End after the current item."""
+        self.paused = False
+        """Nothing new is to be begun for now: a source is not asked, a batch that came waits."""
         self.interruptible = False
         """Whether SIGTERM gets the main thread out of a source's ``next()``."""
         self.waited = 0
@@ -78,6 +80,7 @@ class Exchange:
             control.Gone: self._gone,
             control.Drain: self._drain,
             control.Stop: self._stop,
+            control.Pause: lambda message: self.pause(paused=message.paused),
         }
 
     def use(self, sender: Sender, receiver: Receiver) -> None:
@@ -129,6 +132,26 @@ class Exchange:
         words[page.WAITED], words[page.BLOCKED] = self.waited, 0
         if started:
             words[page.STARTED] = started + waited
+
+    def pause(self, *, paused: bool) -> None:
+        """Begin nothing more, or go on."""
+        self.paused = self.receiver.paused = paused
+        self.sender.alarm(on=paused or self.draining)
+
+    def until_resumed(self) -> None:
+        """From inside a source: wait while it is paused. Who drains is not.
+
+        Raises:
+            Stopped: the worker was told to end.
+        """
+        self.guard.enter()
+        try:
+            while self.paused and not self.draining:
+                self.turn()
+            if self.stopping:
+                raise Stopped
+        finally:
+            self.guard.leave()
 
     def until_settled(self) -> None:
         """Wait until everything that was made here is settled.

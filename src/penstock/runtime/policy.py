@@ -150,6 +150,11 @@ def _on_scale(turn: Turn, happened: stimulus.Scale) -> None:
         _staff(turn, turn.stages[stage.name])
 
 
+def _on_pause(turn: Turn, happened: stimulus.Pause) -> None:
+    if happened.stage in turn.stages and turn.goal == Goal.WORK and not turn.ended:
+        turn.pause(happened.stage, paused=happened.paused)
+
+
 def _on_restart(turn: Turn, happened: stimulus.Restart) -> None:
     queue(turn, happened)
 
@@ -183,6 +188,7 @@ _HANDLERS: dict[type[Stimulus], Callable[[Turn, Any], None]] = {
     stimulus.Looked: _on_looked,
     stimulus.Died: _on_died,
     stimulus.Scale: _on_scale,
+    stimulus.Pause: _on_pause,
     stimulus.Restart: _on_restart,
     stimulus.Drain: _on_drain,
     stimulus.Stop: _on_stop,
@@ -235,6 +241,13 @@ def _follow_goal(turn: Turn) -> None:
             waiting = turn.cancel(stage.name)
             if turn.goal == Goal.DRAIN and any(seat.record.served for seat in waiting):
                 turn.blame(Failure(f"{stage.name} had died and is not started again: the pipeline drains"))
+
+
+def _resume_to_drain(turn: Turn) -> None:
+    """What is paused cannot finish what it holds."""
+    if turn.goal > Goal.WORK:
+        for name in list(turn.stages):
+            turn.pause(name, paused=False)
 
 
 def _drain_downstream(turn: Turn) -> None:
@@ -300,6 +313,7 @@ def _end(turn: Turn) -> None:
 
 
 _RULES = (
+    _resume_to_drain,
     _follow_goal,
     _drain_downstream,
     renew,

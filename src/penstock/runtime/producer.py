@@ -83,9 +83,13 @@ class Producer:
         exchange, words = self._exchange, self._words
         feed, fed = self._feeder()
         try:
+            if exchange.paused:
+                exchange.until_resumed()
             while feed(made):
                 words[page.ITEMS] = fed()
                 exchange.pump()
+                if exchange.paused:
+                    exchange.until_resumed()
                 if exchange.draining:
                     break
         finally:

@@ -55,7 +55,7 @@ def queue(turn: Turn, happened: Restart) -> None:
     waiting = {renewal.old for renewal in turn.renewals}
     for number in happened.numbers:
         worker = turn.workers.get(number)
-        if worker is not None and number not in waiting:
+        if worker is not None and worker.told == Goal.WORK and number not in waiting:
             drain_first = happened.drain_first or turn.stages[worker.stage].is_source
             turn.renewals += (Renewal(number, *worker.seat, drain_first=drain_first),)
 

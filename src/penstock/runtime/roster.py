@@ -44,6 +44,8 @@ class Stage(NamedTuple):
     where: str
     was_ready: bool = False
     """At least one of its workers got so far in this run."""
+    paused: bool = False
+    """Its workers begin nothing more until somebody resumes it, or the run drains."""
     drained: bool = False
     """It was told to end because nothing can come to it any more."""
 

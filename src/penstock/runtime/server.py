@@ -45,6 +45,7 @@ class Server:
             "ps": self._ps,
             "ledger": self._ledger,
             "scale": self._scale,
+            "pause": self._pause,
             "restart": self._restart,
             "renewal": self._renewal,
             "drain": self._drain,
@@ -157,6 +158,18 @@ class Server:
         before = self._supervisor.roster.stages[stage].asked
         self._supervisor.tell(stimulus.Scale(stage, replicas))
         return {"schema": "penstock.scale/1", "stage": stage, "before": before, "after": replicas}
+
+    async def _pause(self, stages: list[str], *, paused: bool) -> Document:
+        """``stages``: none means all. ``paused``: false lets them go on."""
+        roster = self._supervisor.roster
+        unknown = [name for name in stages if name not in roster.stages]
+        if unknown:
+            raise UserError(f"no stage is called {unknown[0]}; there are {', '.join(roster.stages)}")
+        if paused and roster.goal > Goal.WORK:
+            raise UserError("nothing is paused any more: the pipeline is draining")
+        for name in stages or roster.stages:
+            self._supervisor.tell(stimulus.Pause(name, paused))
+        return {"schema": "penstock.pause/1", "stages": stages or list(roster.stages), "paused": paused}
 
     async def _restart(
         self, stage: str | None = None, replica: int | None = None, *, drain_first: bool = False

@@ -66,6 +66,13 @@ class Scale(NamedTuple):
     replicas: int
 
 
+class Pause(NamedTuple):
+    """A stage is to begin nothing more, or to go on."""
+
+    stage: str
+    paused: bool
+
+
 class Restart(NamedTuple):
     """These workers are to be replaced by new ones, one after another."""
 
@@ -87,5 +94,5 @@ class Interrupt(NamedTuple):
 
 
 Stimulus = Union[
-    Begin, Tick, Bound, Ready, Failed, Finished, Looked, Died, Scale, Restart, Drain, Stop, Interrupt
+    Begin, Tick, Bound, Ready, Failed, Finished, Looked, Died, Scale, Pause, Restart, Drain, Stop, Interrupt
 ]

@@ -145,10 +145,8 @@ class Supervisor:
                 self._spawn(wanted)
             case action.Introduce(link, sender, receiver):
                 self._introduce(link, sender, receiver)
-            case action.Announce(to, gone, label, cause, blame):
-                self._send(to, control.Gone(gone, label, cause, blame))
-            case action.Tell(number, goal):
-                self._send(number, control.Drain() if goal == Goal.DRAIN else control.Stop())
+            case action.Announce() | action.Tell() | action.Pause():
+                self._pass_on(wanted)
             case action.Kill(number):
                 self._kill(number)
             case action.Look(number):
@@ -159,6 +157,16 @@ class Supervisor:
                 self.report(event)
             case action.End():
                 self._ended.set_result(None)
+
+    def _pass_on(self, wanted: action.Announce | action.Tell | action.Pause) -> None:
+        """What is for one worker to hear."""
+        match wanted:
+            case action.Announce(to, gone, label, cause, blame):
+                self._send(to, control.Gone(gone, label, cause, blame))
+            case action.Tell(number, goal):
+                self._send(number, control.Drain() if goal == Goal.DRAIN else control.Stop())
+            case action.Pause(number, paused):
+                self._send(number, control.Pause(paused))
 
     def _spawn(self, wanted: action.Spawn) -> None:
         log_path = self.state_dir.log_path(wanted.stage, wanted.replica)
@@ -230,6 +238,7 @@ class Supervisor:
             arena_bytes=self._budget.share(self._senders()) if feeds else 0,
             config=self._config,
             resume=self._resume,
+            paused=self.roster.stages[wanted.stage].paused,
         )
 
     def _senders(self) -> int:

@@ -92,6 +92,15 @@ class Turn:
         """The stage with other fields."""
         self.stages[name] = self.stages[name]._replace(**fields)
 
+    def pause(self, name: str, *, paused: bool) -> None:
+        """Have a stage begin nothing more, or go on, unless it is so."""
+        if self.stages[name].paused == paused:
+            return
+        self.change_stage(name, paused=paused)
+        for worker in self.members(name):
+            self.do(action.Pause(worker.number, paused))
+        self.report(events.StagePaused(stage=name) if paused else events.StageResumed(stage=name))
+
     def tell(self, worker: Worker, goal: Goal) -> None:
         """Tell it how far to end, unless it knows."""
         if worker.told >= goal:

@@ -108,6 +108,7 @@ class View:
             "name": stage.name,
             "kind": self._supervisor.plan.stage(stage.name).kind,
             "asked": stage.asked,
+            "paused": stage.paused,
             "ready": sum(one.ready_at is not None and one.told == Goal.WORK for one in members),
             "replicas": [
                 *(self._replica(one, seen) for one in members),
@@ -124,7 +125,7 @@ class View:
             "number": worker.number,
             "pid": member.child.pid,
             "python": member.python,
-            "state": _state(worker, member.state),
+            "state": _state(worker, member.state, paused=self._supervisor.roster.stages[worker.stage].paused),
             "items": member.word(page.ITEMS),
             "failures": member.word(page.FAILURES),
             "restarts": seat.record.total,
@@ -145,7 +146,7 @@ class View:
         }
 
 
-def _state(worker: Worker, says: str) -> str:
+def _state(worker: Worker, says: str, *, paused: bool) -> str:
     """What we have told it counts before what it says; it may not have heard yet."""
     if worker.killed or worker.error:
         return "dying"
@@ -153,4 +154,4 @@ def _state(worker: Worker, says: str) -> str:
         return "finished"
     if worker.told >= Goal.DRAIN:
         return "draining" if worker.told == Goal.DRAIN else "stopping"
-    return says
+    return "paused" if paused and says == "ready" else says

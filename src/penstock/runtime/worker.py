@@ -96,8 +96,7 @@ class Worker:
             words=words,
             wake=self._exchange.guard.wake,
         )
-        # Whether a source takes `start` is known with its code; until then nothing has a stretch to settle.
-        self._resumption = None if assignment.kind != "source" else self._make_resumption(surroundings)
+        self._resumption = self._make_resumption(surroundings)
         undertaker = Undertaker(assignment, arena=self._arena.path, notice=self._exchange.notice)
         sender = Sender(
             router=self._sockets.router(f"ipc://{socket_path}"),
@@ -112,6 +111,7 @@ class Worker:
             eager=assignment.kind == "source",
         )
         self._exchange.use(sender, receiver)
+        self._exchange.pause(paused=assignment.paused)
         self._context = LiveContext(assignment, exchange=self._exchange, encoder=self._encoder)
         self._handler: Handler
         self._emitter: Emitter
@@ -194,7 +194,10 @@ class Worker:
             Consumer(**parts, timed=assignment.timeout is not None, sieve=self._sieve()).run()
         return None
 
-    def _make_resumption(self, surroundings: World) -> Resumption:
+    def _make_resumption(self, surroundings: World) -> Optional[Resumption]:
+        """Of any source: whether it takes `start` is known with its code, and until then has no effect."""
+        if self._assignment.kind != "source":
+            return None
         exchange = self._exchange
         return Resumption(
             self._assignment, guard=exchange.guard, clock=surroundings.clock, notice=exchange.notice

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -287,3 +289,38 @@ def test_ps_tells_what_carries_the_arrays(terminal: Terminal) -> None:
     link = seen(terminal, lambda it: it["links"][0]["bytes_rate"])["links"][0]
     assert link["transport"] == "shared memory"
     assert 0 < link["shared"] <= link["bytes"]
+
+
+def test_a_paused_source_makes_nothing_more_also_after_its_death_until_it_is_resumed(
+    terminal: Terminal,
+) -> None:
+    run = terminal.run()
+    terminal.open_gate()
+    assert terminal.type("pause", "numbers").stdout == "numbers   paused\n"
+    terminal.type("wait", "--for", "idle", "--timeout", "30s")
+    before = terminal.ask("ps")["pipelines"][0]
+    assert before["stages"][0]["paused"]
+    assert before["stages"][0]["replicas"][0]["state"] == "paused"
+    os.kill(before["stages"][0]["replicas"][0]["pid"], signal.SIGKILL)
+    terminal.type("wait", "--for", "ready", "--timeout", "30s")
+    terminal.type("wait", "--for", "idle", "--timeout", "30s")
+    after = terminal.ask("ps")["pipelines"][0]
+    assert after["totals"]["entered"] == before["totals"]["entered"]
+    assert terminal.ask("resume")["stages"] == ["numbers", "gate", "Save"]
+    terminal.type("drain", "--timeout", "30s")
+    assert "numbers goes on" in finish(run)
+
+
+def test_a_paused_pipeline_that_is_drained_goes_on_and_finishes_everything(terminal: Terminal) -> None:
+    run = terminal.run()
+    terminal.type("pause")
+    terminal.open_gate()
+    shown = terminal.type("drain", "--timeout", "30s").stdout
+    assert "0 lost, 0 dead" in shown
+    assert "gate goes on" in finish(run)
+
+
+def test_a_misspelt_stage_is_not_paused_and_no_other_either(terminal: Terminal) -> None:
+    terminal.run()
+    assert "did you mean 'gate'?" in terminal.type("pause", "Save", "gaet", code=4).stderr
+    assert not any(stage["paused"] for stage in terminal.ask("ps")["pipelines"][0]["stages"])

@@ -405,3 +405,30 @@ def test_the_first_failure_is_the_one_that_is_told() -> None:
     run.die(SAVE)
     assert run.roster.failure is not None
     assert "first" in run.roster.failure.cause
+
+
+# Pauses
+
+
+def test_a_paused_stage_is_told_once_and_its_next_workers_begin_paused() -> None:
+    run = Run(replicas=2)
+    run.ready()
+    actions = run.feed(stimulus.Pause("work", paused=True))
+    assert [each for each in actions if isinstance(each, action.Pause)] == [
+        action.Pause(2, paused=True),
+        action.Pause(3, paused=True),
+    ]
+    assert reported(actions, events.StagePaused)
+    assert run.feed(stimulus.Pause("work", paused=True)) == []
+    run.die(2)
+    assert run.roster.stages["work"].paused
+
+
+def test_what_is_paused_goes_on_before_anybody_is_told_to_drain() -> None:
+    run = Run()
+    run.ready()
+    run.feed(stimulus.Pause("work", paused=True))
+    actions = run.feed(stimulus.Drain())
+    assert reported(actions, events.StageResumed)
+    assert actions.index(action.Pause(WORK, paused=False)) < actions.index(action.Tell(MAKE, Goal.DRAIN))
+    assert run.feed(stimulus.Pause("work", paused=True)) == []

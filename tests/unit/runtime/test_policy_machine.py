@@ -48,6 +48,7 @@ class Process:
     """It said Finished or Failed."""
     told: Goal = Goal.WORK
     killed: bool = False
+    paused: bool = False
 
 
 def chain() -> Plan:
@@ -105,16 +106,20 @@ class World(RuleBasedStateMachine):
             seat = wanted.stage, wanted.replica
             sitting = {n for n, process in self.alive.items() if (process.stage, process.replica) == seat}
             renewed = any(each.begun and each.seat == seat for each in self.roster.renewals)
-            assert len(sitting) <= renewed, "one worker a seat, and a second only while it is renewed"
+            working = {number for number in sitting if self.alive[number].told == Goal.WORK}
+            assert len(working) <= renewed, "one a seat works, and a second only while that is renewed"
             if self.plan.stage(wanted.stage).kind == "source":
                 assert not sitting, "two sources would make everything twice"
-            self.alive[wanted.number] = Process(wanted.stage, wanted.replica)
+            paused = self.roster.stages[wanted.stage].paused  # as its assignment says
+            self.alive[wanted.number] = Process(wanted.stage, wanted.replica, paused=paused)
         elif isinstance(wanted, action.Introduce):
             self.introduce(Pair(*wanted))
         elif isinstance(wanted, action.Tell):
             process = self.alive[wanted.number]
             assert wanted.goal > process.told
             process.told = wanted.goal
+        elif isinstance(wanted, action.Pause):
+            self.alive[wanted.number].paused = wanted.paused
         elif isinstance(wanted, action.Kill):
             assert not self.alive[wanted.number].killed, "killed once"
             self.alive[wanted.number].killed = True
@@ -211,6 +216,10 @@ class World(RuleBasedStateMachine):
     def somebody_scales(self, stage: str, replicas: int) -> None:
         self.feed(stimulus.Scale(stage, replicas))
 
+    @rule(stage=st.sampled_from(["work", "save", "left"]), paused=st.booleans())
+    def somebody_pauses(self, stage: str, paused: bool) -> None:
+        self.feed(stimulus.Pause(stage, paused))
+
     @precondition(lambda self: self.alive)
     @rule(data=st.data(), drain_first=st.booleans())
     def somebody_restarts(self, data: st.DataObject, drain_first: bool) -> None:
@@ -292,6 +301,12 @@ class World(RuleBasedStateMachine):
                 for receiver in self.roster.members(link.target):
                     if sender.sends and receiver.takes:
                         assert Pair(link.id, sender.number, receiver.number) in self.known
+
+    @invariant()
+    def who_lives_knows_whether_it_is_paused_and_nothing_is_while_the_run_drains(self) -> None:
+        for number, process in self.alive.items():
+            assert process.paused == self.roster.stages[process.stage].paused, number
+            assert not (process.paused and self.roster.goal > Goal.WORK)
 
     @invariant()
     def time_alone_changes_nothing_now(self) -> None:

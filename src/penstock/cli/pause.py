@@ -1,0 +1,46 @@
+"""``penstock pause``: hold stages of a running pipeline; ``resume`` (beside it) lets them go on."""
+
+from __future__ import annotations
+
+import click
+
+from penstock.cli import terminal
+from penstock.cli.document import document
+from penstock.cli.group import VerbCommand
+from penstock.cli.options import json_option, pipeline_option
+from penstock.errors import UserError
+from penstock.pipeline.nearest import nearest
+from penstock.runtime import client
+
+
+@click.command(cls=VerbCommand, examples=["penstock pause detect", "penstock pause"])
+@click.argument("stages", metavar="[STAGE]...", nargs=-1)
+@pipeline_option
+@json_option
+def pause(stages: tuple[str, ...], name: str | None, as_json: bool) -> None:
+    """Have stages begin nothing more, until `resume`.
+
+    Without STAGE all of them. What a worker has in hand it finishes; what comes meanwhile waits, and those
+    before it wait too when their links are full. A source is not asked for its next item. A pipeline that
+    drains goes on by itself.
+    """
+    change(stages, name, as_json=as_json, paused=True)
+
+
+def change(stages: tuple[str, ...], name: str | None, *, as_json: bool, paused: bool) -> None:
+    """Pause these stages or let them go on, all where none is named, and say which.
+
+    Raises:
+        UserError: there is no such stage; nothing was changed.
+    """
+    run = client.find(name)
+    known = [each["name"] for each in client.call(run, "ps")["stages"]]
+    for stage in stages:
+        if stage not in known:
+            raise UserError(f"{run.pipeline} has no stage {stage!r}{nearest(stage, known)}")
+    answer = client.call(run, "pause", stages=list(stages), paused=paused)
+    if as_json:
+        terminal.data(document("pause", stages=answer["stages"], paused=answer["paused"]))
+    else:
+        for stage in answer["stages"]:
+            terminal.data(f"{stage}   {'paused' if paused else 'goes on'}")
