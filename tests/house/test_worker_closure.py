@@ -54,6 +54,24 @@ def test_numpy_is_installed_there_but_waits_for_an_array(version: str, worker_py
     assert "numpy" not in _imported(python)
 
 
+SENT = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import numpy
+from penstock.message.codec import Decoder, Encoder, join
+value = [{"a": (1, {2})}, numpy.arange(3), numpy.float32(1), b"x" * 2_000_000]
+assert len(Decoder().values(join([Encoder(None).encode(value)]))[0]) == 4
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_who_sends_arrays_imports_no_other_library_and_none_of_the_modules_for_them() -> None:
+    command = [sys.executable, "-c", SENT, str(ROOT / "src")]
+    imported = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    rooms = {f"penstock.message.{name}" for name in ("dataframes", "images", "tables", "tensors")}
+    assert not {"pandas", "pyarrow", "PIL", "torch", *rooms} & set(imported)
+
+
 def test_a_worker_never_sees_the_supervisor_the_command_line_or_asyncio() -> None:
     imported = _imported(sys.executable)
     assert [name for name in imported if name.startswith(HEAVY)] == []

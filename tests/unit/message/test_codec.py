@@ -41,6 +41,8 @@ EXAMPLES = [
     datetime.datetime(1, 1, 1), datetime.datetime(9999, 12, 31, 23, 59, 59, 999_999, fold=1),  # noqa: DTZ001
     datetime.datetime(2024, 2, 29, 23, 59, 59, 999_999, datetime.UTC),
     datetime.datetime(1900, 1, 1, tzinfo=datetime.timezone(-datetime.timedelta(0, 1172, 500))),
+    datetime.datetime(2000, 1, 1, fold=1, tzinfo=datetime.timezone(datetime.timedelta(0, 0, 1))),
+    datetime.time(1, tzinfo=datetime.timezone(-datetime.timedelta(0, 0, 999_999))),
     datetime.date.min, datetime.time.max, datetime.time(1, tzinfo=datetime.UTC),
     datetime.timedelta.min, datetime.timedelta.max,
     uuid.UUID(int=0), decimal.Decimal("-0.000"), decimal.Decimal("sNaN123"), decimal.Decimal("1E+999999"),
