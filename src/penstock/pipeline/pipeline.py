@@ -187,8 +187,9 @@ class Pipeline:
         and what raises is tried again, rejected and given up by the real rules. Time is a clock of the test's
         own: where all wait, for a back-off say, it goes forward at once. The same items give the same result.
 
-        What is not there is what processes are for: no item is timed out, as none takes any time; all stages
-        run under this Python; code that ends its process ends the test.
+        What is not there is what processes are for: no item is timed out, as none takes any time, and none
+        is dropped by ``on_full``, as nobody is slow; all stages run under this Python; code that ends its
+        process ends the test.
 
         Args:
             items: What the source makes instead of its own items; with several sources a mapping by their
@@ -217,7 +218,11 @@ class Pipeline:
         return rehearse(plan, known, items=items, replace=replace or {}, limit=limit)
 
     def running(
-        self, *, timeout: Duration = "30s", state_dir: Union[str, os.PathLike[str], None] = None
+        self,
+        *,
+        timeout: Duration = "30s",
+        state_dir: Union[str, os.PathLike[str], None] = None,
+        config: Optional[Mapping[str, Any]] = None,
     ) -> Running:
         """The pipeline in real processes, for the length of a ``with`` block: a test that breaks them.
 
@@ -233,6 +238,7 @@ class Pipeline:
             timeout: how long each of its waits may take, unless it is said there.
             state_dir: where logs and dead letters are kept; by default in a temporary directory, for the
                 length of the block.
+            config: what ``ctx.config`` is; no file and no variable is read for a test.
 
         Raises:
             WiringError: as ``plan``.
@@ -240,4 +246,6 @@ class Pipeline:
         """
         from penstock.testing.running import Running
 
-        return Running(self.plan(), app=self.file, timeout=timeout, state_dir=state_dir)
+        return Running(
+            self.plan(config=dict(config or {})), app=self.file, timeout=timeout, state_dir=state_dir
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from penstock.errors import WiringError
 from penstock.link.receiver import Inbound
@@ -60,6 +60,13 @@ class LiveContext(Context):
         self._items, self._families = items, {}
         self.inbound = items[0].parcel.inbound if items else None
         self.index = items[0].place if items else 0
+
+    def in_hand(self) -> List[Tuple[str, int]]:
+        """The ids of the items in hand, and how often each has been delivered."""
+        if not self._items:
+            return [(self.id, self.attempt)]
+        found = [(item.parcel.inbound, item.place) for item in self._items]
+        return [("{}:{}".format(*inbound.id_at(place)), inbound.attempt) for inbound, place in found]
 
     def emit(self, port: str, value: Any, *, of: Optional[int] = None) -> None:
         """See ``Context.emit``."""

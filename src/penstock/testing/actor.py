@@ -91,20 +91,19 @@ class Actor(Worker):
 
     def _noted(self, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
         script, context, stage = self._script, self._context, self._assignment.stage
-        convert = converter(self._handler.signature.item_type) or _same
+        # What takes batches is called with values that are converted already.
+        many = bool(self._assignment.batch)
+        convert = None if many else converter(self._handler.signature.item_type)
         taken = script.taken.get(stage)
 
-        def noted(item: Any) -> Any:
-            script.deliveries.append(Delivery(stage, context.id, context.attempt, script.clock()))
+        def noted(argument: Any) -> Any:
+            now = script.clock()
+            script.deliveries += [Delivery(stage, id, attempt, now) for id, attempt in context.in_hand()]
             # A copy, made before: what the sink does to its item afterwards is the sink's affair.
-            mine = copy.deepcopy(item) if taken is not None else None
-            answer = call(item)
+            mine: Any = copy.deepcopy(argument) if taken is not None else None
+            answer = call(argument)
             if taken is not None:
-                taken.append(convert(mine))
+                taken.extend(mine if many else [mine if convert is None else convert(mine)])
             return answer
 
         return noted
-
-
-def _same(item: Any) -> Any:
-    return item

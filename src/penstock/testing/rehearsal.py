@@ -79,7 +79,9 @@ def _cast(plan: Plan, items: Items, replace: Mapping[str, Any]) -> tuple[Plan, d
         if stage.name not in made:
             _refuse_foreign(stage)
     given = {name: getattr(each, "target", each) for name, each in replace.items()}
-    return msgspec.structs.replace(plan, stages=stages), {
+    # Nobody is slow here, so no link is ever full: one that may drop would drop by whose turn it was.
+    links = [msgspec.structs.replace(link, on_full="block") for link in plan.links]
+    return msgspec.structs.replace(plan, stages=stages, links=links), {
         **given,
         **{name: (lambda values=values: iter(values)) for name, values in made.items()},
     }

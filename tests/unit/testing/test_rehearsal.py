@@ -24,6 +24,7 @@ from penstock import (
     UnsupportedType,
     UserError,
     WiringError,
+    at,
     route,
     sink,
     source,
@@ -144,6 +145,31 @@ def endless() -> Iterator[int]:
 @stage(variables={"DEVICE": "gpu"})
 def on_a_device(number: int) -> int:
     return number
+
+
+@stage(batch=4, batch_wait="1m")
+def invert_all(numbers: list[int]) -> list[float]:
+    return [1 / number for number in numbers]
+
+
+@sink(batch=3)
+def save_all(points: list[Point]) -> None:
+    assert all(isinstance(point, Point) for point in points)
+
+
+@sink(batch=8)
+def stacked(images: npt.NDArray[Any]) -> None: ...
+
+
+@stage(on_full="drop_oldest")
+def hurried(number: int) -> int:
+    return number
+
+
+@source
+def lines(start: int = 0) -> Iterator[int]:
+    for number in range(start, 5):
+        yield at(number + 1, number)
 
 
 def parity(number: int) -> int:
@@ -302,6 +328,33 @@ def test_a_source_that_raises_fails_the_test() -> None:
 def test_a_source_without_end_is_stopped_at_the_limit() -> None:
     with pytest.raises(UserError, match="endless has made 50 items and goes on; give test"):
         Pipeline("demo", endless >> save).test(limit=50)
+
+
+def test_a_batch_waits_on_the_clock_of_the_test_and_its_bad_item_is_found() -> None:
+    result = Pipeline("demo", numbers >> invert_all >> save).test([1, 2, 0, 4, 5])
+    assert sorted(result["save"]) == [0.2, 0.25, 0.5, 1.0]
+    [bad] = result.dead
+    assert (bad.id, bad.value, bad.failures) == ("numbers/0:2", 0, 4)
+    assert {each.attempt for each in result.deliveries if each.id == "numbers/0:4"} == {1}
+    assert result.attempts["invert_all"]["numbers/0:2"] == 5
+
+
+def test_a_sink_of_batches_is_known_by_its_items() -> None:
+    points = [Point(n, n) for n in range(7)]
+    assert Pipeline("demo", anything >> save_all).test(points)["save_all"] == points
+    images = [np.full((2, 2), n) for n in range(5)]
+    result = Pipeline("demo", anything >> stacked).test(images)
+    assert [image.tolist() for image in result["stacked"]] == [image.tolist() for image in images]
+
+
+def test_nothing_is_dropped_where_nobody_is_slow() -> None:
+    result = Pipeline("demo", numbers >> hurried >> save).test(range(500))
+    assert (result["save"], result.totals.dropped_full) == (list(range(500)), 0)
+
+
+def test_a_resumable_source_begins_anew() -> None:
+    assert Pipeline("demo", lines >> save).test()["save"] == [0, 1, 2, 3, 4]
+    assert Pipeline("demo", lines >> save).test([7])["save"] == [7]
 
 
 def test_nothing_is_left_when_it_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
