@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +25,7 @@ from penstock import (
     source,
     stage,
 )
+from penstock.testing import Running
 
 ITEMS = 200
 
@@ -47,6 +51,13 @@ def judge(number: int, ctx: Context) -> int:
 def save(number: int) -> None:
     with Path(os.environ["DESK"], "saved").open("a") as file:
         file.write(f"{number}\n")
+
+
+@sink
+def tell(number: int, ctx: Context) -> None:
+    if number < ctx.config["low"]:
+        raise Reject("too low")
+    save(number)
 
 
 @stage(max_restarts=0)
@@ -176,3 +187,35 @@ def test_a_worker_that_is_not_there_is_answered_with_the_nearest(desk: Path) -> 
         run.wait_ready()
         with pytest.raises(UserError, match="there is no worker jugde/0; did you mean 'judge/0'"):
             run.kill("jugde")
+
+
+@pytest.mark.filterwarnings("error")
+def test_those_who_ask_while_it_is_ended_get_an_answer_and_no_connection_stays_open(desk: Path) -> None:
+    began, stop = threading.Barrier(5), threading.Event()
+
+    def ask(run: Running) -> None:
+        began.wait()
+        with contextlib.suppress(NotRunning):
+            while not stop.is_set():
+                run.ps()
+
+    with pipeline.running() as run:
+        run.wait_ready()
+        curious = [threading.Thread(target=ask, args=(run,)) for _ in range(4)]
+        for thread in curious:
+            thread.start()
+        began.wait()
+    stop.set()
+    for thread in curious:
+        thread.join(30)
+        assert not thread.is_alive()
+    del run
+    gc.collect()  # an open transport warns when it is collected, and here warnings are errors
+
+
+def test_what_is_configured_reaches_its_stages(desk: Path) -> None:
+    (desk / "go").touch()
+    with Pipeline("told", numbers >> tell).running(config={"low": 190}) as run:
+        run.wait_ended()
+        assert {each.value for each in run.dead} == set(range(190))
+    assert saved(desk) == set(range(190, ITEMS))
