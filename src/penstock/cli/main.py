@@ -21,6 +21,7 @@ VERBS = (
     Verb("top", RUNNING, "Show a pipeline as it runs, every second anew."),
     Verb("logs", RUNNING, "Show what the workers printed."),
     Verb("events", RUNNING, "Show what has happened in a run."),
+    Verb("tap", RUNNING, "Show samples of what flows between stages."),
     Verb("scale", RUNNING, "Change how many workers a stage has."),
     Verb("pause", RUNNING, "Have stages begin nothing more, until `resume`."),
     Verb("resume", RUNNING, "Let paused stages go on."),

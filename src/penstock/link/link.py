@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Callable, Optional
 
 from penstock.link.credit import NEVER, Credit
-from penstock.link.ledger import Ledger
+from penstock.link.ledger import Cargo, Ledger
 from penstock.link.outbox import Outbox
 
 
@@ -35,6 +35,8 @@ class Link:
         self.take = self.outbox.take
         self.limit = 1
         """When so many items wait, whoever makes more must wait too."""
+        self.tap: Optional[Callable[[Cargo], None]] = None
+        """Gets to see every cargo that goes out; nobody looks, usually."""
         self.bytes = self.shared = 0
         """What was sent, and what of it lay in shared memory."""
 

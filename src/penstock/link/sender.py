@@ -204,9 +204,7 @@ class Sender:
     def _next_lone(self) -> Optional[_Lone]:
         """To whom an item that comes alone may be sent, as things stand."""
         link = self._only
-        if self._alarmed or link is None:
-            return None
-        if link.ledger.next_due() is not None:
+        if self._alarmed or link is None or link.tap is not None or link.ledger.next_due() is not None:
             return None
         offer = link.credit.offer(1)
         return None if offer is None else _Lone(link, offer.receiver, self._names[offer.receiver, link.id])
@@ -369,6 +367,8 @@ class Sender:
             link.outbox.ring(min(link.limit, link.credit.trigger()), max(1, self.stride // PATIENCE))
 
     def _send(self, link: Link, receiver: int, cargo: Cargo) -> None:
+        if link.tap is not None:
+            link.tap(cargo)
         number = link.ledger.send(receiver, cargo, self._clock())
         frame = envelope.pack_batch(number, cargo.attempt, cargo.ids(), cargo.payloads, cargo.expires)
         name = self._names[receiver, link.id]

@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple
 
 from penstock.errors import EnvironmentFault, NotRunning, PenstockError, PipelineFailed, TimedOut, UserError
@@ -82,6 +83,19 @@ def follow(run: Run) -> Iterator[dict[str, Any]]:
     lines = _ask(run, {"verb": "events"})
     _answer(run, lines)
     return _events(lines)
+
+
+@contextmanager
+def tapped(run: Run, links: list[int], rate: float) -> Iterator[None]:
+    """Meanwhile, samples of these links are laid into the run directory, ``rate`` a second at most.
+
+    Raises:
+        NotRunning: it has ended.
+        UserError: there is no such link, or somebody else looks at it.
+    """
+    with _ask(run, {"verb": "tap", "links": links, "rate": rate}) as lines:
+        _answer(run, lines)
+        yield
 
 
 def _events(lines: BinaryIO) -> Iterator[dict[str, Any]]:

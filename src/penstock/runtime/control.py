@@ -171,6 +171,14 @@ class Pause(msgspec.Struct, frozen=True, tag="pause"):
     paused: bool
 
 
+class Tap(msgspec.Struct, frozen=True, tag="tap"):
+    """Supervisor -> worker: lay samples of what goes out by a link where they can be looked at."""
+
+    link: int
+    rate: float
+    """At most so many a second; 0: none any more."""
+
+
 class Bound(msgspec.Struct, frozen=True, tag="bound"):
     """Worker -> supervisor: my socket accepts receivers (sent before user code is loaded)."""
 
@@ -208,7 +216,7 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
     fields: Dict[str, Union[str, int, float]] = {}
 
 
-ToWorker = Union[Assignment, Connect, Gone, Drain, Stop, Pause]
+ToWorker = Union[Assignment, Connect, Gone, Drain, Stop, Pause, Tap]
 ToSupervisor = Union[Bound, Ready, Failed, Finished, Notice]
 
 _encoder = msgspec.msgpack.Encoder()

@@ -83,6 +83,10 @@ class Exchange:
             control.Pause: lambda message: self.pause(paused=message.paused),
         }
 
+    def obey(self, kind: type, do: Callable[[Any], None]) -> None:
+        """Have ``do`` called with every message of that kind from the supervisor."""
+        self._obedience[kind] = do
+
     def use(self, sender: Sender, receiver: Receiver) -> None:
         """The two ends this worker serves."""
         self.sender, self.receiver = sender, receiver

@@ -7,6 +7,7 @@
             run.json           who this is
             control.sock       for the command line
             7.sock 7.arena 7.page    of worker 7
+            7.2.tap            a sample of what it sends by link 2, while somebody looks
 
 A directory whose ``run.lock`` is free belongs to a dead run (see ``sweep``). Pids are not asked: they are
 used again, locks are not.
@@ -15,6 +16,7 @@ used again, locks are not.
 from __future__ import annotations
 
 import fcntl
+import glob
 import json
 import os
 import re
@@ -127,7 +129,8 @@ class RunDir:
 
     def forget(self, number: int) -> None:
         """Remove the files of a worker that has ended. Who has mapped its arena keeps what it mapped."""
-        for path in control.paths(self.path, number):
+        samples = glob.glob(f"{glob.escape(self._file(str(number)))}.*.tap*")
+        for path in (*control.paths(self.path, number), *samples):
             _unlink(path)
 
     def free_bytes(self) -> int:

@@ -38,6 +38,7 @@ class Server:
         self._server: asyncio.Server | None = None
         self._calls: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
+        self._tapped: set[int] = set()
         self._renewals: dict[int, WorkerRenewed | RenewalAbandoned] = {}
         """How each restart that was asked for has come out, by the number of the worker."""
         supervisor.listeners.append(self._on_event)
@@ -109,6 +110,9 @@ class Server:
         if verb == "events":
             await self._stream(reader, writer)
             return
+        if verb == "tap":
+            await self._tap(reader, writer, question.get("links"), question.get("rate"))
+            return
         answer = asyncio.ensure_future(self._answer(verb, question))
         gone = asyncio.ensure_future(reader.read(1))
         await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -151,6 +155,32 @@ class Server:
         finally:
             gone.cancel()
             self._journal.leave(queue.put_nowait)
+
+    async def _tap(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, links: Any, rate: Any
+    ) -> None:
+        """Have samples of these links laid into the run directory until whoever asked hangs up."""
+        if wrong := self._untappable(links, rate):
+            await _say(writer, {"ok": False, "error": wrong, "code": UserError.exit_code})
+            return
+        self._tapped |= set(links)
+        try:
+            for link in links:
+                self._supervisor.tap(link, rate)
+            await _say(writer, {"ok": True, "result": {"schema": "penstock.tap/1", "links": links}})
+            await reader.read(1)
+        finally:
+            self._tapped -= set(links)
+            for link in links:
+                self._supervisor.tap(link, 0.0)
+
+    def _untappable(self, links: Any, rate: Any) -> str:
+        known = {link.id: link.label for link in self._supervisor.plan.links}
+        right = isinstance(rate, (int, float)) and rate > 0 and isinstance(links, list) and links
+        if not right or not all(type(link) is int and link in known for link in links):
+            return "a tap is of links that there are, and of more than 0 samples a second"
+        busy = ", ".join(known[link] for link in sorted(self._tapped & set(links)))
+        return f"somebody else looks at {busy} already; wait until they are through" if busy else ""
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, (WorkerRenewed, RenewalAbandoned)):

@@ -111,6 +111,7 @@ class Sight:
         went = min((words[page.OLDEST] for words in senders if words[page.OLDEST]), default=0)
         window = sum(self._window(link, words) for words in senders)
         return {
+            "id": link,
             "rate": round(pace.rate, 3),
             "bytes_rate": round(pace.bytes, 1),
             "window": window,

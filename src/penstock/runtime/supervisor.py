@@ -83,6 +83,7 @@ class Supervisor:
         self._news: deque[Stimulus] = deque()
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
+        self._taps: dict[int, float] = {}
 
     async def run(self) -> Roster:
         """Start all workers and keep them going until the run is over; the roster at its end.
@@ -307,7 +308,21 @@ class Supervisor:
         except OSError as error:
             self._misheard(member.number, f"its status page cannot be read: {error.strerror}")
         else:
+            for link, rate in self._taps.items():
+                self._tap(member, link, rate)
             self.tell(stimulus.Bound(member.number))
+
+    def tap(self, link: int, rate: float) -> None:
+        """Have all who feed ``link``, those that come later too, show ``rate`` samples a second; 0: none."""
+        self._taps[link] = rate
+        for member in self.crew.values():
+            self._tap(member, link, rate)
+        if not rate:
+            del self._taps[link]
+
+    def _tap(self, member: Member, link: int, rate: float) -> None:
+        if link in self.account.out_ids(member.stage):
+            member.line.send(control.Tap(link, rate))
 
     def _misheard(self, number: int, why: str) -> None:
         """A worker we cannot understand is no use: its death is mended like any other."""

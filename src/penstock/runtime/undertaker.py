@@ -45,7 +45,7 @@ class Undertaker:
                     cause=cargo.cause,
                     traceback=cargo.traceback,
                     when=time.time(),
-                    payload=self._whole(cargo),
+                    payload=self.whole(cargo),
                 ),
             )
         except Exception as error:  # an array of more than 4 GiB, memory that is short: it is still an item
@@ -56,7 +56,7 @@ class Undertaker:
         self._notice("dead", f"{link.target}: {id} failed {times}, the last: {cause}  ({path.name})")
         return True
 
-    def _whole(self, cargo: Cargo) -> bytes:
+    def whole(self, cargo: Cargo) -> bytes:
         """The payload as a body that needs no arena and no frames."""
         body = join(cargo.payloads)
         if not cargo.slots and not cargo.frames:

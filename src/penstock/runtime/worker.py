@@ -37,6 +37,7 @@ from penstock.runtime.live import LiveContext
 from penstock.runtime.producer import Producer
 from penstock.runtime.resumption import Resumption
 from penstock.runtime.sieve import Sieve
+from penstock.runtime.tapper import Tappers
 from penstock.runtime.undertaker import Undertaker
 from penstock.runtime.world import World
 
@@ -97,7 +98,7 @@ class Worker:
             wake=self._exchange.guard.wake,
         )
         self._resumption = self._make_resumption(surroundings)
-        undertaker = Undertaker(assignment, arena=self._arena.path, notice=self._exchange.notice)
+        self._undertaker = Undertaker(assignment, arena=self._arena.path, notice=self._exchange.notice)
         sender = Sender(
             router=self._sockets.router(f"ipc://{socket_path}"),
             number=assignment.number,
@@ -106,7 +107,7 @@ class Worker:
             words=words,
             clock=surroundings.clock,
             on_settled=receiver.settled if self._resumption is None else self._resumption.settled,
-            bury=undertaker.bury,
+            bury=self._undertaker.bury,
             notice=self._exchange.notice,
             eager=assignment.kind == "source",
         )
@@ -118,6 +119,10 @@ class Worker:
 
     def run(self) -> int:
         """From Bound to Finished; the exit status."""
+        taps = Tappers(
+            self._assignment, self._links, whole=self._undertaker.whole, clock=self._exchange.clock
+        )
+        self._exchange.obey(control.Tap, taps.wish)
         self._channel.say(control.Bound(os.getpid(), platform.python_version()))
         try:
             self._load()

@@ -1,0 +1,150 @@
+"""``penstock tap``: samples of what flows between stages, without a change to what flows."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from penstock.cli import terminal
+from penstock.cli.group import VerbCommand
+from penstock.cli.options import json_option, pipeline_option
+from penstock.errors import PenstockError, UserError
+from penstock.message import letter as letters
+from penstock.message.letter import Letter
+from penstock.pipeline.nearest import nearest
+from penstock.runtime import client, rundir
+from penstock.runtime.client import Run
+
+LOOK = 0.02
+"""Seconds between two looks for samples. (Only this command looks; the pipeline waits for nobody.)"""
+EXAMPLES = ("penstock tap detect", "penstock tap 'camera->detect' -n 3", "penstock tap detect --save samples")
+
+
+@click.command(cls=VerbCommand, examples=EXAMPLES)
+@click.argument("place", metavar="LINK|STAGE")
+@click.option("-n", "--count", type=click.IntRange(min=1), help="Leave after so many.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0.01, 100),
+    default=5.0,
+    show_default=True,
+    help="How many a second at most.",
+)
+@click.option(
+    "--save",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep each as a file.",
+)
+@pipeline_option
+@json_option
+def tap(
+    place: str, count: int | None, rate: float, save: Path | None, name: str | None, as_json: bool
+) -> None:
+    """Show samples of what flows between stages.
+
+    LINK is one of `ps`, like camera->detect; of a STAGE, what leaves it is shown, of a sink what comes to it.
+    What flows, and how, stays as it is; nobody waits for whoever looks. --save writes arrays as .npz, all
+    else as .json. With --json, one document a line.
+    """
+    run = client.find(name)
+    links = _links(place, client.call(run, "ps"))
+    with client.tapped(run, [link["id"] for link in links], rate):
+        for seen, sample in enumerate(_samples(run, {link["id"] for link in links}), 1):
+            _show(sample, save, as_json=as_json)
+            if seen == count:
+                return
+
+
+def _links(place: str, answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """The links that ``place`` means.
+
+    Raises:
+        UserError: there is none.
+    """
+    every: list[dict[str, Any]] = answer["links"]
+    named = [link for link in every if link["link"] == place.replace("->", "→")]
+    found = named or [link for link in every if link["source"] == place]
+    found = found or [link for link in every if link["target"] == place]
+    if not found:
+        known = [link["link"] for link in every] + [stage["name"] for stage in answer["stages"]]
+        raise UserError(f"{answer['pipeline']} has no link and no stage {place!r}{nearest(place, known)}")
+    return found
+
+
+def _samples(run: Run, links: set[int]) -> Iterator[Letter]:
+    """As they come, each taken away: only then the next is made."""
+    while rundir.is_alive(run.path):
+        quiet = True
+        for path in Path(run.path).glob("*.tap"):
+            if int(path.name.split(".")[1]) not in links:
+                continue
+            try:
+                sample = letters.read(path)
+                path.unlink()
+            except FileNotFoundError:  # its worker has ended meanwhile
+                continue
+            quiet = False
+            yield sample
+        if quiet:
+            time.sleep(LOOK)
+
+
+def _show(sample: Letter, save: Path | None, *, as_json: bool) -> None:
+    from penstock.cli.preview import preview
+
+    saved = _save(sample, save) if save is not None else None
+    if as_json:
+        facts = {"link": sample.link, "id": sample.id, "attempt": sample.attempts, "at": sample.when}
+        told = {"schema": "penstock.sample/1", **facts, "saved": saved and str(saved), **_facts(sample)}
+        terminal.data(json.dumps(told, ensure_ascii=False))
+    else:
+        terminal.data(f"{terminal.dim(sample.link)}   {terminal.strong(sample.id)}   {preview(sample)}")
+
+
+def _facts(sample: Letter) -> dict[str, Any]:
+    """What is in it: type, and shape, dtype and range where it is an array, else its text."""
+    from penstock.cli.preview import preview
+
+    value, facts = _value(sample), {"bytes": len(sample.payload), "type": "", "text": preview(sample)}
+    if value is not None:
+        facts["type"] = type(value).__name__
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        facts |= {"dtype": str(value.dtype), "shape": list(value.shape), "bytes": value.nbytes}
+        if value.size and value.dtype.kind in "iufb":
+            facts |= {name: float(getattr(value, name)()) for name in ("min", "max", "mean")}
+    return facts
+
+
+def _save(sample: Letter, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    value, name = _value(sample), re.sub(r"[^\w.-]", "_", sample.id)
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        import numpy
+
+        numpy.savez(folder / f"{name}.npz", value=value)
+        return folder / f"{name}.npz"
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(value, ensure_ascii=False, default=_readable), encoding="utf-8")
+    return path
+
+
+def _readable(value: Any) -> str:
+    """What JSON has no word for, as text."""
+    from penstock.cli.preview import describe
+
+    return describe(value)
+
+
+def _value(sample: Letter) -> Any:
+    """What was sent; None for what is not opened only to look at it (a pickle)."""
+    try:
+        return sample.value()
+    except PenstockError:
+        return None
