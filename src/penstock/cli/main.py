@@ -14,6 +14,7 @@ BEGIN, RUNNING, WRONG, MEASURE = "Begin", "A running pipeline", "When something 
 VERBS = (
     Verb("init", BEGIN, "Write a pipeline that runs at once."),
     Verb("run", BEGIN, "Run a pipeline here, in the foreground."),
+    Verb("up", BEGIN, "Run a pipeline in the background."),
     Verb("graph", BEGIN, "Draw how a pipeline is wired."),
     Verb("check", BEGIN, "Look for mistakes without starting anything."),
     Verb("config", BEGIN, "Show what counts for a pipeline, and who said so."),
@@ -29,6 +30,7 @@ VERBS = (
     Verb("wait", RUNNING, "Wait until a pipeline is ready, idle, drained or ended."),
     Verb("drain", RUNNING, "Take nothing new, finish what is in flight, end."),
     Verb("stop", RUNNING, "End now; each worker finishes its current item only."),
+    Verb("down", RUNNING, "End a pipeline as Ctrl-C does, and wait for its end."),
     Verb("dead", WRONG, "Read, export and discard the items that kept failing."),
     Verb("doctor", WRONG, "Examine this machine and the stages' interpreters."),
     Verb("bench", MEASURE, "Measure this machine against plain pyzmq."),

@@ -256,15 +256,18 @@ class Server:
             raise UserError(f"worker {number} is not being restarted")
 
     async def _drain(self) -> Document:
+        already = self._supervisor.roster.goal >= Goal.DRAIN
         self._supervisor.tell(stimulus.Drain())
-        return {"schema": "penstock.drain/1", "totals": self._view.ledger()["totals"]}
+        totals = self._view.ledger()["totals"]
+        return {"schema": "penstock.drain/1", "already": already, "totals": totals}
 
     async def _stop(self, *, now: bool = False) -> Document:
         """``now``: kill, without waiting for the current items."""
+        already = self._supervisor.roster.goal >= Goal.STOP
         self._supervisor.tell(stimulus.Stop())
         if now and self._supervisor.roster.goal == Goal.STOP:
             self._supervisor.tell(stimulus.Interrupt())
-        return {"schema": "penstock.stop/1", "totals": self._view.ledger()["totals"]}
+        return {"schema": "penstock.stop/1", "already": already, "totals": self._view.ledger()["totals"]}
 
     async def _wait(self, goal: str, timeout: float | None = None) -> Document:  # noqa: ASYNC109  on the wire
         if goal not in GOALS:

@@ -1,0 +1,83 @@
+"""``penstock up``: a pipeline in the background."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from penstock.cli import terminal
+from penstock.cli.document import document
+from penstock.cli.group import VerbCommand
+from penstock.cli.options import app_argument, config_options, json_option, timeout_option
+from penstock.pipeline.place import near
+
+if TYPE_CHECKING:
+    from penstock.runtime.background import Background
+
+EXAMPLES = ("penstock up", "penstock up app.py --profile gpu --timeout 2m", "penstock up && penstock logs -f")
+EXITS = (
+    ("0", "it is ready, or was so quick that it has ended well"),
+    ("4, 5, 1", "it could not start or ended before it was ready, as `penstock run`"),
+    ("6", "it was not ready in time; it goes on"),
+)
+
+
+@click.command(cls=VerbCommand, examples=EXAMPLES, terms={"Exit codes": EXITS})
+@app_argument
+@config_options
+@click.option("--resume", is_flag=True, help="Sources that can, go on from where the last run came to.")
+@timeout_option
+@json_option
+def up(
+    app: str | None,
+    flags: tuple[str, ...],
+    profile: str | None,
+    resume: bool,
+    timeout: float | None,
+    as_json: bool,
+) -> None:
+    """Run a pipeline in the background.
+
+    Returns when every worker is ready. It outlives this terminal, and says what `penstock run` would say
+    into run.log in its state directory. `penstock down` ends it.
+    """
+    started = start(app, flags, profile, resume=resume)
+    try:
+        run = started.wait_ready(timeout)
+    except KeyboardInterrupt:
+        terminal.talk(f"{started.pipeline} is drained; Ctrl-C again stops now")
+        started.end()
+        raise
+    state = "ready" if run else "ended"
+    if as_json:
+        terminal.data(
+            document("up", pipeline=started.pipeline, state=state, pid=started.pid, log=started.log)
+        )
+    else:
+        name = terminal.strong(started.pipeline)
+        terminal.data(f"{name}   {state}   pid {started.pid}   log {near(started.log)}")
+
+
+def start(app: str | None, flags: tuple[str, ...], profile: str | None, *, resume: bool) -> Background:
+    """What can be wrong with the app and its configuration is said here, before anything is started.
+
+    Raises:
+        UserError: the app, its wiring or its configuration is wrong, or it runs already.
+    """
+    from penstock.cli import appfile
+    from penstock.runtime import statedir
+    from penstock.runtime.background import Background
+    from penstock.settings import Settings
+
+    loaded = appfile.load(app)
+    loaded.plan(flags, profile)
+    name = loaded.pipeline.name
+    where = statedir.locate(Settings.read(os.environ).state_dir, str(loaded.path), name)
+    arguments = [f"{loaded.path}:{name}", *(word for flag in flags for word in ("--set", flag))]
+    if profile is not None:
+        arguments += ["--profile", profile]
+    if resume:
+        arguments.append("--resume")
+    return Background(name, arguments, statedir.StateDir(where))
