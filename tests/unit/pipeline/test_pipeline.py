@@ -117,7 +117,7 @@ def test_running_runs_the_plan_in_the_foreground(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "penstock.runtime.run", Mock(run_foreground=run_foreground))
     pipeline = Pipeline("demo", camera >> save)
     assert pipeline.run() == 0
-    run_foreground.assert_called_once_with(pipeline.plan(), app=__file__)
+    run_foreground.assert_called_once_with(pipeline.plan(), app=__file__, resume=False)
 
 
 APP = """
