@@ -83,7 +83,8 @@ def as_lanes(plan: Plan, *, ascii_only: bool = False) -> str:
 def _about(plan: Plan, stage: StagePlan) -> list[str]:
     """The cells of one stage."""
     times = f" x{stage.replicas}" if stage.replicas > 1 else ""
-    notes = [note for note in (_batch(stage), _ports(plan, stage), stage.interpreter or "") if note]
+    key = "" if stage.key is None else f"key {_name(stage.key)}"
+    notes = [note for note in (key, _batch(stage), _ports(plan, stage), stage.interpreter or "") if note]
     return [terminal.strong(stage.name), stage.kind + times, terminal.dim(str(stage.code)), "   ".join(notes)]
 
 

@@ -8,6 +8,7 @@ from penstock.config.configuration import Configuration
 from penstock.config.redaction import redacted
 from penstock.pipeline.options import CHECKS, REFUSED, Knobs, Options
 from penstock.pipeline.pipeline import Pipeline
+from penstock.pipeline.reference import Reference
 from penstock.pipeline.stage import Node
 
 DEFAULT = "default"
@@ -59,8 +60,10 @@ def _variables(node: Node[Any, Any], options: Options, found: Configuration) -> 
 
 
 def _with_unit(knob: str, value: Any) -> Any:
-    """A time as people write it; anything else as it is."""
+    """A time as people write it, code by its name; anything else as it is."""
     is_time = "Duration" in str(Knobs.__annotations__[knob])
     if is_time and value is not None:
         return f"{value:g}s"
+    if isinstance(value, Reference):
+        return str(value)
     return list(value) if isinstance(value, tuple) else value

@@ -112,10 +112,19 @@ class Credit:
                 best, least = receiver, room.items
         if best is None:
             return None
-        room = self._rooms[best]
+        return self._offer(best, self._rooms[best])
+
+    def offer_to(self, receiver: int, waiting: int) -> Optional[Offer]:
+        """The batch to send now to that receiver, for which ``waiting`` items wait; None: better wait."""
+        room = self._rooms.get(receiver)
+        if room is None or waiting < self._wants(room):
+            return None
+        return self._offer(receiver, room)
+
+    def _offer(self, receiver: int, room: _Room) -> Offer:
         window = self._window_bytes(room)
         nbytes = min(window // 2, window - room.nbytes)
-        return Offer(best, self._most(room), max(1, nbytes))
+        return Offer(receiver, self._most(room), max(1, nbytes))
 
     def trigger(self) -> int:
         """How many items must wait for ``offer`` to say yes; ``NEVER`` when none would do."""

@@ -29,6 +29,14 @@ class Run(NamedTuple):
     items: int
 
 
+class Tag(NamedTuple):
+    """What a link with a key knows of an item."""
+
+    serial: int
+    """Items are numbered as they are made."""
+    shard: int
+
+
 class Cargo:
     """The items of one batch, kept until they are settled."""
 
@@ -43,6 +51,7 @@ class Cargo:
         "payloads",
         "runs",
         "slots",
+        "tags",
         "traceback",
     )
 
@@ -62,6 +71,8 @@ class Cargo:
         """The arena slots of each item; None: none has any."""
         self.frames = frames
         """Only an item that travels alone has frames."""
+        self.tags: Sequence[Tag] = ()
+        """On a link with a key, the tag of each item."""
         self.attempt = 1
         self.counted = False
         """Whether its items are among those that the ledger calls sent."""
@@ -98,6 +109,8 @@ class Cargo:
         )
         one.attempt = self.attempt + 1
         one.counted, one.expires = self.counted, self.expires
+        if self.tags:
+            one.tags = [self.tags[index]]
         one.failures, one.cause, one.traceback = self.failures, self.cause, self.traceback
         return one
 

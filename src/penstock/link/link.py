@@ -1,16 +1,37 @@
-"""One out-link of a sender: its account, its receivers' room, and what waits."""
+"""One out-link of a worker: its account, its receivers' room, and what waits. Decides; ``sender`` does it.
+
+All methods but ``put`` are called with the worker's lock held.
+"""
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from penstock.link.credit import NEVER, Credit
 from penstock.link.ledger import Cargo, Ledger
 from penstock.link.outbox import Outbox
+from penstock.message.envelope import Hello
+
+
+class Target(NamedTuple):
+    """Where one value goes."""
+
+    put: Callable[..., bool]
+    """As ``Outbox.put``."""
+
+
+class Dispatch(NamedTuple):
+    """A batch, and to whom it goes."""
+
+    receiver: int
+    cargo: Cargo
 
 
 class Link:
-    """One out-link: its account, its receivers' room and what waits."""
+    """What is handed to whichever receiver has room."""
+
+    lone = True
+    """Whether an item that comes alone may go before it is known which it is."""
 
     def __init__(
         self,
@@ -40,6 +61,15 @@ class Link:
         self.bytes = self.shared = 0
         """What was sent, and what of it lay in shared memory."""
 
+    def toward(self, _: Any) -> Target:
+        """Where this value goes."""
+        return Target(self.put)
+
+    @property
+    def waiting(self) -> int:
+        """Items that were put and not yet sent for the first time."""
+        return self.outbox.waiting
+
     @property
     def full(self) -> bool:
         """Whether the maker of items has to wait."""
@@ -48,7 +78,7 @@ class Link:
     @property
     def empty(self) -> bool:
         """Whether nothing waits and nothing is in flight."""
-        return not self.outbox.waiting and not self.ledger.in_flight
+        return not self.waiting and not self.ledger.in_flight
 
     def next_due(self) -> Optional[float]:
         """When time alone gives it something to do: an item to deliver again, a letter to write again. An
@@ -57,3 +87,44 @@ class Link:
         if self.credit.trigger() == NEVER:
             times.pop()
         return min((due for due in times if due is not None), default=None)
+
+    def next_batch(self, clock: Callable[[], float]) -> Optional[Dispatch]:
+        """What may be sent now; None: better wait."""
+        ledger, outbox = self.ledger, self.outbox
+        due = ledger.next_due() is not None and ledger.due(clock())
+        # What is due again takes any room there is: held back until somebody idles, as one item would
+        # be, it would hold back all that waits behind it.
+        waiting = NEVER - 1 if due else outbox.waiting
+        offer = self.credit.offer(waiting) if waiting else None
+        if offer is None:
+            return None
+        cargo = ledger.take_due() if due else self.take(offer.items, offer.nbytes)
+        return Dispatch(offer.receiver, cargo)
+
+    def join(self, hello: Hello) -> str:
+        """A receiver says HELLO; what people should know of that, if anything.
+
+        Raises:
+            ValueError: it asks for what cannot be.
+        """
+        self.credit.join(hello.worker, hello.window, hello.window_bytes, hello.batch)
+        return ""
+
+    def close(self, receiver: int) -> str:
+        """Nothing more for it, but it finishes what it has. Answers as ``join``."""
+        self.credit.close(receiver)
+        return ""
+
+    def leave(self, receiver: int) -> str:
+        """It is dead. Answers as ``join``."""
+        self.credit.leave(receiver)
+        return ""
+
+    def spend(self, receiver: int, cargo: Cargo) -> None:
+        """A batch was sent to it."""
+        self.credit.spend(receiver, len(cargo), cargo.nbytes)
+        self.bytes += cargo.nbytes
+
+    def regain(self, receiver: int, cargo: Cargo, busy: int) -> None:
+        """It finished a batch, in ``busy`` ns."""
+        self.credit.regain(receiver, len(cargo), cargo.nbytes, busy)

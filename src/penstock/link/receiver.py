@@ -97,6 +97,7 @@ class Receiver:
         *,
         context: Context,
         number: int,
+        replica: int,
         window: int,
         window_bytes: int,
         batch: int = 0,
@@ -108,6 +109,7 @@ class Receiver:
         call. ``wake`` is called, from whatever thread, when a view was dropped while nobody looks."""
         self._context = context
         self._number = number
+        self._replica = replica
         self._window = window
         self._window_bytes = window_bytes
         self._batch = batch
@@ -141,7 +143,7 @@ class Receiver:
             connection.say(self._hello(link))
 
     def _hello(self, link: int) -> envelope.Hello:
-        room = (self._window, self._window_bytes, self._batch)
+        room = (self._window, self._window_bytes, self._batch, self._replica)
         return envelope.Hello(envelope.VERSION, self._number, link, HOST, *room)
 
     def gone(self, peer: int) -> None:

@@ -1,7 +1,7 @@
 """The sending end of a worker's links: owns every item until it is settled.
 
-One ROUTER for all of them. What to send to whom is decided by ``credit`` and ``ledger``; this file does
-it. All methods but ``Link.put`` are called with the worker's lock held.
+One ROUTER for all of them. What to send to whom a ``Link`` decides; this file does it. All methods are
+called with the worker's lock held.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from penstock.errors import PeerError
-from penstock.link.credit import NEVER
 from penstock.link.ledger import Cargo, Fault, Settled
 from penstock.link.link import Link
 from penstock.link.lossy import Lossy
@@ -161,7 +160,7 @@ class Sender:
             for offset, generation in message.slots:
                 self._arena.returned(peer.number, offset, generation)
         elif kind is envelope.Bye:
-            peer.link.credit.close(peer.number)
+            self._news(peer.link.close(peer.number))
             self._say_end(name, peer.link)
 
     def flush(self) -> None:
@@ -195,8 +194,7 @@ class Sender:
         give_way()
         cargo = link.outbox.take(1, 1)
         link.ledger.send(receiver, cargo, self._clock())
-        link.credit.spend(receiver, 1, cargo.nbytes)
-        link.bytes += cargo.nbytes
+        link.spend(receiver, cargo)
         link.outbox.ring(1, 1)
         self._lone = self._next_lone()
         return self._lone is not None
@@ -204,7 +202,9 @@ class Sender:
     def _next_lone(self) -> Optional[_Lone]:
         """To whom an item that comes alone may be sent, as things stand."""
         link = self._only
-        if self._alarmed or link is None or link.tap is not None or link.ledger.next_due() is not None:
+        if self._alarmed or link is None or not link.lone:
+            return None
+        if link.tap is not None or link.ledger.next_due() is not None:
             return None
         offer = link.credit.offer(1)
         return None if offer is None else _Lone(link, offer.receiver, self._names[offer.receiver, link.id])
@@ -218,7 +218,7 @@ class Sender:
             if name is not None:
                 del self._peers[name]
                 self._former.add(name)
-            link.credit.leave(peer)
+            self._news(link.leave(peer))
             mine = (blame[1], blame[2]) if blame is not None and blame[0] == link.id else None
             self._bury_all(link, link.ledger.lose(peer, cause, mine, self._clock()))
         self._arena.forget(peer)
@@ -257,7 +257,7 @@ class Sender:
         if link is None:
             raise PeerError(f"worker {hello.worker} asks for link {hello.link}, which does not start here")
         try:
-            link.credit.join(hello.worker, hello.window, hello.window_bytes, hello.batch)
+            self._news(link.join(hello))
         except ValueError as error:
             raise PeerError(f"worker {hello.worker} asks for {error}") from None
         self._peers[name] = _Receiver(hello.worker, link)
@@ -280,7 +280,7 @@ class Sender:
             return
         if stale and isinstance(link, Lossy):
             self._tell(link, link.too_old)
-        link.credit.regain(peer.number, len(cargo), cargo.nbytes, credit.busy)
+        link.regain(peer.number, cargo, credit.busy)
         for failure in credit.failures:
             if failure.unread and cargo.slots is not None and 0 <= failure.index < len(cargo):
                 for slot in cargo.slots[failure.index]:
@@ -320,20 +320,19 @@ class Sender:
                 link.ledger.not_buried(cargo, self._clock() + 1.0)
 
     def _flush(self, link: Link) -> None:
-        ledger, credit, outbox = link.ledger, link.credit, link.outbox
-        if ledger.next_burial() is not None:
-            self._bury_all(link, ledger.take_unburied(self._clock()))
+        if link.ledger.next_burial() is not None:
+            self._bury_all(link, link.ledger.take_unburied(self._clock()))
         while True:
-            due = ledger.next_due() is not None and ledger.due(self._clock())
-            # What is due again takes any room there is: held back until somebody idles, as one item would
-            # be, it would hold back all that waits behind it.
-            waiting = NEVER - 1 if due else outbox.waiting
-            offer = credit.offer(waiting) if waiting else None
-            if offer is None:
+            dispatch = link.next_batch(self._clock)
+            if dispatch is None:
                 break
-            cargo = ledger.take_due() if due else link.take(offer.items, offer.nbytes)
-            self._send(link, offer.receiver, cargo)
-        link.limit, outbox.heavy_limit = credit.backlog(), credit.heavy()
+            self._send(link, *dispatch)
+        link.limit, link.outbox.heavy_limit = link.credit.backlog(), link.credit.heavy()
+
+    def _news(self, text: str) -> None:
+        """Tell people, if there is something to tell."""
+        if text:
+            self._notice("moved", text)
 
     def _shed(self, link: Lossy) -> None:
         """Drop what is too much for a link that drops."""
@@ -378,11 +377,10 @@ class Sender:
                     self._arena.lend(slot, receiver)
                     link.shared += slot.size
         if self.router.send(name, frame, cargo.frames):
-            link.credit.spend(receiver, len(cargo), cargo.nbytes)
-            link.bytes += cargo.nbytes
+            link.spend(receiver, cargo)
         else:
             # Its end of the socket is gone, and the supervisor will say so; until then nothing for it.
-            link.credit.close(receiver)
+            self._news(link.close(receiver))
             link.ledger.unsent(receiver, number, self._clock())
 
     def _note(self, link: Link) -> None:
@@ -393,7 +391,7 @@ class Sender:
         words[at + page.AGAIN] = ledger.again
         words[at + page.SENT_BYTES] = link.bytes
         words[at + page.TAKEN_BACK] = ledger.taken_back
-        words[at + page.WAITING] = link.outbox.waiting
+        words[at + page.WAITING] = link.waiting
         words[at + page.SHARED_BYTES] = link.shared
         words[at + page.OLDEST] = int(ledger.oldest * 1e9)
         words[at + page.COST] = int(link.credit.pace.cost)

@@ -13,7 +13,7 @@ The envelope is a msgpack array whose first element is the kind:
 
     receiver -> sender                                  sender -> receiver
     HELLO    version, worker, link, host,               WELCOME  version, sender, arena
-             window, bytes, batch
+             window, bytes, batch, replica
     CREDIT   batch, busy, settled, failures,            BATCH    batch, attempt, ids, count, expires
              releases, stale
     SETTLE   batches                                    END      sent, settled, dead
@@ -80,6 +80,8 @@ class Hello(msgspec.Struct, array_like=True, frozen=True, tag=1):
     batch: int = 0
     """Items it may give to user code in one call; 0: one. It may have two such batches in any case, so that
     one gathers while another is worked on."""
+    replica: int = 0
+    """Which of its stage it is, from 0: a key belongs to one of them."""
 
 
 class Credit(msgspec.Struct, array_like=True, frozen=True, tag=2):

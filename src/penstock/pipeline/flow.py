@@ -39,7 +39,7 @@ from penstock.errors import WiringError
 from penstock.pipeline import reference
 from penstock.pipeline.graph import Choice, Edge
 from penstock.pipeline.place import Place, caller
-from penstock.pipeline.plan import OnFull
+from penstock.pipeline.plan import By, OnFull
 
 if TYPE_CHECKING:
     from penstock.pipeline.stage import Node
@@ -288,8 +288,12 @@ def route(
     names = tuple(_only_entry(flow, place) for flow in flows)
     if len(set(names)) < max(2, len(names)):
         raise WiringError("a route needs two or more different stages to choose from", str(place))
+    try:
+        choice = Choice(chooser(by), names)
+    except ValueError as error:
+        raise WiringError(f"by={by!r}: {error}", str(place)) from None
     beside = _beside(flows)
-    return Flow(beside.nodes, beside.edges, entries=(Choice(_chooser(by, place), names),), exits=beside.exits)
+    return Flow(beside.nodes, beside.edges, entries=(choice,), exits=beside.exits)
 
 
 def _only_entry(flow: Flow[Any, Any], place: Place) -> str:
@@ -300,19 +304,18 @@ def _only_entry(flow: Flow[Any, Any], place: Place) -> str:
     )
 
 
-def _chooser(by: Any, place: Place) -> Union[str, reference.Reference]:
-    """A key as it is, a function by reference.
+def chooser(by: Any) -> By:
+    """What is asked about each value: a key as it is, a function by reference.
 
     Raises:
-        WiringError: neither, or no other process could import it.
+        ValueError: neither, or no other process could import it.
     """
     if isinstance(by, str) and by:
         return by
     if isinstance(by, Flow) or not callable(by):
-        raise WiringError(
-            f"by={by!r}: must be a function, or the key of the value that names its target", str(place)
-        )
+        what = "must be a function at the top level of a module, or the key of the value that says it"
+        raise ValueError(what)  # noqa: TRY004  the end of a sentence, as in `options`
     try:
         return reference.of(by)
     except WiringError as error:
-        raise WiringError(f"by=: {error}", str(place)) from None
+        raise ValueError(str(error)) from None

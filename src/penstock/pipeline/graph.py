@@ -58,7 +58,8 @@ def plan(
 
     Raises:
         WiringError: two stages have one name; no such stage or port; a sink with outputs or a source
-            with inputs; a circle; a stage that nothing feeds, or whose output goes nowhere; no stages.
+            with inputs; a circle; a stage that nothing feeds, or whose output goes nowhere; no stages;
+            a link that drops, to a stage with a key.
     """
     named = _by_name(stages)
     if not named:
@@ -71,11 +72,29 @@ def plan(
     order = _order(named, wired)
     for name in order:
         _check_stage(named[name], wired)
-    links = [
-        LinkPlan(at, edge.source, edge.target, edge.port, edge.on_full or named[edge.target].on_full)
-        for at, edge in enumerate(wired)
-    ]
+    links = [_link(at, edge, named[edge.target]) for at, edge in enumerate(wired)]
     return Plan(pipeline, [named[name] for name in order], links, allow_pickle, _routes(wired), config or {})
+
+
+def _link(at: int, edge: Edge, target: StagePlan) -> LinkPlan:
+    """The link of an edge.
+
+    Raises:
+        WiringError: it drops items, and its target has a key.
+    """
+    on_full = edge.on_full or target.on_full
+    if target.key is not None and target.max_age is not None:
+        raise WiringError(
+            f"{target.name!r} has a key= and a max_age=; a link with a key keeps all; take one away",
+            target.where,
+        )
+    if target.key is not None and on_full != "block":
+        raise WiringError(
+            f"{target.name!r} has a key= and {_out(edge)} drops what is too much (on_full={on_full!r});"
+            " a link with a key keeps all: take one of the two away",
+            edge.where if edge.on_full else target.where,
+        )
+    return LinkPlan(at, edge.source, edge.target, edge.port, on_full)
 
 
 def _by_name(stages: Iterable[StagePlan]) -> Dict[str, StagePlan]:

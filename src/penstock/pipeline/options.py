@@ -9,9 +9,10 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple, TypedDict, Uni
 
 from penstock.errors import WiringError
 from penstock.pipeline.duration import Duration, seconds
+from penstock.pipeline.flow import chooser
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.place import Place
-from penstock.pipeline.plan import MOST_REPLICAS, OnFull
+from penstock.pipeline.plan import MOST_REPLICAS, By, OnFull
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
 """Names of stages and pipelines are parts of file names and of labels like ``detect/0``."""
@@ -47,6 +48,9 @@ class Common(TypedDict, total=False):
     """Added to its environment."""
     ports: Tuple[str, ...]
     """Names it may ``ctx.emit`` to besides its default output. Not for sinks."""
+    key: Union[str, Callable[[Any], Any], None]
+    """What makes items belong together: a key (or attribute) of the item, or a function of it at the top
+    level of a module. Items of one key go to one replica, one at a time. Not for sources."""
 
 
 class Batching(Common, total=False):
@@ -80,6 +84,7 @@ REFUSED = {
         "max_failures": "a source gets no items that could fail; when it raises, it is started again",
         "max_age": "a source gets no items that could be too old; say it at the stage that is fed",
         "on_full": "a source gets no items; say it at the stage that is fed, or at the wire to it",
+        "key": "a source gets no items; say it of the stage whose replicas are to get them by key",
         "batch": "a source gets no items; those it yields are batched where they are taken",
         "batch_wait": "a source gets no items to wait for",
         "pad": "a source gets no items to stack",
@@ -97,10 +102,12 @@ SYNONYMS = {
     "drop": "on_full",
     "env": "interpreter",
     "environment": "variables",
+    "group_by": "key",
     "instances": "replicas",
     "overflow": "on_full",
     "max_batch_size": "batch",
     "padding": "pad",
+    "partition_by": "key",
     "prefetch": "window",
     "processes": "replicas",
     "python": "interpreter",
@@ -129,6 +136,7 @@ class Options:
     interpreter: Optional[str] = None
     variables: Dict[str, str] = field(default_factory=dict)
     ports: Tuple[str, ...] = ()
+    key: Optional[By] = None
     batch_wait: float = 0.005
     pad: Union[int, float, None] = None
     batch: int = 0
@@ -305,6 +313,10 @@ def _ports(value: Any, _: Place) -> Tuple[str, ...]:
     return names
 
 
+def _key(value: Any, _: Place) -> Optional[By]:
+    return None if value is None else chooser(value)
+
+
 # A check answers with the value as it is kept, or raises a ValueError: the end of a sentence about it.
 CHECKS: Dict[str, Callable[[Any, Place], Any]] = {
     "name": lambda value, _: check_name(value),
@@ -319,6 +331,7 @@ CHECKS: Dict[str, Callable[[Any, Place], Any]] = {
     "interpreter": _interpreter,
     "variables": _variables,
     "ports": _ports,
+    "key": _key,
     "batch_wait": _batch_wait,
     "pad": _pad,
     "batch": _batch,

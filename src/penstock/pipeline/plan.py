@@ -7,7 +7,8 @@ functions below answer each worker's two questions: what do I feed, and what fee
 from __future__ import annotations
 
 from graphlib import TopologicalSorter
-from typing import Any, Dict, List, Literal, Optional, Tuple, Union
+from types import MappingProxyType
+from typing import Any, Dict, List, Literal, Mapping, Optional, Tuple, Union
 
 import msgspec
 
@@ -57,6 +58,8 @@ class StagePlan(msgspec.Struct, frozen=True):
     """Added too, by value found when the run starts."""
     ports: Tuple[str, ...] = ()
     """Names it may emit to besides its default output; each has a link."""
+    key: Optional[By] = None
+    """What decides which replica gets an item; ``None``: whoever has room."""
     batch_wait: float = 0.005
     """Seconds that a batch may wait to be full."""
     pad: Union[int, float, None] = None
@@ -132,6 +135,11 @@ class OutLink(msgspec.Struct, frozen=True):
     """The target's."""
     max_age: Optional[float] = None
     """The target's."""
+    key: Optional[By] = None
+    """The target's: a reference is called with the value, a string is a key (or attribute) of it; the same
+    key goes to the same replica. ``None``: to whoever has room."""
+    replicas: int = 0
+    """Where there is a key: how many replicas the target is to have."""
 
 
 class Outlet(msgspec.Struct, frozen=True):
@@ -153,18 +161,19 @@ class InLink(msgspec.Struct, frozen=True):
     """Name of the stage that sends."""
 
 
-def outlets(plan: Plan, stage: str) -> List[Outlet]:
-    """What ``stage`` feeds: per port one outlet that copies to its plain links, then one per route."""
+def outlets(plan: Plan, stage: str, asked: Mapping[str, int] = MappingProxyType({})) -> List[Outlet]:
+    """What ``stage`` feeds: per port one outlet that copies to its plain links, then one per route.
+    ``asked``: how many replicas are wanted now, by stage; else as many as planned."""
     mine = {link.id: link for link in plan.links if link.source == stage}
     routed = {link for route in plan.routes for link in route.links}
     copies: Dict[str, List[OutLink]] = {}
     for link in mine.values():
         if link.id not in routed:
-            copies.setdefault(link.port, []).append(_outlink(plan, link))
+            copies.setdefault(link.port, []).append(_outlink(plan, link, asked))
     found = [Outlet(port, links) for port, links in copies.items()]
     for route in plan.routes:
         if route.links[0] in mine:
-            links = [_outlink(plan, mine[link]) for link in route.links]
+            links = [_outlink(plan, mine[link], asked) for link in route.links]
             found.append(Outlet(mine[route.links[0]].port, links, route.by))
     return found
 
@@ -186,6 +195,10 @@ def order(plan: Plan) -> List[str]:
     return list(TopologicalSorter(feeds).static_order())
 
 
-def _outlink(plan: Plan, link: LinkPlan) -> OutLink:
+def _outlink(plan: Plan, link: LinkPlan, asked: Mapping[str, int]) -> OutLink:
     target = plan.stage(link.target)
-    return OutLink(link.id, link.target, target.max_failures, link.on_full, target.window, target.max_age)
+    plain = OutLink(link.id, link.target, target.max_failures, link.on_full, target.window, target.max_age)
+    if target.key is None:
+        return plain
+    replicas = asked.get(link.target, target.replicas)
+    return msgspec.structs.replace(plain, key=target.key, replicas=replicas)

@@ -13,7 +13,8 @@ Supervisor and worker import this file and never each other.
 from __future__ import annotations
 
 import struct
-from typing import Any, Dict, List, Optional, Tuple, Union
+from types import MappingProxyType
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 import msgspec
 
@@ -93,10 +94,12 @@ def assign(
     config: Dict[str, Any],
     resume: bool = False,
     paused: bool = False,
+    asked: Mapping[str, int] = MappingProxyType({}),
 ) -> Assignment:
     """The assignment of one replica: what the plan says of its stage, and its place in this run.
 
-    ``config`` is that of the plan, with the secrets in it found.
+    ``config`` is that of the plan, with the secrets in it found. ``asked``: how many replicas are wanted now,
+    by stage; else as many as planned.
     """
     return Assignment(
         version=VERSION,
@@ -109,7 +112,7 @@ def assign(
         workers=sum(each.replicas for each in plan.stages),
         number=number,
         code=stage.code,
-        outlets=outlets(plan, stage.name),
+        outlets=outlets(plan, stage.name, asked),
         inlinks=inlinks(plan, stage.name),
         run_dir=run_dir,
         state_dir=state_dir,

@@ -10,16 +10,16 @@ import difflib
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from penstock.errors import WiringError
-from penstock.link.link import Link
+from penstock.link.link import Link, Target
 from penstock.link.outbox import Extras, Feed
 from penstock.link.receiver import Inbound
 from penstock.message.arena import Arena
 from penstock.message.codec import Encoder
+from penstock.runtime.chooser import Chooser, ask
 from penstock.runtime.progress import Stretch
 
 Parent = Union[Inbound, Stretch]
 """What an item was made from: a batch; in a source that keeps its position, a stretch of its work."""
-Chooser = Union[Callable[[Any], Any], str]
 
 
 class Route:
@@ -36,7 +36,7 @@ class Route:
         Raises:
             WiringError: ``by`` names no target of this route.
         """
-        answer = self._ask(value)
+        answer = ask(self._by, value, f"route(by={self._by!r})")
         if isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < len(self._links):
             return self._links[answer]
         name = answer if isinstance(answer, str) else getattr(answer, "name", None)
@@ -45,27 +45,28 @@ class Route:
             raise WiringError(f"route(by=...) answered {answer!r}; the targets are {', '.join(self._names)}")
         return link
 
-    def _ask(self, value: Any) -> Any:
-        if callable(self._by):
-            return self._by(value)
-        try:
-            return value[self._by] if isinstance(value, dict) else getattr(value, self._by)
-        except (KeyError, AttributeError):
-            raise WiringError(f"route(by={self._by!r}): a {type(value).__name__} without it") from None
-
 
 class Port:
-    """Where one port leads: to every link of ``copies`` and to one of each route."""
+    """Where one port leads: to every link of ``copies`` and of ``keyed``, and to one of each route."""
 
     def __init__(self) -> None:
         self.copies: List[Link] = []
+        """To whichever receiver has room."""
+        self.keyed: List[Link] = []
+        """To the receiver whose the value's key is."""
         self.routes: List[Route] = []
 
-    def targets(self, value: Any) -> List[Link]:
-        """The links that get ``value``."""
-        if not self.routes:
+    @property
+    def only(self) -> Optional[Link]:
+        """The one link that gets every value; None: there are several, or the value has a say."""
+        return self.copies[0] if len(self.copies) == 1 and not self.keyed and not self.routes else None
+
+    def targets(self, value: Any) -> Sequence[Union[Link, Target]]:
+        """Where ``value`` is to be put."""
+        if not self.routes and not self.keyed:
             return self.copies
-        return self.copies + [route.choose(value) for route in self.routes]
+        chosen = [route.choose(value) for route in self.routes]
+        return [*self.copies, *(link.toward(value) for link in self.keyed + chosen)]
 
 
 class Emitter:
@@ -80,9 +81,9 @@ class Emitter:
         self._arena = arena
         self._ports = ports
         self.children: Dict[str, int] = {}
-        """How many items each port has got from the one item in hand; cleared with every new one."""
-        self._default = default = ports.get("", Port())
-        self._only = default.copies[0] if len(default.copies) == 1 and not default.routes else None
+        """How many items each port has got from the item in hand; cleared with every new one."""
+        self._default = ports.get("", Port())
+        self._only = self._default.only
 
     def out(self, value: Any, parent: Optional[Parent], origin: str, number: int) -> bool:
         """Put ``value`` on the default port as the item ``origin:number``; whether it is time to ``pump``.

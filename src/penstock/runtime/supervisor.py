@@ -240,6 +240,7 @@ class Supervisor:
             config=self._config,
             resume=self._resume,
             paused=self.roster.stages[wanted.stage].paused,
+            asked={name: each.asked for name, each in self.roster.stages.items()},
         )
 
     def _senders(self) -> int:

@@ -16,6 +16,7 @@ import sys
 from typing import Any, Callable, Dict, Optional
 
 from penstock.errors import UserError
+from penstock.link.keyed import KeyedLink
 from penstock.link.link import Link
 from penstock.link.lossy import Lossy
 from penstock.link.receiver import Receiver
@@ -23,12 +24,13 @@ from penstock.link.sender import Sender
 from penstock.message.arena import Arena
 from penstock.message.codec import Decoder, Encoder
 from penstock.observe import page
-from penstock.pipeline.plan import OutLink
+from penstock.pipeline.plan import By, OutLink
 from penstock.pipeline.reference import Reference, load
 from penstock.pipeline.stage import Node
 from penstock.runtime import control, handler, steward, world
 from penstock.runtime.batcher import Batcher
 from penstock.runtime.channel import Channel, SupervisorLost
+from penstock.runtime.chooser import Chooser, Key
 from penstock.runtime.consumer import Consumer
 from penstock.runtime.emitter import Emitter, Port, Route
 from penstock.runtime.exchange import Exchange, Stopped
@@ -85,18 +87,7 @@ class Worker:
         self._links = _links(assignment)
         self._clock = surroundings.clock
         self._told_who_holds = False
-        receiver = Receiver(
-            context=self._sockets,
-            number=assignment.number,
-            window=assignment.window,
-            window_bytes=assignment.window_bytes,
-            batch=assignment.batch,
-            links={
-                link.id: page.link_word(len(self._links) + n, 0) for n, link in enumerate(assignment.inlinks)
-            },
-            words=words,
-            wake=self._exchange.guard.wake,
-        )
+        receiver = self._make_receiver()
         self._resumption = self._make_resumption(surroundings)
         self._undertaker = Undertaker(assignment, arena=self._arena.path, notice=self._exchange.notice)
         sender = Sender(
@@ -116,6 +107,22 @@ class Worker:
         self._context = LiveContext(assignment, exchange=self._exchange, encoder=self._encoder)
         self._handler: Handler
         self._emitter: Emitter
+
+    def _make_receiver(self) -> Receiver:
+        assignment = self._assignment
+        return Receiver(
+            context=self._sockets,
+            number=assignment.number,
+            replica=assignment.replica,
+            window=assignment.window,
+            window_bytes=assignment.window_bytes,
+            batch=assignment.batch,
+            links={
+                link.id: page.link_word(len(self._links) + n, 0) for n, link in enumerate(assignment.inlinks)
+            },
+            words=self._words,
+            wake=self._exchange.guard.wake,
+        )
 
     def run(self) -> int:
         """From Bound to Finished; the exit status."""
@@ -277,19 +284,27 @@ def _links(assignment: control.Assignment) -> Dict[int, Link]:
 def _link(out: OutLink, **place: int) -> Link:
     """The kind of link that was chosen: one that drops nothing has nothing of one that does."""
     common: Dict[str, Any] = {"id": out.id, "target": out.target, "max_failures": out.max_failures, **place}
+    if out.key is not None:
+        return KeyedLink(**common, replicas=out.replicas)
     if out.on_full == "block" and out.max_age is None:
         return Link(**common)
     return Lossy(**common, on_full=out.on_full, window=out.window, max_age=out.max_age)
+
+
+def _chooser(by: By) -> Chooser:
+    return _target(by) if isinstance(by, Reference) else by
 
 
 def _ports(assignment: control.Assignment, links: Dict[int, Link]) -> Dict[str, Port]:
     ports: Dict[str, Port] = {}
     for outlet in assignment.outlets:
         port = ports.setdefault(outlet.port, Port())
-        mine = [links[out.id] for out in outlet.links]
-        if outlet.by is None:
-            port.copies += mine
-        else:
-            by = _target(outlet.by) if isinstance(outlet.by, Reference) else outlet.by
-            port.routes.append(Route(by, mine))
+        for out in outlet.links:
+            link = links[out.id]
+            if out.key is not None and isinstance(link, KeyedLink):
+                link.shard = Key(_chooser(out.key), out.target).shard
+            if outlet.by is None:
+                (port.copies if out.key is None else port.keyed).append(link)
+        if outlet.by is not None:
+            port.routes.append(Route(_chooser(outlet.by), [links[out.id] for out in outlet.links]))
     return ports

@@ -79,3 +79,14 @@ def test_every_knob_that_a_stage_has_is_listed(pipeline: Pipeline) -> None:
 )
 def test_what_is_likely_to_be_secret_is_not_shown(name: str, value: Any, shown: Any) -> None:
     assert redacted(value, name) == shown
+
+
+def owner(item: dict[str, str]) -> str:
+    """Whose it is."""
+    return item["owner"]
+
+
+def test_code_is_shown_by_its_name() -> None:
+    keyed = steps.detect.with_options(key=owner)
+    found = rows(Pipeline("demo", steps.camera >> keyed >> steps.save))
+    assert found["stages.detect.key"][0] == str(keyed.options.key)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from penstock.link.credit import NEVER
 from penstock.link.ledger import Cargo
 from penstock.link.link import Link
 from penstock.link.lossy import Lossy
@@ -184,7 +185,7 @@ class Network:
         self.parents[id] = parent
         if parent is not None:
             self.owed[parent] += 1
-        self.link.put(parent, origin, number, payload, extras)
+        self.link.toward(number).put(parent, origin, number, payload, extras)
 
     def extras(self, id: str) -> Extras:
         slot = self.arena.take(100_000)
@@ -200,10 +201,13 @@ class Network:
 
     # What receivers do.
 
-    def join(self, window: int, window_bytes: int) -> Peer:
+    def join(self, window: int, window_bytes: int, replica: int | None = None) -> Peer:
         peer = Peer(len(self.peers) + 10, window, window_bytes)
         self.peers[peer.number] = peer
-        peer.say(envelope.Hello(envelope.VERSION, peer.number, LINK, "here", window, window_bytes))
+        replica = peer.number % 7 if replica is None else replica
+        peer.say(
+            envelope.Hello(envelope.VERSION, peer.number, LINK, "here", window, window_bytes, 0, replica)
+        )
         return peer
 
     def work(
@@ -293,6 +297,11 @@ class Network:
         self.sender.lose(peer.number, "work/0 killed (SIGKILL)", (LINK, *peer.blame) if peer.blame else None)
         peer.in_hand.clear()
         peer.views.clear()
+
+    def idles(self) -> bool:
+        """Whether something waits though there is credit for it."""
+        waits = NEVER - 1 if self.link.ledger.due(self.now) else self.link.waiting
+        return bool(waits) and self.link.credit.offer(waits) is not None
 
     # The world calms.
 

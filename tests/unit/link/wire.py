@@ -93,6 +93,7 @@ class Receiving:
         self.receiver = Receiver(
             context=self.context,
             number=number,
+            replica=number,
             window=window,
             window_bytes=window_bytes,
             links={LINK: page.link_word(0, 0)},

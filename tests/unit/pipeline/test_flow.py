@@ -150,9 +150,9 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: route((clean, detect), save, by="kind"), "begins with one stage"),
     (lambda: route(camera, save, by="kind"), "begins with one stage"),
     (lambda: route(save, route(clean, detect, by="a"), by="b"), "begins with one stage"),
-    (lambda: route(clean, detect, by=lambda item: 0), "by=: a lambda has no name"),
-    (lambda: route(clean, detect, by=clean), "must be a function, or the key"),
-    (lambda: route(clean, detect, by=0), "must be a function, or the key"),
+    (lambda: route(clean, detect, by=lambda item: 0), "by=.*: a lambda has no name"),
+    (lambda: route(clean, detect, by=clean), "must be a function at the top level of a module, or the key"),
+    (lambda: route(clean, detect, by=0), "must be a function at the top level of a module, or the key"),
 ]
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from penstock.errors import WiringError
 from penstock.pipeline.options import CHECKS, Knobs, Options
 from penstock.pipeline.place import Place
+from penstock.pipeline.reference import Reference
 
 HERE = Place("/project/app.py", 12)
 
@@ -84,6 +85,9 @@ def test_a_bare_interpreter_is_looked_for_on_the_path_later() -> None:
         ("ports", "rejected", r'write ports=\("rejected",\)'),
         ("ports", ("a", "a"), "named twice"),
         ("ports", (1,), "a tuple of names"),
+        ("key", "", "must be a function at the top level of a module, or the key"),
+        ("key", 3, "must be a function at the top level of a module, or the key"),
+        ("key", lambda item: item, "a lambda has no name"),
         ("name", "a/b", "letters, digits"),
         ("name", "", "letters, digits"),
         ("name", "-x", "letters, digits"),
@@ -100,6 +104,7 @@ def test_a_value_that_is_not_possible_is_refused_where_it_is_written(
 @pytest.mark.parametrize(
     ("knob", "meant"),
     [
+        ("partition_by", "key"),
         ("replica", "replicas"),
         ("time_out", "timeout"),
         ("workers", "replicas"),
@@ -113,10 +118,22 @@ def test_an_unknown_knob_is_answered_with_the_one_that_is_meant(knob: Any, meant
         Options().with_knobs("stage", {knob: 1}, HERE)
 
 
-@pytest.mark.parametrize("knob", ["window", "timeout", "max_failures", "max_age", "on_full"])
+@pytest.mark.parametrize("knob", ["window", "timeout", "max_failures", "max_age", "on_full", "key"])
 def test_a_source_has_no_knobs_about_items_it_gets(knob: str) -> None:
     with pytest.raises(WiringError, match="a source gets no items"):
         chosen("source", **{knob: 1})
+
+
+def owner(item: dict[str, str]) -> str:
+    """Whose it is."""
+    return item["owner"]
+
+
+def test_a_key_is_kept_as_a_name_or_as_a_reference() -> None:
+    assert chosen(key="user").key == "user"
+    found = chosen(key=owner).key
+    assert isinstance(found, Reference) and found.name == "owner"
+    assert chosen(key="user").with_knobs("stage", {"key": None}, HERE).key is None
 
 
 def test_a_sink_has_no_ports() -> None:

@@ -58,6 +58,18 @@ def test_a_wire_may_say_what_it_drops_and_else_its_target_does() -> None:
         pipeline.plan()
 
 
+def test_a_wire_that_drops_to_a_stage_with_a_key_is_refused() -> None:
+    keyed = save.with_options(key="user")
+    pipeline = Pipeline("demo", camera >> clean >> show, clean["odd"] >> show)
+    pipeline.connect(clean, keyed, on_full="drop_oldest")
+    with pytest.raises(WiringError, match=r"test_pipeline.py:\d+: 'save' has a key= and 'clean' drops"):
+        pipeline.plan()
+    with pytest.raises(WiringError, match="a link with a key keeps all"):
+        Pipeline("demo", camera >> keyed.with_options(on_full="drop_newest")).plan()
+    with pytest.raises(WiringError, match="'save' has a key= and a max_age="):
+        Pipeline("demo", camera >> keyed.with_options(max_age="1s")).plan()
+
+
 def test_a_wire_that_would_drop_in_a_way_there_is_not_is_refused_where_it_is_written() -> None:
     wrong: Any = "drop"
     with pytest.raises(WiringError, match=r"test_pipeline.py:\d+: on_full='drop': there is no such choice"):

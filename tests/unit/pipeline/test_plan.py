@@ -52,6 +52,15 @@ def test_copies_of_one_port_share_an_outlet() -> None:
     assert outlets(PLAN, "camera") == [Outlet("", [OutLink(0, "clean", 3), OutLink(1, "save", 3)])]
 
 
+def test_a_link_has_the_key_of_its_target() -> None:
+    day = msgspec.structs.replace(PLAN.stages[2], key="user", replicas=4)
+    plan = msgspec.structs.replace(PLAN, stages=[*PLAN.stages[:2], day, *PLAN.stages[3:]])
+    [_, outlet] = outlets(plan, "clean")
+    assert outlet.links == [OutLink(3, "day", 3, key="user", replicas=4), OutLink(2, "night", 7)]
+    [_, outlet] = outlets(plan, "clean", {"day": 9, "night": 8})
+    assert outlet.links == [OutLink(3, "day", 3, key="user", replicas=9), OutLink(2, "night", 7)]
+
+
 def test_a_route_is_an_outlet_of_its_own_in_the_order_of_its_targets() -> None:
     assert outlets(PLAN, "clean") == [
         Outlet("odd", [OutLink(4, "save", 3)]),

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 from penstock.errors import UnsupportedType, WiringError
+from penstock.link import affinity
+from penstock.link.keyed import KeyedLink
 from penstock.link.ledger import Cargo
 from penstock.link.link import Link
 from penstock.message.arena import Arena
 from penstock.message.codec import Decoder, Encoder, join
+from penstock.runtime.chooser import Key
 from penstock.runtime.emitter import Emitter, Port, Route
 
 LARGE = np.ones(100_000)
@@ -104,6 +107,62 @@ def test_a_value_without_the_key_of_its_route_is_refused(desk: Desk) -> None:
     for value, name in (({"a": 1}, "dict"), (3, "int")):
         with pytest.raises(WiringError, match=rf"route\(by='kind'\): a {name} without it"):
             desk.emitter().out(value, None, "src/0", 0)
+
+
+def keyed(desk: Desk, by: Any) -> KeyedLink:
+    """A link with a key beside the others."""
+    link = KeyedLink(id=9, target="k", max_failures=3, word=0)
+    link.shard = Key(by, "k").shard
+    link.affinity.join(100, 0)
+    desk.links["k"] = link
+    return link
+
+
+def batch(link: Link) -> Cargo:
+    """All that waits on it, for somebody with room."""
+    link.credit.join(100, 50, 1 << 40)
+    link.credit.pace.report(1000, 1000)
+    dispatch = link.next_batch(lambda: 0.0)
+    assert dispatch is not None
+    return dispatch.cargo
+
+
+def test_a_link_with_a_key_gets_its_items_by_shard(desk: Desk) -> None:
+    link = keyed(desk, "user")
+    desk.copies("", "a")
+    desk.ports[""].keyed.append(link)
+    emitter = desk.emitter()
+    for number, user in enumerate(["ada", "bob", "ada"]):
+        emitter.out({"user": user}, None, "src/0", number)
+    assert len(desk.taken("a")) == 3
+    cargo = batch(link)
+    assert [tag.shard for tag in cargo.tags] == [affinity.shard(user) for user in ("ada", "bob", "ada")]
+    assert [(run.first, run.items) for run in cargo.runs] == [(0, 3)]
+
+
+def test_a_route_may_choose_a_link_with_a_key(desk: Desk) -> None:
+    link = keyed(desk, len)
+    desk.route("", lambda value: len(value) % 2, "a", "k")
+    emitter = desk.emitter()
+    emitter.out("even", None, "src/0", 0)
+    emitter.out("odd", None, "src/0", 1)
+    assert [tag.shard for tag in batch(link).tags] == [affinity.shard(3)]
+    assert [number for _, number, _ in desk.taken("a")] == [0]
+
+
+@pytest.mark.parametrize(
+    ("by", "value", "sentence"),
+    [
+        ("user", {"a": 1}, "key='user' of k: a dict without it"),
+        ("user", {"user": ["ada"]}, "key='user' of k: a list cannot be a key; text, bytes"),
+        (type, 3, "key= of k: a type cannot be a key"),
+    ],
+)
+def test_a_value_without_a_key_is_refused(desk: Desk, by: Any, value: Any, sentence: str) -> None:
+    desk.ports[""] = port = Port()
+    port.keyed.append(keyed(desk, by))
+    with pytest.raises(WiringError, match=sentence):
+        desk.emitter().out(value, None, "src/0", 0)
 
 
 def test_children_are_numbered_by_port_and_counted_for_their_parent(desk: Desk) -> None:
