@@ -45,6 +45,7 @@ def test_a_dead_letter_without_room_stays_in_flight_until_there_is_some(rig: Rig
     account = run.end()
     assert account["totals"] == {
         "entered": ITEMS + 1, "through": ITEMS, "in_flight": 0, "unfinished": 0, "lost": 0, "dead": 1,
+        "dropped_full": 0, "dropped_too_old": 0,
     }  # fmt: skip
 
 

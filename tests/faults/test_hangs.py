@@ -55,6 +55,7 @@ def test_a_handler_that_holds_the_gil_is_neither_declared_dead_nor_loses_anythin
     assert sorted(run.tape("record")) == list(range(ITEMS)), "each once"
     assert account["totals"] == {
         "entered": ITEMS, "through": ITEMS, "in_flight": 0, "unfinished": 0, "lost": 0, "dead": 0,
+        "dropped_full": 0, "dropped_too_old": 0,
     }  # fmt: skip
     assert not run.lines("died")
 

@@ -254,8 +254,8 @@ def test_ps_names_the_bottleneck_and_shows_why(terminal: Terminal) -> None:
     assert pipeline["bottleneck"]["sentence"].startswith("gate is the bottleneck: ")
     assert "\ngate is the bottleneck: " in terminal.type("ps").stdout
     gate, save = (stage["replicas"][0] for stage in pipeline["stages"][1:])
-    assert gate["busy"] > 0.7
-    assert save["idle"] > 0.9
+    assert gate["busy"] > max(gate["idle"], gate["waiting"])
+    assert save["idle"] > max(save["busy"], save["waiting"])
     for worker in (gate, save):
         assert worker["busy"] + worker["idle"] + worker["waiting"] == pytest.approx(1.0, abs=0.01)
         assert worker["rss_bytes"] > 10**6
