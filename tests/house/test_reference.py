@@ -11,7 +11,7 @@ from penstock import errors, settings
 from penstock.cli.main import VERBS
 from penstock.link import batching, ledger
 from penstock.message import envelope
-from penstock.pipeline.options import Knobs
+from penstock.pipeline.knobs import Knobs
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
 FIRST_CELL = re.compile(r"^\| `(\w+)`", re.MULTILINE)

@@ -15,8 +15,8 @@ from penstock.config import entry, file
 from penstock.config.entry import Entry, Path
 from penstock.config.file import File, nearest_file
 from penstock.errors import UserError
+from penstock.pipeline.checks import check
 from penstock.pipeline.nearest import nearest
-from penstock.pipeline.options import check
 from penstock.pipeline.overlay import Overlay
 from penstock.pipeline.pipeline import Pipeline
 from penstock.pipeline.plan import Plan

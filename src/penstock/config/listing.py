@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 from penstock.config.configuration import Configuration
 from penstock.config.redaction import redacted
-from penstock.pipeline.options import CHECKS, REFUSED, Knobs, Options
+from penstock.pipeline.checks import CHECKS, REFUSED
+from penstock.pipeline.knobs import Knobs
+from penstock.pipeline.options import Options
 from penstock.pipeline.pipeline import Pipeline
 from penstock.pipeline.reference import Reference
 from penstock.pipeline.stage import Node

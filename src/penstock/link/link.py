@@ -11,6 +11,7 @@ from penstock.link.credit import NEVER, Credit
 from penstock.link.ledger import Cargo, Ledger
 from penstock.link.outbox import Outbox
 from penstock.message.envelope import Hello
+from penstock.observe import page
 
 
 class Target(NamedTuple):
@@ -128,3 +129,17 @@ class Link:
     def regain(self, receiver: int, cargo: Cargo, busy: int) -> None:
         """It finished a batch, in ``busy`` ns."""
         self.credit.regain(receiver, len(cargo), cargo.nbytes, busy)
+
+    def note(self, words: Any) -> None:
+        """Write on the status page how things stand."""
+        ledger, at = self.ledger, self.word
+        words[at + page.SENT] = ledger.sent
+        words[at + page.SETTLED] = ledger.settled
+        words[at + page.DEAD] = ledger.dead
+        words[at + page.AGAIN] = ledger.again
+        words[at + page.SENT_BYTES] = self.bytes
+        words[at + page.TAKEN_BACK] = ledger.taken_back
+        words[at + page.WAITING] = self.waiting
+        words[at + page.SHARED_BYTES] = self.shared
+        words[at + page.OLDEST] = int(ledger.oldest * 1e9)
+        words[at + page.COST] = int(self.credit.pace.cost)

@@ -20,6 +20,7 @@ from penstock.link.door import Door
 from penstock.link.ledger import Cargo
 from penstock.link.link import Link
 from penstock.link.marks import Marks
+from penstock.observe import page
 
 QUIET = 10.0
 """Seconds without a drop, after which the next one is news again."""
@@ -105,3 +106,9 @@ class Lossy(Link):
         """Something is dropped ``now``; whether that is news."""
         last, self._last[sentence] = self._last.get(sentence), now
         return last is None or now - last > QUIET
+
+    def note(self, words: Any) -> None:
+        """Write on the status page how things stand."""
+        super().note(words)
+        words[self.word + page.DROPPED_FULL] = self.ledger.dropped_full
+        words[self.word + page.DROPPED_TOO_OLD] = self.ledger.dropped_too_old

@@ -6,12 +6,13 @@ called with the worker's lock held.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from penstock.errors import PeerError
 from penstock.link.ledger import Cargo, Fault, Settled
 from penstock.link.link import Link
 from penstock.link.lossy import Lossy
+from penstock.link.peers import Peer, Peers
 from penstock.link.sockets import Router, give_way
 from penstock.message import envelope
 from penstock.message.arena import Arena
@@ -23,13 +24,6 @@ be sent: they gather until the next look, though a receiver waits."""
 
 PATIENCE = 8
 """While an item waits for credit, its maker looks so many times more often than it would otherwise."""
-
-
-class _Receiver(NamedTuple):
-    """Someone who said HELLO."""
-
-    number: int
-    link: Link
 
 
 class _Lone(NamedTuple):
@@ -77,14 +71,10 @@ class Sender:
         self._on_settled = on_settled
         self._bury = bury
         self._notice = notice
-        self._by_id = {link.id: link for link in self.links}
         self._lossy = [link for link in self.links if isinstance(link, Lossy)]
         self._ageing = [link for link in self._lossy if link.marks is not None]
         self._only = self.links[0] if len(self.links) == 1 and not self._ageing else None
-        self._peers: Dict[bytes, _Receiver] = {}
-        self._names: Dict[Tuple[int, int], bytes] = {}
-        self._lost: Set[int] = set()
-        self._former: Set[bytes] = set()
+        self._peers = Peers(self.links)
         self._ended = False
         self._lone: Optional[_Lone] = None
 
@@ -119,7 +109,7 @@ class Sender:
         try:
             self.handle(*received)
         except PeerError as error:
-            peer = self._peers.get(received[0])
+            peer = self._peers.find(received[0])
             who = (
                 "a stranger"
                 if peer is None
@@ -142,13 +132,13 @@ class Sender:
         if kind is envelope.Hello:
             self._hello(name, message)  # type: ignore[arg-type]
             return
-        peer = self._peers.get(name)
+        peer = self._peers.find(name)
         if peer is not None:
             self._hear(name, peer, message)
-        elif name not in self._former:  # one of those is dead to us: it does not settle anything any more
+        elif not self._peers.is_former(name):
             raise PeerError(f"a {kind.__name__.upper()} from somebody who has not said HELLO")
 
-    def _hear(self, name: bytes, peer: _Receiver, message: Any) -> None:
+    def _hear(self, name: bytes, peer: Peer, message: Any) -> None:
         """What a receiver that we know has said."""
         kind = type(message)
         if kind is envelope.Credit:
@@ -170,7 +160,7 @@ class Sender:
         for link in self.links:
             self._flush(link)
             self._ring(link)
-            self._note(link)
+            link.note(self._words)
         for lossy in self._lossy:
             self._shed(lossy)
         self._words[page.POOL] = self._arena.used
@@ -207,17 +197,13 @@ class Sender:
         if link.tap is not None or link.ledger.next_due() is not None:
             return None
         offer = link.credit.offer(1)
-        return None if offer is None else _Lone(link, offer.receiver, self._names[offer.receiver, link.id])
+        return None if offer is None else _Lone(link, offer.receiver, self._peers.name(offer.receiver, link))
 
     def lose(self, peer: int, cause: str, blame: Optional[Tuple[int, int, int]]) -> None:
         """A receiver has ended. ``blame``: the link, batch and index of the item it was working on."""
-        self._lost.add(peer)
+        self._peers.lose(peer)
         self._lone = None
         for link in self.links:
-            name = self._names.pop((peer, link.id), None)
-            if name is not None:
-                del self._peers[name]
-                self._former.add(name)
             self._news(link.leave(peer))
             mine = (blame[1], blame[2]) if blame is not None and blame[0] == link.id else None
             self._bury_all(link, link.ledger.lose(peer, cause, mine, self._clock()))
@@ -233,7 +219,7 @@ class Sender:
         if self._ended:
             return
         self._ended = True
-        for name, peer in self._peers.items():
+        for name, peer in self._peers:
             self._say_end(name, peer.link)
 
     def _say_end(self, name: bytes, link: Link) -> None:
@@ -241,32 +227,15 @@ class Sender:
         self.router.send(name, envelope.pack(envelope.End(ledger.sent, ledger.settled, ledger.dead)))
 
     def _hello(self, name: bytes, hello: envelope.Hello) -> None:
-        if name != envelope.identity(hello.worker, hello.link):
-            raise PeerError(f"a HELLO of worker {hello.worker} for link {hello.link} from another")
-        if hello.worker in self._lost:
-            self._former.add(name)
-            return  # said before it died, read after we heard of that: what it is sent would be lost
-        if name in self._peers:
-            raise PeerError(f"worker {hello.worker} said HELLO twice")
-        link = self._by_id.get(hello.link)
-        if hello.version != envelope.VERSION:
-            theirs, ours = hello.version, envelope.VERSION
-            raise PeerError(
-                f"worker {hello.worker} speaks version {theirs} of the link protocol, this one {ours}"
-            )
-        if link is None:
-            raise PeerError(f"worker {hello.worker} asks for link {hello.link}, which does not start here")
-        try:
-            self._news(link.join(hello))
-        except ValueError as error:
-            raise PeerError(f"worker {hello.worker} asks for {error}") from None
-        self._peers[name] = _Receiver(hello.worker, link)
-        self._names[hello.worker, hello.link] = name
+        joined = self._peers.join(name, hello)
+        if joined is None:
+            return
+        self._news(joined[1])
         self.router.send(
             name, envelope.pack(envelope.Welcome(envelope.VERSION, self._number, self._arena.path))
         )
 
-    def _credit(self, peer: _Receiver, credit: envelope.Credit) -> None:
+    def _credit(self, peer: Peer, credit: envelope.Credit) -> None:
         link = peer.link
         for offset, generation in credit.releases:
             self._arena.returned(peer.number, offset, generation)
@@ -291,7 +260,7 @@ class Sender:
         if credit.settled:
             self._settle(peer, credit.batch)
 
-    def _settle(self, peer: _Receiver, batch: int) -> None:
+    def _settle(self, peer: Peer, batch: int) -> None:
         done = peer.link.ledger.settle(peer.number, batch)
         if done is not None:
             self._let_go(done)
@@ -339,9 +308,7 @@ class Sender:
         self._drop(link, link.surplus(), link.ledger.drop, link.too_slow)
         link.widen(self.stride)
         self._ring(link)
-        self._note(link)
-        self._words[link.word + page.DROPPED_FULL] = link.ledger.dropped_full
-        self._words[link.word + page.DROPPED_TOO_OLD] = link.ledger.dropped_too_old
+        link.note(self._words)
 
     def _drop(
         self, link: Lossy, cargos: Iterable[Cargo], book: Callable[[Cargo], None], sentence: str
@@ -370,7 +337,7 @@ class Sender:
             link.tap(cargo)
         number = link.ledger.send(receiver, cargo, self._clock())
         frame = envelope.pack_batch(number, cargo.attempt, cargo.ids(), cargo.payloads, cargo.expires)
-        name = self._names[receiver, link.id]
+        name = self._peers.name(receiver, link)
         if cargo.slots is not None:
             for slots in cargo.slots:
                 for slot in slots:
@@ -382,16 +349,3 @@ class Sender:
             # Its end of the socket is gone, and the supervisor will say so; until then nothing for it.
             self._news(link.close(receiver))
             link.ledger.unsent(receiver, number, self._clock())
-
-    def _note(self, link: Link) -> None:
-        ledger, words, at = link.ledger, self._words, link.word
-        words[at + page.SENT] = ledger.sent
-        words[at + page.SETTLED] = ledger.settled
-        words[at + page.DEAD] = ledger.dead
-        words[at + page.AGAIN] = ledger.again
-        words[at + page.SENT_BYTES] = link.bytes
-        words[at + page.TAKEN_BACK] = ledger.taken_back
-        words[at + page.WAITING] = link.waiting
-        words[at + page.SHARED_BYTES] = link.shared
-        words[at + page.OLDEST] = int(ledger.oldest * 1e9)
-        words[at + page.COST] = int(link.credit.pace.cost)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, 
 
 from penstock.errors import UserError, WiringError
 from penstock.pipeline import graph
+from penstock.pipeline.checks import check_name, check_on_full
 from penstock.pipeline.duration import Duration
 from penstock.pipeline.flow import Flow, Handler, as_flow, join
-from penstock.pipeline.options import check_name, check_on_full
 from penstock.pipeline.overlay import Overlay
 from penstock.pipeline.place import Place, caller, importing
 from penstock.pipeline.plan import OnFull, Plan

@@ -23,8 +23,9 @@ from typing import (
 from penstock.errors import WiringError
 from penstock.pipeline import reference as code
 from penstock.pipeline.flow import End, Exit, Flow, Handler, I_contra, O_co, Producer, Start
+from penstock.pipeline.knobs import Knobs
 from penstock.pipeline.nearest import nearest
-from penstock.pipeline.options import Knobs, Options
+from penstock.pipeline.options import Options
 from penstock.pipeline.overlay import Overlay
 from penstock.pipeline.place import Place, caller
 from penstock.pipeline.plan import StagePlan
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from typing_extensions import Concatenate, ParamSpec, Self, Unpack
 
     from penstock.pipeline.batched import BatchSinkDecorator, BatchStageDecorator
-    from penstock.pipeline.options import Batching, Common
+    from penstock.pipeline.knobs import Batching, Common
 
     P = ParamSpec("P")
 

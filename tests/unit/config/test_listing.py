@@ -9,7 +9,7 @@ from penstock import Pipeline
 from penstock.config.configuration import configuration
 from penstock.config.listing import listing
 from penstock.config.redaction import redacted
-from penstock.pipeline.options import CHECKS, REFUSED
+from penstock.pipeline.checks import CHECKS, REFUSED
 from penstock.pipeline.secret import Secret
 from tests.unit.config import steps
 

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import WiringError
-from penstock.pipeline.options import CHECKS, Knobs, Options
+from penstock.pipeline.checks import CHECKS
+from penstock.pipeline.knobs import Knobs
+from penstock.pipeline.options import Options
 from penstock.pipeline.place import Place
 from penstock.pipeline.reference import Reference
 

@@ -1,0 +1,217 @@
+"""What each knob may be, and for which kind of stage; and the sentences of those who fail."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Union, get_args
+
+from penstock.pipeline.duration import seconds
+from penstock.pipeline.flow import chooser
+from penstock.pipeline.nearest import nearest
+from penstock.pipeline.place import Place
+from penstock.pipeline.plan import MOST_REPLICAS, By, OnFull
+
+NAME = re.compile(r"\w[\w.-]{0,63}")
+"""Names of stages and pipelines are parts of file names and of labels like ``detect/0``."""
+
+MOST_BATCHED = 4096
+"""Items of one call: what a link puts into one message at most."""
+
+LONGEST_WAIT = 60.0
+"""Seconds that a batch may wait to be full. A source ends when all it made is settled: a drain waits, too."""
+
+REFUSED = {
+    "source": {
+        "window": "a source gets no items, so it has no window",
+        "timeout": "a source gets no items, so none can take too long; it may wait in `next()` for ever",
+        "max_failures": "a source gets no items that could fail; when it raises, it is started again",
+        "max_age": "a source gets no items that could be too old; say it at the stage that is fed",
+        "on_full": "a source gets no items; say it at the stage that is fed, or at the wire to it",
+        "key": "a source gets no items; say it of the stage whose replicas are to get them by key",
+        "batch": "a source gets no items; those it yields are batched where they are taken",
+        "batch_wait": "a source gets no items to wait for",
+        "pad": "a source gets no items to stack",
+    },
+    "stage": {},
+    "sink": {"ports": "nothing comes out of a sink; make it a @stage"},
+}
+"""Knobs that say nothing for a kind, and why."""
+
+SYNONYMS = {
+    "batch_size": "batch",
+    "batch_timeout": "batch_wait",
+    "concurrency": "replicas",
+    "backpressure": "on_full",
+    "drop": "on_full",
+    "env": "interpreter",
+    "environment": "variables",
+    "group_by": "key",
+    "instances": "replicas",
+    "overflow": "on_full",
+    "max_batch_size": "batch",
+    "padding": "pad",
+    "partition_by": "key",
+    "prefetch": "window",
+    "processes": "replicas",
+    "python": "interpreter",
+    "queue": "window",
+    "retries": "max_failures",
+    "time_limit": "timeout",
+    "ttl": "max_age",
+    "workers": "replicas",
+}
+"""What the same is called elsewhere: no spelling is near enough to find these."""
+
+
+def check(kind: str, knob: str, value: Any, place: Place) -> Any:
+    """The value of a knob as it is kept.
+
+    Raises:
+        ValueError: no such knob (says the nearest), none for this kind, or not a possible value.
+    """
+    if knob not in CHECKS:
+        raise ValueError(f"there is no knob {knob!r}{_hint(knob)}")
+    if knob in REFUSED[kind]:
+        raise ValueError(f"{knob}={value!r}: {REFUSED[kind][knob]}")
+    try:
+        return CHECKS[knob](value, place)
+    except ValueError as error:
+        raise ValueError(f"{knob}={value!r}: {error}") from None
+
+
+def _hint(knob: str) -> str:
+    known = SYNONYMS.get(knob)
+    return f"; did you mean {known!r}?" if known else nearest(knob, CHECKS)
+
+
+def check_name(value: Any) -> str:
+    """A name of a stage or pipeline.
+
+    Raises:
+        ValueError: it could not be part of a file's name.
+    """
+    if not isinstance(value, str) or not NAME.fullmatch(value):
+        raise ValueError(
+            "a name is made of up to 64 letters, digits, '_', '-' and '.', and begins with no sign"
+        )
+    return value
+
+
+def check_on_full(value: Any) -> OnFull:
+    """What a full link does.
+
+    Raises:
+        ValueError: nothing that there is.
+    """
+    if value not in get_args(OnFull):
+        raise ValueError(f"there is no such choice{nearest(str(value), get_args(OnFull))}")
+    return value  # type: ignore[no-any-return]
+
+
+def _more_than_zero(value: Any) -> float:
+    found = seconds(value)
+    if found <= 0:
+        raise ValueError("must be more than no time")
+    return found
+
+
+def _batch(value: Any, place: Place) -> int:
+    found = _at_least(1)(value, place)
+    if found > MOST_BATCHED:
+        raise ValueError(f"{MOST_BATCHED} items are the most that one call takes")
+    return found
+
+
+def _batch_wait(value: Any, _: Place) -> float:
+    found = seconds(value)
+    if not 0 <= found <= LONGEST_WAIT:
+        raise ValueError(f"must be {LONGEST_WAIT:g} seconds at most: whoever drains has to wait for it")
+    return found
+
+
+def _pad(value: Any, _: Place) -> Union[int, float]:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("must be a number, to fill the ends of smaller arrays with")  # noqa: TRY004
+    return value
+
+
+def _replicas(value: Any, place: Place) -> int:
+    found = _at_least(1)(value, place)
+    if found > MOST_REPLICAS:
+        raise ValueError(f"each replica is a process, and {MOST_REPLICAS} are the most")
+    return found
+
+
+def _at_least(least: int) -> Callable[[Any, Place], int]:
+    def check(value: Any, _: Place) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(f"must be a whole number, {least} or more")
+        return value
+
+    return check
+
+
+def _limit(value: Any, _: Place) -> Optional[float]:
+    return None if value is None else _more_than_zero(value)
+
+
+def _interpreter(value: Any, place: Place) -> Optional[str]:
+    """An absolute path, or a name to be found on ``PATH``.
+
+    Symbolic links stay as they are: a virtual environment's python is one, and where it lies says
+    which packages it has.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+        raise ValueError("must be the path of a Python interpreter")
+    path = os.path.expanduser(os.fspath(value))
+    return os.path.join(place.directory, path) if os.sep in path else path
+
+
+def _variables(value: Any, _: Place) -> Dict[str, str]:
+    if not isinstance(value, Mapping):  # a ValueError for types, too: see CHECKS
+        raise ValueError('must be a mapping, like {"OMP_NUM_THREADS": "1"}')  # noqa: TRY004
+    for name, content in value.items():
+        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+            raise ValueError(f"{name!r} cannot be the name of an environment variable")
+        if not isinstance(content, str) or "\0" in content:
+            raise ValueError(f'the value of {name} must be text; write "{content}"')
+    return dict(value)
+
+
+def _ports(value: Any, _: Place) -> Tuple[str, ...]:
+    if isinstance(value, str):
+        raise ValueError(f'must be a tuple of names; write ports=("{value}",)')  # noqa: TRY004
+    if not isinstance(value, (tuple, list)) or not all(isinstance(name, str) for name in value):
+        raise ValueError('must be a tuple of names, like ("rejected",)')
+    names = tuple(check_name(name) for name in value)
+    if len(set(names)) < len(names):
+        raise ValueError("the same port is named twice")
+    return names
+
+
+def _key(value: Any, _: Place) -> Optional[By]:
+    return None if value is None else chooser(value)
+
+
+# A check answers with the value as it is kept, or raises a ValueError: the end of a sentence about it.
+CHECKS: Dict[str, Callable[[Any, Place], Any]] = {
+    "name": lambda value, _: check_name(value),
+    "replicas": _replicas,
+    "window": _at_least(1),
+    "timeout": _limit,
+    "max_failures": _at_least(0),
+    "max_age": _limit,
+    "on_full": lambda value, _: check_on_full(value),
+    "max_restarts": _at_least(0),
+    "start_timeout": lambda value, _: _more_than_zero(value),
+    "interpreter": _interpreter,
+    "variables": _variables,
+    "ports": _ports,
+    "key": _key,
+    "batch_wait": _batch_wait,
+    "pad": _pad,
+    "batch": _batch,
+}

@@ -1,0 +1,62 @@
+"""What can be chosen for a stage besides its code, as it is written: one word and one meaning each."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Mapping, Optional, Tuple, TypedDict, Union
+
+from penstock.pipeline.duration import Duration
+from penstock.pipeline.plan import OnFull
+
+
+class Common(TypedDict, total=False):
+    """The knobs of ``@source``, ``@stage`` and ``@sink``, as they are written."""
+
+    name: str
+    """Its name in the pipeline; else the name of the function or class."""
+    replicas: int
+    """Processes that share the work; 1."""
+    window: int
+    """Items one replica may hold unfinished, per sender; else the link chooses. Not for sources."""
+    timeout: Optional[Duration]
+    """How long one item may take, with its unit: ``"250ms"``, ``"30s"``, ``"5m"``, ``"1h"``; then the
+    replica is killed and the item has failed once. No limit unless said. Not for sources."""
+    max_failures: int
+    """An item may fail this often and be tried again; one more is a dead letter; 3. Not for sources."""
+    max_age: Optional[Duration]
+    """An item older than that is dropped instead of being begun here, with its unit: ``"500ms"``. Its age
+    counts from when the stage before made it. No limit unless said. Not for sources."""
+    on_full: OnFull
+    """What happens to items for which this stage has no room: ``"block"`` has their maker wait,
+    ``"drop_oldest"`` drops those that wait longest, ``"drop_newest"`` those that come. Not for sources."""
+    max_restarts: int
+    """Restarts within a minute before the pipeline gives up; 20."""
+    start_timeout: Duration
+    """How long a replica may take until its ``setup`` is done; ``"60s"``."""
+    interpreter: Union[str, os.PathLike[str], None]
+    """The Python that runs it (relative to the file); else the one that runs the pipeline."""
+    variables: Mapping[str, str]
+    """Added to its environment."""
+    ports: Tuple[str, ...]
+    """Names it may ``ctx.emit`` to besides its default output. Not for sinks."""
+    key: Union[str, Callable[[Any], Any], None]
+    """What makes items belong together: a key (or attribute) of the item, or a function of it at the top
+    level of a module. Items of one key go to one replica, one at a time. Not for sources."""
+
+
+class Batching(Common, total=False):
+    """What can be said besides where ``batch`` is."""
+
+    batch_wait: Duration
+    """How long a batch may wait to be full once there is an item for it: ``"5ms"``; ``"0s"``: not at all."""
+    pad: Union[int, float]
+    """Arrays of a batch are made as large as the largest, at their ends, with this value; else their shapes
+    must agree."""
+
+
+class Knobs(Batching, total=False):
+    """All of them. (Three classes, because ``batch`` changes the type of what is decorated.)"""
+
+    batch: int
+    """The code takes up to so many items in one call: a list of them, or, where the annotation is an array,
+    arrays stacked along a new first axis. Not for sources."""
