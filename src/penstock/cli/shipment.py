@@ -50,18 +50,18 @@ def _content(path: Path, letter: Any, target: Path) -> dict[str, Any]:
     except (PeerError, EnvironmentFault) as error:
         return {"value": None, "unread": str(error)}
     arrays: dict[str, Any] = {}
-    plain = _plain(value, arrays)
+    said = plain(value, arrays)
     if not arrays:
-        return {"value": plain}
+        return {"value": said}
     import numpy as np
 
     np.savez(target / f"{path.stem}.npz", **arrays)
-    return {"value": plain, "arrays": f"{path.stem}.npz"}
+    return {"value": said, "arrays": f"{path.stem}.npz"}
 
 
-def _plain(value: Any, arrays: dict[str, Any]) -> Any:
-    """``value`` as JSON has it. An array becomes ``{"$array": name}``, bytes ``{"$bytes": base64}``, and
-    what JSON has no word for its text."""
+def plain(value: Any, arrays: dict[str, Any]) -> Any:
+    """``value`` as JSON has it. An array becomes ``{"$array": name}`` and lies in ``arrays``, bytes become
+    ``{"$bytes": base64}``, and what JSON has no word for its text."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -71,9 +71,9 @@ def _plain(value: Any, arrays: dict[str, Any]) -> Any:
         arrays[name] = value
         return {"$array": name, "dtype": str(value.dtype), "shape": list(value.shape)}
     if isinstance(value, dict):
-        return {str(key): _plain(part, arrays) for key, part in value.items()}
+        return {str(key): plain(part, arrays) for key, part in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(part, arrays) for part in value]
+        return [plain(part, arrays) for part in value]
     if isinstance(value, (bytes, bytearray)):
         return {"$bytes": base64.b64encode(value).decode()}
     return str(value)

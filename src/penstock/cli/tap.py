@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -118,28 +119,33 @@ def _facts(sample: Letter) -> dict[str, Any]:
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         facts |= {"dtype": str(value.dtype), "shape": list(value.shape), "bytes": value.nbytes}
         if value.size and value.dtype.kind in "iufb":
-            facts |= {name: float(getattr(value, name)()) for name in ("min", "max", "mean")}
+            facts |= {name: _number(getattr(value, name)()) for name in ("min", "max", "mean")}
     return facts
 
 
+def _number(value: Any) -> float | None:
+    """As JSON has it, which knows no NaN and no infinity."""
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
 def _save(sample: Letter, folder: Path) -> Path:
+    """Write it there; where. An array alone is an npz file; all else is JSON, and its arrays lie beside."""
+    from penstock.cli.shipment import plain
+
     folder.mkdir(parents=True, exist_ok=True)
-    value, name = _value(sample), re.sub(r"[^\w.-]", "_", sample.id)
-    if hasattr(value, "dtype") and hasattr(value, "shape"):
-        import numpy
+    value, path = _value(sample), folder / (re.sub(r"[^\w.-]", "_", sample.id) + ".json")
+    arrays: dict[str, Any] = {}
+    said = plain(value, arrays)
+    if arrays:
+        import numpy as np
 
-        numpy.savez(folder / f"{name}.npz", value=value)
-        return folder / f"{name}.npz"
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps(value, ensure_ascii=False, default=_readable), encoding="utf-8")
+        alone = any(array is value for array in arrays.values())
+        np.savez(path.with_suffix(".npz"), **({"value": value} if alone else arrays))
+        if alone:
+            return path.with_suffix(".npz")
+    path.write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
     return path
-
-
-def _readable(value: Any) -> str:
-    """What JSON has no word for, as text."""
-    from penstock.cli.preview import describe
-
-    return describe(value)
 
 
 def _value(sample: Letter) -> Any:

@@ -96,3 +96,44 @@ def test_a_tap_goes_on_with_the_successor_of_a_dead_worker_and_leaves_nothing(ar
 def test_what_there_is_not_is_refused_with_the_nearest(arrays: Terminal) -> None:
     said = arrays.type("tap", "meen", code=4).stderr
     assert "arrays has no link and no stage 'meen'; did you mean 'mean'?" in said
+
+
+ODD = """
+import math
+import numpy
+from penstock import Context, Pipeline, sink, source
+
+@source
+def odd(ctx: Context):
+    while not ctx.stopping:
+        yield {(1, 2): math.nan, b"raw": {3, 4}, "frame": numpy.array([math.nan, math.inf])}
+
+@source
+def gaps(ctx: Context):
+    while not ctx.stopping:
+        yield numpy.array([math.nan, 1.0])
+
+@sink
+def keep(found) -> None: ...
+
+pipeline = Pipeline("odd", (odd, gaps) >> keep)
+"""
+
+
+def refuse(word: str) -> None:
+    raise AssertionError(f"{word} is not JSON")
+
+
+def test_what_json_has_no_word_for_is_saved_and_said_as_json(terminal: Terminal) -> None:
+    terminal.write("app.py", ODD)
+    terminal.run()
+    said = json.loads(terminal.type("tap", "gaps", "-n", "1", "--json").stdout, parse_constant=refuse)
+    assert said["min"] is said["max"] is said["mean"] is None
+    terminal.type("tap", "odd", "-n", "1", "--save", "seen")
+    [text] = (terminal.directory / "seen").glob("*.json")
+    kept = json.loads(text.read_text(), parse_constant=refuse)
+    assert kept["(1, 2)"] == "nan"
+    array = np.load(text.with_suffix(".npz"))[kept["frame"]["$array"]]
+    assert np.array_equal(array, [np.nan, np.inf], equal_nan=True)
+    terminal.type("drain", "--timeout", "30s")
+    finish(terminal.background[0])
