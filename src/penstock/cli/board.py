@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Union
 
 import click
@@ -17,12 +17,14 @@ ORDERS = {"wiring": "", "busy": "busy", "rate": "rate", "memory": "rss_bytes"}
 KEYS = (
     ("↑ ↓  k j", "select a stage"),
     ("+  -", "one worker more or less for it"),
+    ("p  P", "pause it, or let it go on; P: all stages"),
+    ("r", "restart its workers one by one, without a gap"),
     ("s", "sort by the next of: wiring, busy, rate, memory"),
     ("d", "drain the pipeline: asks first"),
     ("?", "these words, or the numbers again"),
     ("q", "leave; the pipeline goes on"),
 )
-HINT = "q quit   ↑↓ select   + - scale   s sort   d drain   ? help"
+HINT = "q quit   ↑↓ select   + - scale   p pause   r restart   s sort   d drain   ? help"
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -33,6 +35,19 @@ class Scale(NamedTuple):
     replicas: int
 
 
+class Pause(NamedTuple):
+    """These stages are to begin nothing more, or to go on."""
+
+    stages: tuple[str, ...]
+    paused: bool
+
+
+class Restart(NamedTuple):
+    """The workers of a stage are to be replaced by new ones."""
+
+    stage: str
+
+
 class Drain(NamedTuple):
     """The pipeline is to end when all in it is finished."""
 
@@ -41,7 +56,7 @@ class Quit(NamedTuple):
     """Nobody wants to look any more."""
 
 
-Wish = Union[Scale, Drain, Quit]
+Wish = Union[Scale, Pause, Restart, Drain, Quit]
 
 
 class Board(NamedTuple):
@@ -64,12 +79,10 @@ def press(board: Board, key: str, answer: Answer) -> tuple[Board, Wish | None]:
         if key == "y":
             return board._replace(asking=False), Drain()
         return board._replace(asking=False, message="not drained"), None
-    if key in {"q", "\x03"}:
-        return board, Quit()
     if key in {"up", "k", "down", "j"}:
         return _move(board, answer, -1 if key in {"up", "k"} else 1), None
-    if key in {"+", "=", "-"}:
-        return board, _scale(board, answer, -1 if key == "-" else 1)
+    if key in WISHES:
+        return board, WISHES[key](board, answer)
     if key == "s":
         names = list(ORDERS)
         return board._replace(order=names[(names.index(board.order) + 1) % len(names)]), None
@@ -154,7 +167,38 @@ def _move(board: Board, answer: Answer, step: int) -> Board:
 
 
 def _scale(board: Board, answer: Answer, step: int) -> Wish | None:
-    for stage in answer["stages"]:
-        if stage["name"] == board.selected:
-            return Scale(stage["name"], stage["asked"] + step)
-    return None
+    stage = _selected(board, answer)
+    return None if stage is None else Scale(stage["name"], stage["asked"] + step)
+
+
+def _pause(board: Board, answer: Answer) -> Wish | None:
+    stage = _selected(board, answer)
+    return None if stage is None else Pause((stage["name"],), not stage["paused"])
+
+
+def _pause_all(_: Board, answer: Answer) -> Wish | None:
+    """Where some are paused and some are not, all are paused first."""
+    stages = answer["stages"]
+    return Pause(tuple(each["name"] for each in stages), not all(each["paused"] for each in stages))
+
+
+def _restart(board: Board, answer: Answer) -> Wish | None:
+    stage = _selected(board, answer)
+    return None if stage is None else Restart(stage["name"])
+
+
+def _selected(board: Board, answer: Answer) -> Answer | None:
+    return next((stage for stage in answer["stages"] if stage["name"] == board.selected), None)
+
+
+WISHES: dict[str, Callable[[Board, Answer], Wish | None]] = {
+    "q": lambda *_: Quit(),
+    "\x03": lambda *_: Quit(),
+    "+": lambda board, answer: _scale(board, answer, 1),
+    "=": lambda board, answer: _scale(board, answer, 1),
+    "-": lambda board, answer: _scale(board, answer, -1),
+    "p": _pause,
+    "P": _pause_all,
+    "r": _restart,
+}
+"""What is to be done outside of here, by key."""

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from penstock.cli import board, ending, ps, screen, terminal
-from penstock.cli.board import Board, Drain, Quit, Scale, Wish
+from penstock.cli.board import Board, Pause, Quit, Restart, Scale, Wish
 from penstock.cli.group import VerbCommand
 from penstock.cli.options import pipeline_option
 from penstock.cli.screen import Screen
@@ -59,7 +59,10 @@ def _watch(taken: Screen, run: Run) -> None:
             if isinstance(wish, Quit):
                 return
             if wish is not None:
-                chosen = chosen._replace(message=_grant(run, wish))
+                chosen, due = (
+                    chosen._replace(message=_grant(run, wish)),
+                    0.0,
+                )  # the next key means what is now
         if not key or time.monotonic() >= due:
             answer, due = client.call(run, "ps"), time.monotonic() + EVERY
 
@@ -67,13 +70,23 @@ def _watch(taken: Screen, run: Run) -> None:
 def _grant(run: Run, wish: Wish) -> str:
     """Do it; what to say of it."""
     try:
-        if isinstance(wish, Scale):
-            told: dict[str, Any] = client.call(run, "scale", stage=wish.stage, replicas=wish.replicas)
-            return f"{told['stage']}   {told['before']} → {told['after']}"
-        assert isinstance(wish, Drain)
-        client.call(run, "drain")
+        return _ask(run, wish)
     except RunGone:
         raise
     except PenstockError as error:
         return terminal.bad(str(error))
+
+
+def _ask(run: Run, wish: Wish) -> str:
+    told: dict[str, Any]
+    if isinstance(wish, Scale):
+        told = client.call(run, "scale", stage=wish.stage, replicas=wish.replicas)
+        return f"{told['stage']}   {told['before']} → {told['after']}"
+    if isinstance(wish, Pause):
+        told = client.call(run, "pause", stages=list(wish.stages), paused=wish.paused)
+        return f"{', '.join(told['stages'])}   {'paused' if told['paused'] else 'goes on'}"
+    if isinstance(wish, Restart):
+        told = client.call(run, "restart", stage=wish.stage, replica=None, drain_first=False)
+        return f"restarting, one by one: {', '.join(each['worker'] for each in told['workers'])}"
+    client.call(run, "drain")
     return f"{run.pipeline} was told to drain"

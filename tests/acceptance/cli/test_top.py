@@ -95,6 +95,33 @@ def test_top_shows_the_pipeline_and_scales_what_is_selected(top: Pty, terminal: 
     assert [stage["asked"] for stage in terminal.ask("ps")["pipelines"][0]["stages"]] == [1, 2, 1]
 
 
+def test_top_pauses_lets_go_on_and_restarts_what_is_selected(top: Pty, terminal: Terminal) -> None:
+    top.see("gate/0")
+    (before,) = terminal.ask("ps")["pipelines"][0]["stages"][1]["replicas"]
+    top.press("jp")
+    top.see("gate   paused")
+    top.see("p pause")
+    top.press("p")
+    top.see("gate   goes on")
+    top.press("P")
+    top.see("paused")
+    assert [stage["paused"] for stage in terminal.ask("ps")["pipelines"][0]["stages"]] == [True] * 3
+    top.press("P")
+    top.see("goes on")
+    top.press("r")
+    top.see("restarting, one by one: gate/0")
+    terminal.open_gate()
+    deadline = time.monotonic() + LIMIT
+    while not [
+        line for line in terminal.type("events").stdout.splitlines() if "gate/0" in line and "renewed" in line
+    ]:
+        assert time.monotonic() < deadline
+    (after,) = terminal.ask("ps")["pipelines"][0]["stages"][1]["replicas"]
+    assert after["pid"] != before["pid"]
+    top.press("q")
+    top.end()
+
+
 def test_top_drains_when_asked_twice_and_tells_how_it_ended(top: Pty, terminal: Terminal) -> None:
     top.see("gate/0")
     top.press("d")

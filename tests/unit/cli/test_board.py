@@ -7,7 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.cli.board import HINT, KEYS, ORDERS, STYLE, Board, Drain, Quit, Scale, clip, picture, press
+from penstock.cli.board import (
+    HINT,
+    KEYS,
+    ORDERS,
+    STYLE,
+    Board,
+    Drain,
+    Pause,
+    Quit,
+    Restart,
+    Scale,
+    clip,
+    picture,
+    press,
+)
 from tests.unit.cli.test_ps import answer as of_detect
 from tests.unit.cli.test_ps import worker
 
@@ -16,6 +30,7 @@ def told(*replicas: dict[str, Any]) -> dict[str, Any]:
     found = of_detect(*(replicas or (worker("detect/0"),)))
     for stage in found["stages"]:
         stage["asked"] = 2
+        stage.setdefault("paused", False)
     return found
 
 
@@ -35,6 +50,9 @@ def after(keys: list[str], board: Board | None = None) -> tuple[Board, list[obje
         (["down", "+"], [Scale("detect", 3)]),
         (["j", "-"], [Scale("detect", 1)]),
         (["j", "k", "="], [Scale("camera", 3)]),
+        (["p"], [Pause(("camera",), True)]),
+        (["P"], [Pause(("camera", "detect"), True)]),
+        (["j", "r"], [Restart("detect")]),
         (["d", "y"], [Drain()]),
         (["d", "n", "y"], []),
         (["d", "q"], []),
@@ -43,6 +61,15 @@ def after(keys: list[str], board: Board | None = None) -> tuple[Board, list[obje
 )
 def test_keys_are_wishes(keys: list[str], wishes: list[object]) -> None:
     assert after(keys)[1] == wishes
+
+
+def test_p_lets_go_on_what_is_paused_and_shift_p_pauses_all_before_it_lets_all_go_on() -> None:
+    found = told()
+    found["stages"][0]["paused"] = True
+    assert press(Board(), "p", found)[1] == Pause(("camera",), False)
+    assert press(Board(), "P", found)[1] == Pause(("camera", "detect"), True)
+    found["stages"][1]["paused"] = True
+    assert press(Board(), "P", found)[1] == Pause(("camera", "detect"), False)
 
 
 def test_s_goes_through_all_orders_and_begins_again() -> None:
