@@ -96,6 +96,6 @@ _SENTENCES: dict[str, Callable[[Record], str]] = {
     "worker_failed": lambda it: f"failed: {it['error']}\n{it['traceback']}",
     "worker_died": _died,
     "worker_ended": lambda it: "ended",
-    "source_repeats": lambda it: "starts from its beginning: its items come again, under the same ids",
+    "source_repeats": lambda it: "starts from its beginning: its items come again, under new ids",
     "noticed": lambda it: f"{it['kind']}: {it['text']}",
 }

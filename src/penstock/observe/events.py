@@ -177,7 +177,7 @@ class RenewalAbandoned(WorkerEvent, frozen=True, kw_only=True):
 
 
 class SourceRepeats(WorkerEvent, frozen=True, kw_only=True):
-    """A source that died or was restarted begins anew: its items come again, under the same ids."""
+    """A source that died or was restarted begins anew: its items come again, under new ids."""
 
 
 class Noticed(WorkerEvent, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ class Context:
     Attributes:
         id: The item's id. The same item has the same id every time it is delivered, also after a crash
             of whoever made it: ``camera/0:17``, and ``camera/0:17:2`` for the third thing yielded from it.
+            Of a source that began anew after a death, and may make other things: ``camera/0+1:17``.
             Of a batch: that of its first item.
         attempt: 1 at the first delivery of an item, more when it is delivered again.
         replica: Which replica this is, from 0.

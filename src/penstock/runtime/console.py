@@ -180,9 +180,7 @@ class Console:
 
     @_on.register
     def _(self, event: events.SourceRepeats) -> None:
-        self._event(
-            f"{event.label} starts from its beginning: its items come again, under the same ids", _YELLOW
-        )
+        self._event(f"{event.label} starts from its beginning: its items come again, under new ids", _YELLOW)
 
     @_on.register
     def _(self, event: events.StageScaled) -> None:

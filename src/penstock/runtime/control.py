@@ -65,6 +65,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """Begin nothing before ``Pause`` says so."""
     resume: bool = False
     """A source goes on from where the last run has come to, if it can."""
+    incarnation: int = 0
+    """How many workers this replica has had before in this run."""
     batch: int = 0
     """Items of one call of user code at most; 0: it takes one item."""
     batch_wait: float = 0.0
@@ -78,6 +80,11 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     def label(self) -> str:
         """``detect/0``: how people name this worker."""
         return f"{self.stage}/{self.replica}"
+
+    @property
+    def origin(self) -> str:
+        """The first part of the ids of what a source makes that begins anew: other items, other ids."""
+        return f"{self.label}+{self.incarnation}" if self.incarnation else self.label
 
 
 def assign(
@@ -93,6 +100,7 @@ def assign(
     arena_bytes: int,
     config: Dict[str, Any],
     resume: bool = False,
+    incarnation: int = 0,
     paused: bool = False,
     asked: Mapping[str, int] = MappingProxyType({}),
 ) -> Assignment:
@@ -123,6 +131,7 @@ def assign(
         allow_pickle=plan.allow_pickle,
         config=config,
         resume=resume,
+        incarnation=incarnation,
         batch=stage.batch,
         batch_wait=stage.batch_wait,
         pad=stage.pad,

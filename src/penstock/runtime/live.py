@@ -33,6 +33,7 @@ class LiveContext(Context):
         self._items: Sequence[Item] = ()
         self._families: Dict[int, Dict[str, int]] = {}
         self._label = assignment.label
+        self._origin = assignment.origin
         self._exchange = exchange
         self._thread = threading.get_ident()
         self._encoder = encoder
@@ -78,11 +79,15 @@ class LiveContext(Context):
         if self._items or of is not None:
             alarm = self._emit_of(port, value, of)
         else:
-            origin = self.id if self.inbound is not None else f"{self._label}:{port}"  # beside what it yields
+            origin = self.id if self.inbound is not None else self._beside(port)
             parent = self.inbound if self.resumption is None else self.resumption.stretch
             alarm = self.emitter.emit(port, value, parent, origin, self.emitter.children)
         if alarm:
             self._exchange.pump()
+
+    def _beside(self, port: str) -> str:
+        """The origin of what a source emits beside what it yields."""
+        return f"{self._origin if self.resumption is None else self.resumption.origin}:{port}"
 
     def _emit_of(self, port: str, value: Any, of: Optional[int]) -> bool:
         """``emit`` where there are several items from which it could have been made."""

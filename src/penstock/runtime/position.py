@@ -1,6 +1,6 @@
 """In the worker of a source: the file in which it keeps how far it is.
 
-    <state>/positions/<stage>.<replica>     msgpack: {run, position (msgpack), made, emitted}
+    <state>/positions/<stage>.<replica>     msgpack: {run, position (msgpack), made, emitted, origin}
 
 It is replaced as a whole, so whoever reads it after a kill, of whatever and whenever, finds one position or
 the one before. It is not synced to the disk: after a loss of power it may be older or gone. Neither is wrong,
@@ -28,6 +28,7 @@ class _Kept(msgspec.Struct, frozen=True):
     """msgpack too."""
     made: int
     emitted: Dict[str, int]
+    origin: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -59,7 +60,7 @@ class PositionFile:
             ) from None
         if kept.run != self._run and not also_of_others:
             return None
-        return Mark(kept.position, kept.made, kept.emitted)
+        return Mark(kept.position, kept.made, kept.emitted, kept.origin)
 
     def write(self, mark: Mark) -> None:
         """Replace what is there.
@@ -67,7 +68,7 @@ class PositionFile:
         Raises:
             OSError: it cannot be written; what was there still is.
         """
-        data = _encoder.encode(_Kept(self._run, mark.position, mark.made, mark.emitted))
+        data = _encoder.encode(_Kept(self._run, *mark))
         partial = f"{self.path}.part"
         with open(partial, "wb") as file:
             file.write(data)

@@ -77,7 +77,7 @@ class Producer:
     def _feeder(self) -> Tuple[Feed, Callable[[], int]]:
         if self._resumption is None:
             return self._emitter.feeder(self._origin)
-        return self._resumption.feeder(self._emitter, self._origin)
+        return self._resumption.feeder(self._emitter)
 
     def _loop(self, made: Iterator[Any]) -> None:
         exchange, words = self._exchange, self._words

@@ -27,6 +27,8 @@ class Mark(NamedTuple):
     """Items it has yielded up to here: the number that the next one gets."""
     emitted: Dict[str, int]
     """The same for what it emits beside, by port."""
+    origin: str = ""
+    """The first part of the ids of these items."""
 
 
 class Stretch:

@@ -41,6 +41,8 @@ class Resumption:
         self._when = -PAUSE
         self._failed = False
         self._first = Mark(b"", 0, {})
+        self.origin = assignment.origin
+        """The first part of the ids: who goes on where another was, goes on under its ids."""
         self.stretch: Optional[Stretch] = None
         """What is being made belongs to it."""
 
@@ -55,13 +57,14 @@ class Resumption:
             self._file.clear()
             return {}
         self._first = found
+        self.origin = found.origin or self._assignment.label
         where = position.decode(found.position)
         self._notice("resumed", f"{self._assignment.label} goes on from position {where!r}")
         return {"start": where}
 
-    def feeder(self, emitter: Emitter, origin: str) -> Tuple[Feed, Callable[[], int]]:
+    def feeder(self, emitter: Emitter) -> Tuple[Feed, Callable[[], int]]:
         """As ``Emitter.feeder``, for values some of which are ``at(...)``."""
-        number = self._first.made
+        number, origin = self._first.made, self.origin
         emitter.children.update(self._first.emitted)
 
         def feed(values: Iterator[Any]) -> bool:
@@ -77,7 +80,7 @@ class Resumption:
                         number += 1
                     if marked:
                         where = position.encode(value.position)
-                        stretch.mark = Mark(where, number, _copy(emitter.children))
+                        stretch.mark = Mark(where, number, _copy(emitter.children), origin)
                     if alarm:
                         return True
                 return False

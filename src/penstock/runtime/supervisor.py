@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -77,6 +77,7 @@ class Supervisor:
             [plan.config, {stage.name: stage.secrets for stage in plan.stages}], environ
         )
         self._resume = resume
+        self._lives: Counter[tuple[str, int]] = Counter()
         self._budget = budget
         self._clock = clock
         self._oom = OomWatch()
@@ -170,6 +171,7 @@ class Supervisor:
                 self._send(number, control.Pause(paused))
 
     def _spawn(self, wanted: action.Spawn) -> None:
+        self._lives[wanted.stage, wanted.replica] += 1
         log_path = self.state_dir.log_path(wanted.stage, wanted.replica)
         log_start = log_size(log_path)
         try:
@@ -239,6 +241,7 @@ class Supervisor:
             arena_bytes=self._budget.share(self._senders()) if feeds else 0,
             config=self._config,
             resume=self._resume,
+            incarnation=self._lives[wanted.stage, wanted.replica] - 1,
             paused=self.roster.stages[wanted.stage].paused,
             asked={name: each.asked for name, each in self.roster.stages.items()},
         )

@@ -193,7 +193,7 @@ class Worker:
             return Producer(
                 **parts,
                 words=self._words,
-                origin=assignment.label,
+                origin=assignment.origin,
                 resumption=self._context.resumption,
             ).run()
         parts["context"], parts["words"] = self._context, self._words

@@ -13,7 +13,7 @@ from penstock.errors import EnvironmentFault, UserError
 from penstock.runtime.position import PositionFile, decode, encode
 from penstock.runtime.progress import Mark
 
-MARK = Mark(encode({"page": 3}), 17, {"rejected": 2})
+MARK = Mark(encode({"page": 3}), 17, {"rejected": 2}, "lines/0+1")
 PLAIN: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text() | st.binary(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
