@@ -1,7 +1,7 @@
 """Python pipelines whose stages live in their own processes: memory speed, nothing lost.
 
-Declare: ``source``, ``stage``, ``sink``, ``route``, ``Pipeline``. Inside a stage: ``Context``, ``Reject``,
-``Retry``. What goes wrong is a ``PenstockError``.
+Declare: ``source``, ``stage``, ``sink``, ``map``, ``filter``, ``split``, ``route``, ``Pipeline``. Inside a
+stage: ``Context``, ``Reject``, ``Retry``. What goes wrong is a ``PenstockError``.
 
 Names are imported when they are first asked for: ``penstock --help`` and every worker start at once.
 """
@@ -28,11 +28,15 @@ if TYPE_CHECKING:
     from penstock.pipeline.at import at
     from penstock.pipeline.context import Context
     from penstock.pipeline.flow import Flow, route
+    from penstock.pipeline.oneliner import filter as filter  # noqa: A004  for `penstock.filter`: say that
+    from penstock.pipeline.oneliner import map as map  # noqa: A004  as `filter`
+    from penstock.pipeline.oneliner import split
     from penstock.pipeline.pipeline import Pipeline
     from penstock.pipeline.stage import Sink, Source, Stage, sink, source, stage
 
 __version__ = "0.1.0"
 
+# Without `map` and `filter`: `from penstock import *` is not to hide what Python calls so.
 __all__ = [
     "Context",
     "EnvironmentFault",
@@ -56,6 +60,7 @@ __all__ = [
     "route",
     "sink",
     "source",
+    "split",
     "stage",
 ]
 
@@ -67,9 +72,12 @@ _HOMES = {
     "Source": "penstock.pipeline.stage",
     "Stage": "penstock.pipeline.stage",
     "at": "penstock.pipeline.at",
+    "filter": "penstock.pipeline.oneliner",
+    "map": "penstock.pipeline.oneliner",
     "route": "penstock.pipeline.flow",
     "sink": "penstock.pipeline.stage",
     "source": "penstock.pipeline.stage",
+    "split": "penstock.pipeline.oneliner",
     "stage": "penstock.pipeline.stage",
 }
 

@@ -30,6 +30,7 @@ CODE = {
     "variables": "['OMP_NUM_THREADS']",
     "ports": "'rejected'",
     "key": "3",
+    "fuse": "'yes'",
     "batch_wait": "'2h'",
     "pad": "'0'",
     "batch": "1.5",

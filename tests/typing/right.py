@@ -10,6 +10,7 @@ from typing import Any, Optional, Union
 import numpy as np
 import numpy.typing as npt
 
+import penstock
 from penstock import Context, Flow, Pipeline, Sink, Source, Stage, route, sink, source, stage
 
 Image = npt.NDArray[np.float32]
@@ -163,6 +164,33 @@ plain = stage(Plain)
 folder = source(Folder)
 
 
+# ------------------------------------------------------------ small steps
+
+
+def bright(image: Image) -> bool:
+    return True
+
+
+def half(image: Image, ctx: Context) -> Image:
+    return image
+
+
+def maybe_box(image: Image) -> Optional[Box]:
+    return None
+
+
+def halves(image: Image) -> list[Image]:
+    return [image, image]
+
+
+def boxes(image: Image) -> Iterator[Box]:
+    yield Box(1)
+
+
+to_box = penstock.map(Plain, name="to_box", fuse=False)
+fused = normalise.with_options(fuse=True)
+
+
 # ----------------------------------------------------------------- by name
 
 clean = stage("other.py:clean", replicas=2)
@@ -175,6 +203,10 @@ store = sink("other.py:store")
 
 def brightness(image: Image) -> int:
     return 0
+
+
+def loose_one(anything: Any) -> Any:
+    return anything
 
 
 def by_box(box: Box) -> Stage[Any, Any]:
@@ -200,6 +232,14 @@ Pipeline("twice", camera >> normalise >> normalise.named("again") >> discard.wit
 
 Pipeline("batches", camera >> brighten >> find_all >> save, find_all >> save_all, camera >> some >> save_all)
 Pipeline("batches", camera >> find_all >> encode >> normalise >> TrainAll, brighten.with_options(batch=8))
+
+Pipeline("small", camera >> penstock.map(half) >> penstock.filter(bright) >> detect >> save)
+Pipeline("small", camera >> penstock.split(halves) >> fused >> penstock.split(boxes) >> save)
+Pipeline(
+    "small", camera >> penstock.map(maybe_box) >> save, camera >> penstock.filter(bright) >> to_box >> save
+)
+Pipeline("small", ticks >> penstock.map("other.py:half") >> store, camera >> penstock.map(loose_one) >> save)
+Pipeline("small", (camera, patient) >> penstock.map(half) >> (discard, penstock.filter(bright) >> discard))
 
 built = Pipeline("built")
 built.connect(camera, detect)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Optional
 
+import penstock
 from penstock import Context, Pipeline, route, sink, source, stage
 
 
@@ -60,6 +61,10 @@ def is_even(number: int) -> int:
     return number % 2
 
 
+def words(number: int) -> list[str]:
+    return [str(number)]
+
+
 def is_long(word: str) -> int:
     return len(word) > 9
 
@@ -84,6 +89,18 @@ text >> texts  # refused
 numbers >> texts >> count  # refused
 stage(batch_wait="5ms")  # refused
 stage(batch="8")  # refused
+
+# Small steps.
+numbers >> penstock.map(is_even) >> save  # refused
+numbers >> penstock.map(is_long)  # refused
+numbers >> penstock.filter(is_long)  # refused
+numbers >> penstock.filter(is_even) >> save  # refused
+numbers >> penstock.split(words) >> count  # refused
+numbers >> penstock.split(is_even)  # refused
+penstock.map(is_even, batch=3)  # refused
+penstock.map(is_even, fuse="no")  # refused
+numbers >> penstock.filter(is_even) >> penstock.map(is_even) >> count
+numbers >> penstock.split(words) >> save
 
 # Copies, merges, routes.
 numbers >> (text, split)  # refused

@@ -60,9 +60,15 @@ def examine(app: str | None, flags: Sequence[str] = (), profile: str | None = No
     return [
         judge_import(loaded.path.name, time.monotonic() - began),
         Finding("wiring", GOOD, f"{len(plan.stages)} stages, {len(plan.links)} links"),
+        *(Finding("process", GOOD, shared) for shared in tell_shared(plan)),
         *judge_secrets(plan),
         *interpreters.examine(plan),
     ]
+
+
+def tell_shared(plan: Plan) -> list[str]:
+    """Which stages run in one process."""
+    return [f"{stage.title} is one process, {stage.name}" for stage in plan.stages if stage.steps]
 
 
 def judge_secrets(plan: Plan) -> list[Finding]:

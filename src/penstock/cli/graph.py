@@ -85,7 +85,8 @@ def _about(plan: Plan, stage: StagePlan) -> list[str]:
     times = f" x{stage.replicas}" if stage.replicas > 1 else ""
     key = "" if stage.key is None else f"key {_name(stage.key)}"
     notes = [note for note in (key, _batch(stage), _ports(plan, stage), stage.interpreter or "") if note]
-    return [terminal.strong(stage.name), stage.kind + times, terminal.dim(str(stage.code)), "   ".join(notes)]
+    kind = stage.how if stage.kind == "stage" else stage.kind
+    return [terminal.strong(stage.title), kind + times, terminal.dim(str(stage.code)), "   ".join(notes)]
 
 
 def _batch(stage: StagePlan) -> str:
@@ -119,7 +120,7 @@ def _name(by: By) -> str:
 def _mermaid_node(stage: StagePlan) -> str:
     times = f" x{stage.replicas}" if stage.replicas > 1 else ""
     batch = f", {_batch(stage)}" if stage.batch else ""
-    text = f'"{_mermaid_text(stage.name)}{times}{batch}"'
+    text = f'"{_mermaid_text(stage.title)}{times}{batch}"'
     return {"source": f"([{text}])", "sink": f"[/{text}/]"}.get(stage.kind, f"[{text}]")
 
 

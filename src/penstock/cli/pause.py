@@ -8,8 +8,7 @@ from penstock.cli import terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
 from penstock.cli.options import json_option, pipeline_option
-from penstock.errors import UserError
-from penstock.pipeline.nearest import nearest
+from penstock.cli.stagename import refuse_unknown
 from penstock.runtime import client
 
 
@@ -34,10 +33,7 @@ def change(stages: tuple[str, ...], name: str | None, *, as_json: bool, paused: 
         UserError: there is no such stage; nothing was changed.
     """
     run = client.find(name)
-    known = [each["name"] for each in client.call(run, "ps")["stages"]]
-    for stage in stages:
-        if stage not in known:
-            raise UserError(f"{run.pipeline} has no stage {stage!r}{nearest(stage, known)}")
+    refuse_unknown(stages, client.call(run, "ps"))
     answer = client.call(run, "pause", stages=list(stages), paused=paused)
     if as_json:
         terminal.data(document("pause", stages=answer["stages"], paused=answer["paused"]))

@@ -71,7 +71,7 @@ def ps(name: str | None, wide: bool, quiet: bool, as_json: bool) -> int:
 
 def about(answer: Answer, *, wide: bool = False) -> str:
     """One pipeline for people: its workers, its links, what they wait for, the line that adds up."""
-    lines = [head(answer), "", *stage_table(answer, wide=wide), "", *link_table(answer), ""]
+    lines = [head(answer), "", *stage_table(answer, wide=wide), *shared(answer), "", *link_table(answer), ""]
     if answer["bottleneck"]:
         lines += [answer["bottleneck"]["sentence"], ""]
     return "\n".join([*lines, figures.last_line(answer["totals"])])
@@ -82,6 +82,13 @@ def stage_table(answer: Answer, *, wide: bool = False) -> list[str]:
     header = (*WORKERS, *COUNTS, *(WIDE if wide else ()))
     rows = [row[: len(header)] for stage in answer["stages"] for row in _stage(stage)]
     return table(rows, header, right=range(2, len(header)))
+
+
+def shared(answer: Answer) -> list[str]:
+    """What runs in the workers of a stage, where that is more than the stage."""
+    return [
+        f"{stage['name']} runs {' + '.join(stage['steps'])}" for stage in answer["stages"] if stage["steps"]
+    ]
 
 
 def link_table(answer: Answer) -> list[str]:

@@ -12,8 +12,8 @@ from penstock.cli import figures, terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
 from penstock.cli.options import json_option, pipeline_option, timeout_option
-from penstock.errors import TimedOut, UserError
-from penstock.pipeline.nearest import nearest
+from penstock.cli.stagename import refuse_unknown
+from penstock.errors import TimedOut
 from penstock.runtime import client
 from penstock.runtime.client import Run
 
@@ -55,7 +55,7 @@ def restart(
     run = client.find(name)
     stage, replica = place or (None, None)
     if stage is not None:
-        _refuse_unknown(run, stage)
+        refuse_unknown([stage], client.call(run, "ps"))
     until = None if timeout is None else time.monotonic() + timeout
     asked = client.call(run, "restart", stage=stage, replica=replica, drain_first=drain_first)["workers"]
     done = []
@@ -67,12 +67,6 @@ def restart(
             terminal.data(f"{worker['worker']}   restarted   {figures.duration(time.monotonic() - began)}")
     if as_json:
         terminal.data(document("restart", workers=done))
-
-
-def _refuse_unknown(run: Run, stage: str) -> None:
-    known = [each["name"] for each in client.call(run, "ps")["stages"]]
-    if stage not in known:
-        raise UserError(f"{run.pipeline} has no stage {stage!r}{nearest(stage, known)}")
 
 
 def _await(run: Run, worker: dict[str, Any], until: float | None, timeout: float | None) -> dict[str, Any]:

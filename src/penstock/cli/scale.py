@@ -11,8 +11,8 @@ from penstock.cli import terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
 from penstock.cli.options import json_option, pipeline_option, timeout_option
-from penstock.errors import TimedOut, UserError
-from penstock.pipeline.nearest import nearest
+from penstock.cli.stagename import refuse_unknown
+from penstock.errors import TimedOut
 from penstock.runtime import client
 from penstock.runtime.client import Run
 
@@ -46,7 +46,7 @@ def scale(wishes: list[Wish], wait: bool, timeout: float | None, name: str | Non
     --timeout has passed before --wait is content.
     """
     run = client.find(name)
-    _refuse_unknown(run, wishes)
+    refuse_unknown((stage for stage, _ in wishes), client.call(run, "ps"))
     answers = [client.call(run, "scale", stage=stage, replicas=number) for stage, number in wishes]
     if wait:
         _wait(run, dict(wishes), timeout)
@@ -57,14 +57,6 @@ def scale(wishes: list[Wish], wait: bool, timeout: float | None, name: str | Non
     else:
         for each in answers:
             terminal.data(f"{each['stage']}   {each['before']} → {each['after']}")
-
-
-def _refuse_unknown(run: Run, wishes: list[Wish]) -> None:
-    """Before any of several is granted."""
-    known = [stage["name"] for stage in client.call(run, "ps")["stages"]]
-    for stage, _ in wishes:
-        if stage not in known:
-            raise UserError(f"{run.pipeline} has no stage {stage!r}{nearest(stage, known)}")
 
 
 def _wait(run: Run, wanted: dict[str, int], timeout: float | None) -> None:

@@ -15,6 +15,7 @@ import click
 from penstock.cli import terminal
 from penstock.cli.group import VerbCommand
 from penstock.cli.options import json_option, pipeline_option
+from penstock.cli.stagename import elsewhere
 from penstock.errors import PenstockError, UserError
 from penstock.message import letter as letters
 from penstock.message.letter import Letter
@@ -74,6 +75,8 @@ def _links(place: str, answer: dict[str, Any]) -> list[dict[str, Any]]:
     found = named or [link for link in every if link["source"] == place]
     found = found or [link for link in every if link["target"] == place]
     if not found:
+        if sentence := elsewhere(place, answer):
+            raise UserError(sentence)
         known = [link["link"] for link in every] + [stage["name"] for stage in answer["stages"]]
         raise UserError(f"{answer['pipeline']} has no link and no stage {place!r}{nearest(place, known)}")
     return found

@@ -19,7 +19,7 @@ from penstock.pipeline.checks import check
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.overlay import Overlay
 from penstock.pipeline.pipeline import Pipeline
-from penstock.pipeline.plan import Plan
+from penstock.pipeline.plan import How, Plan
 from penstock.pipeline.secret import Secret
 
 PROFILE = "PENSTOCK_PROFILE"
@@ -73,15 +73,15 @@ def configuration(
     """What counts for ``pipeline``; arguments and errors as for ``configured``."""
     mistakes: list[str] = []
     entries, idle = _said(pipeline, environ, flags, profile or environ.get(PROFILE) or None, mistakes)
-    kinds = {node.name: node.kind for node in pipeline.nodes}
+    declared = {node.name: node.how for node in pipeline.nodes}
     for each in [*entries, *idle]:
-        mistakes += _mistakes(each, kinds)
+        mistakes += _mistakes(each, declared)
     if mistakes:
         raise Misconfigured(list(dict.fromkeys(mistakes)))
     counting = merged([each for each in entries if each.path[0] == "config" or len(each.path) > 2])
     settings = [each for path, each in counting.items() if path[0] == "config"]
     overlays = {
-        node.name: _overlay(node.kind, node.options.variables, _of_stage(counting, node.name))
+        node.name: _overlay(node.how, node.options.variables, _of_stage(counting, node.name))
         for node in pipeline.nodes
     }
     return Configuration(overlays, nested(settings), counting)
@@ -124,17 +124,17 @@ def _refuse_profile(source: File | None, profile: str | None) -> None:
 # ------------------------------------------------------------------------------------------- what is wrong
 
 
-def _mistakes(each: Entry, kinds: Mapping[str, str]) -> list[str]:
+def _mistakes(each: Entry, declared: Mapping[str, How]) -> list[str]:
     """The sentence about one entry, if something is wrong with it."""
     if each.path[0] == "config":
         wrong = _unfit(each.value)
         return [f"{each.place}: {'.'.join(each.path)}={each.value!r}: {wrong}"] if wrong else []
     _, stage, *rest = each.path
-    if stage not in kinds:
-        return [f"{each.place}: there is no stage {stage!r}{nearest(stage, kinds)}"]
+    if stage not in declared:
+        return [f"{each.place}: there is no stage {stage!r}{nearest(stage, declared)}"]
     try:
         if rest:
-            _checked(kinds[stage], rest, each)
+            _checked(declared[stage], rest, each)
     except ValueError as error:
         return [f"{each.place}: {stage}: {error}"]
     return []
@@ -153,7 +153,7 @@ def _unfit(value: Any) -> str:
     return ""
 
 
-def _checked(kind: str, rest: Sequence[str], each: Entry) -> Any:
+def _checked(how: How, rest: Sequence[str], each: Entry) -> Any:
     """The value of a knob as it is kept.
 
     Raises:
@@ -163,8 +163,8 @@ def _checked(kind: str, rest: Sequence[str], each: Entry) -> Any:
     if knob in CODE_ONLY:
         raise ValueError(f"{knob}={each.value!r}: {CODE_ONLY[knob]}")
     if isinstance(each.value, Secret):
-        return check(kind, knob, {inner[0]: ""}, each.place)
-    return check(kind, knob, {inner[0]: each.value} if inner else each.value, each.place)
+        return check(how, knob, {inner[0]: ""}, each.place)
+    return check(how, knob, {inner[0]: each.value} if inner else each.value, each.place)
 
 
 # ------------------------------------------------------------------------------------------ what counts
@@ -200,7 +200,7 @@ def _of_stage(counting: Mapping[Path, Entry], stage: str) -> list[Entry]:
     return [each for path, each in counting.items() if path[0] == "stages" and path[1] == stage]
 
 
-def _overlay(kind: str, variables: Mapping[str, str], entries: Sequence[Entry]) -> Overlay:
+def _overlay(how: How, variables: Mapping[str, str], entries: Sequence[Entry]) -> Overlay:
     """What is said of one stage; ``variables`` are those of its decorator, to which others are added."""
     found = Overlay({}, {}, {})
     mine = dict(variables)
@@ -208,7 +208,7 @@ def _overlay(kind: str, variables: Mapping[str, str], entries: Sequence[Entry]) 
         _, _, *rest = each.path
         found.places[rest[0]] = each.place
         if len(rest) == 1:
-            found.values[rest[0]] = _checked(kind, rest, each)
+            found.values[rest[0]] = _checked(how, rest, each)
         elif isinstance(each.value, Secret):
             mine.pop(rest[1], None)
             found.secrets[rest[1]] = each.value

@@ -41,7 +41,7 @@ def _knobs(node: Node[Any, Any], found: Configuration) -> list[Row]:
     for knob in CHECKS:
         if knob == "variables":
             rows += _variables(node, options, found)
-        elif knob != "name" and knob not in REFUSED[node.kind]:
+        elif knob != "name" and knob not in REFUSED[node.how]:
             value = _with_unit(knob, getattr(options, knob))
             rows.append(Row(("stages", node.name, knob), value, str(options.places.get(knob, DEFAULT))))
     return rows

@@ -144,6 +144,13 @@ def own(where: Layout, data: bytes) -> np.ndarray[Any, Any]:
     return array
 
 
+def read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The same bytes, as they may be read but not written. (Of a memory-mapped one a plain array.)"""
+    view: np.ndarray[Any, Any] = array.view(_numpy().ndarray)
+    view.flags.writeable = False
+    return view
+
+
 def raw(array: np.ndarray[Any, Any]) -> bytes:
     """Its bytes in the order that ``layout`` says."""
     return array.tobytes("F" if layout(array)[1] == "F" else "C")

@@ -124,6 +124,10 @@ class Encoder:
         loans[key] = (weakref.ref(array, forget), slot)
         return array
 
+    def lent(self, value: Any) -> bool:
+        """Whether ``value`` is an array that ``empty`` made."""
+        return id(value) in self._loans
+
     def taken(self) -> Tuple[List[Slot], List[bytes]]:
         """``slots`` and ``frames`` of the last value, now the caller's."""
         slots, frames = self.slots, self.frames

@@ -10,7 +10,7 @@ from penstock.pipeline.duration import seconds
 from penstock.pipeline.flow import chooser
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.place import Place
-from penstock.pipeline.plan import MOST_REPLICAS, By, OnFull
+from penstock.pipeline.plan import MOST_REPLICAS, By, How, OnFull
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
 """Names of stages and pipelines are parts of file names and of labels like ``detect/0``."""
@@ -21,7 +21,14 @@ MOST_BATCHED = 4096
 LONGEST_WAIT = 60.0
 """Seconds that a batch may wait to be full. A source ends when all it made is settled: a drain waits, too."""
 
-REFUSED = {
+ONE_LINE = {
+    "batch": "a one-liner takes one item; make it a @stage",
+    "batch_wait": "a one-liner takes one item; make it a @stage",
+    "pad": "a one-liner takes one item; make it a @stage",
+    "ports": "a one-liner sends what it returns and nothing else; make it a @stage",
+}
+
+REFUSED: Dict[How, Dict[str, str]] = {
     "source": {
         "window": "a source gets no items, so it has no window",
         "timeout": "a source gets no items, so none can take too long; it may wait in `next()` for ever",
@@ -32,11 +39,15 @@ REFUSED = {
         "batch": "a source gets no items; those it yields are batched where they are taken",
         "batch_wait": "a source gets no items to wait for",
         "pad": "a source gets no items to stack",
+        "fuse": "a source has its process for itself: what is raised in one ends it",
     },
     "stage": {},
     "sink": {"ports": "nothing comes out of a sink; make it a @stage"},
+    "map": ONE_LINE,
+    "filter": ONE_LINE,
+    "split": ONE_LINE,
 }
-"""Knobs that say nothing for a kind, and why."""
+"""Knobs that say nothing where code is declared so, and why."""
 
 SYNONYMS = {
     "batch_size": "batch",
@@ -44,6 +55,7 @@ SYNONYMS = {
     "concurrency": "replicas",
     "backpressure": "on_full",
     "drop": "on_full",
+    "colocate": "fuse",
     "env": "interpreter",
     "environment": "variables",
     "group_by": "key",
@@ -52,6 +64,7 @@ SYNONYMS = {
     "max_batch_size": "batch",
     "padding": "pad",
     "partition_by": "key",
+    "inline": "fuse",
     "prefetch": "window",
     "processes": "replicas",
     "python": "interpreter",
@@ -64,16 +77,16 @@ SYNONYMS = {
 """What the same is called elsewhere: no spelling is near enough to find these."""
 
 
-def check(kind: str, knob: str, value: Any, place: Place) -> Any:
+def check(how: How, knob: str, value: Any, place: Place) -> Any:
     """The value of a knob as it is kept.
 
     Raises:
-        ValueError: no such knob (says the nearest), none for this kind, or not a possible value.
+        ValueError: no such knob (says the nearest), none for that, or not a possible value.
     """
     if knob not in CHECKS:
         raise ValueError(f"there is no knob {knob!r}{_hint(knob)}")
-    if knob in REFUSED[kind]:
-        raise ValueError(f"{knob}={value!r}: {REFUSED[kind][knob]}")
+    if knob in REFUSED[how]:
+        raise ValueError(f"{knob}={value!r}: {REFUSED[how][knob]}")
     try:
         return CHECKS[knob](value, place)
     except ValueError as error:
@@ -196,6 +209,12 @@ def _key(value: Any, _: Place) -> Optional[By]:
     return None if value is None else chooser(value)
 
 
+def _fuse(value: Any, _: Place) -> Optional[bool]:
+    if value is not None and not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
 # A check answers with the value as it is kept, or raises a ValueError: the end of a sentence about it.
 CHECKS: Dict[str, Callable[[Any, Place], Any]] = {
     "name": lambda value, _: check_name(value),
@@ -211,6 +230,7 @@ CHECKS: Dict[str, Callable[[Any, Place], Any]] = {
     "variables": _variables,
     "ports": _ports,
     "key": _key,
+    "fuse": _fuse,
     "batch_wait": _batch_wait,
     "pad": _pad,
     "batch": _batch,

@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from penstock.errors import WiringError
 from penstock.observe.page import LINKS
 from penstock.pipeline.nearest import nearest
-from penstock.pipeline.plan import By, LinkPlan, OnFull, Plan, RoutePlan, StagePlan
+from penstock.pipeline.plan import ONE_LINERS, By, LinkPlan, OnFull, Plan, RoutePlan, StagePlan
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,9 @@ def _by_name(stages: Iterable[StagePlan]) -> Dict[str, StagePlan]:
     named: Dict[str, StagePlan] = {}
     for stage in stages:
         known = named.setdefault(stage.name, stage)
-        if known != stage:
-            other = (
-                f"the one of {known.where}" if known.where != stage.where else "the same with other options"
-            )
+        if known is not stage and (known != stage or stage.how in ONE_LINERS):
+            alike = "another of it" if known == stage else "the same with other options"
+            other = f"the one of {known.where}" if known.where != stage.where else alike
             raise WiringError(
                 f'two stages are named {stage.name!r}: this and {other}; call one .named("...")', stage.where
             )

@@ -42,6 +42,10 @@ class Common(TypedDict, total=False):
     key: Union[str, Callable[[Any], Any], None]
     """What makes items belong together: a key (or attribute) of the item, or a function of it at the top
     level of a module. Items of one key go to one replica, one at a time. Not for sources."""
+    fuse: Optional[bool]
+    """``True``: it runs in the process of the stage behind it, or of the one before. ``False``: it shares its
+    process with nobody. Else ``penstock.map``, ``filter`` and ``split`` share one where they fit, and stages
+    do not. Not for sources."""
 
 
 class Batching(Common, total=False):

@@ -8,7 +8,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple, Union
 from penstock.errors import WiringError
 from penstock.pipeline.checks import check
 from penstock.pipeline.place import Place
-from penstock.pipeline.plan import By, OnFull
+from penstock.pipeline.plan import By, How, OnFull
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Options:
     variables: Dict[str, str] = field(default_factory=dict)
     ports: Tuple[str, ...] = ()
     key: Optional[By] = None
+    fuse: Optional[bool] = None
+    """None: one-liners where they fit, stages not."""
     batch_wait: float = 0.005
     pad: Union[int, float, None] = None
     batch: int = 0
@@ -35,14 +37,14 @@ class Options:
     places: Dict[str, Place] = field(default_factory=dict, compare=False)
     """Where each knob was chosen, for those that were; no knob itself."""
 
-    def with_knobs(self, kind: str, knobs: Mapping[str, Any], place: Place) -> Options:
+    def with_knobs(self, how: How, knobs: Mapping[str, Any], place: Place) -> Options:
         """These options with some of them chosen anew.
 
         Raises:
-            WiringError: no such knob (says the nearest), none for this kind, or not a possible value.
+            WiringError: no such knob (says the nearest), none for that, or not a possible value.
         """
         try:
-            checked = {knob: check(kind, knob, value, place) for knob, value in knobs.items()}
+            checked = {knob: check(how, knob, value, place) for knob, value in knobs.items()}
         except ValueError as error:
             raise WiringError(str(error), str(place)) from None
         return self.with_checked(checked, dict.fromkeys(checked, place))

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Type, TypeVar, Union, overload
 
 from penstock.errors import UserError, WiringError
-from penstock.pipeline import graph
+from penstock.pipeline import fusion, graph
 from penstock.pipeline.checks import check_name, check_on_full
 from penstock.pipeline.duration import Duration
 from penstock.pipeline.flow import Flow, Handler, as_flow, join
@@ -123,12 +123,15 @@ class Pipeline:
         self,
         overlays: Optional[Mapping[str, Overlay]] = None,
         config: Optional[Dict[str, Any]] = None,
+        *,
+        fuse: bool = True,
     ) -> Plan:
         """All that a supervisor needs to run this, checked.
 
         Args:
             overlays: What a configuration says of stages, by their names; none: as the code has it.
             config: The user's own settings, ``ctx.config``; none by default.
+            fuse: Whether stages may share a process; else each has its own.
 
         Raises:
             WiringError: it cannot run as it is wired; says the file, the line and the cure.
@@ -136,9 +139,17 @@ class Pipeline:
         said = overlays or {}
         plans = [node.plan(said.get(node.name)) for node in self.nodes]
         edges = [edge for flow in self._flows for edge in flow.edges]
-        return graph.plan(
+        whole = graph.plan(
             self.name, plans, edges, where=self._where, allow_pickle=self.allow_pickle, config=config
         )
+        return fusion.fused(whole, self._said_of_fuse(said)) if fuse else whole
+
+    def _said_of_fuse(self, overlays: Mapping[str, Overlay]) -> Dict[str, str]:
+        """Where ``fuse`` was said, by stage."""
+        said = {node.name: dict(node.options.places) for node in self.nodes}
+        for name in said.keys() & overlays.keys():
+            said[name].update(overlays[name].places)
+        return {name: str(places["fuse"]) for name, places in said.items() if "fuse" in places}
 
     def run(self, *, resume: bool = False) -> int:
         """Run it here until its sources are exhausted or Ctrl-C drains it, as ``penstock run`` does.
@@ -187,6 +198,7 @@ class Pipeline:
         and what raises is tried again, rejected and given up by the real rules. Time is a clock of the test's
         own: where all wait, for a back-off say, it goes forward at once. The same items give the same result.
 
+        Each stage is a worker of its own, also where in processes it shares one: what comes out is the same.
         What is not there is what processes are for: no item is timed out, as none takes any time, and none
         is dropped by ``on_full``, as nobody is slow; all stages run under this Python; code that ends its
         process ends the test.
@@ -212,7 +224,7 @@ class Pipeline:
         """
         from penstock.testing.rehearsal import rehearse
 
-        plan = self.plan(config=dict(config or {}))
+        plan = self.plan(config=dict(config or {}), fuse=False)
         targets = {node.name: node.target for node in self.nodes}
         known = {name: target for name, target in targets.items() if target is not None}
         return rehearse(plan, known, items=items, replace=replace or {}, limit=limit)

@@ -27,6 +27,23 @@ OnFull = Literal["block", "drop_oldest", "drop_newest"]
 """What a full link does: have its maker wait, drop the oldest item that waits, or refuse the new one."""
 
 
+How = Literal["source", "stage", "sink", "map", "filter", "split"]
+"""What code was declared as, which says how it is called: a filter's answer is not what is sent."""
+
+ONE_LINERS: Tuple[How, ...] = ("map", "filter", "split")
+
+Gives = Literal["one", "many", "unsure"]
+"""How many outputs a call has: one at most, several, or nobody knows before it is loaded."""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One piece of code in a process that runs several, one behind the other."""
+
+    name: str
+    how: How
+    code: Reference
+
+
 class StagePlan(msgspec.Struct, frozen=True):
     """One stage: where its code is, in how many processes and under which rules it runs."""
 
@@ -66,8 +83,22 @@ class StagePlan(msgspec.Struct, frozen=True):
     """What fills the ends of smaller arrays of a batch; ``None``: their shapes must agree."""
     batch: int = 0
     """Items of one call of its code at most; 0: its code takes one item."""
+    how: How = "stage"
+    """What its own code was declared as."""
+    gives: Gives = "unsure"
+    """How many outputs its last piece of code has for one item."""
+    fuse: Optional[bool] = None
+    """Whether it is to share the process of a neighbour; ``None``: if it is a one-liner and fits."""
+    steps: List[Step] = []
+    """All that runs in its process, in this order, itself among them; none: itself, called as ever."""
     where: str = ""
     """``file:line`` of its definition."""
+
+    @property
+    def title(self) -> str:
+        """What runs in its process: ``detect``, ``[shrink + detect]``."""
+        names = [step.name for step in self.steps]
+        return f"[{' + '.join(names)}]" if names else self.name
 
 
 class LinkPlan(msgspec.Struct, frozen=True):

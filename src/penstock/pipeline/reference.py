@@ -47,8 +47,8 @@ def of(obj: Any) -> Reference:
         WiringError: nobody else could import it: a lambda, a nested function, a name that now means
             something else, or a definition typed into an interactive session.
     """
-    name = getattr(obj, "__qualname__", None)
     module = sys.modules.get(getattr(obj, "__module__", None) or "")
+    name = _given_name(obj) or getattr(obj, "__qualname__", None)
     if not isinstance(name, str) or module is None:
         raise WiringError(f"{obj!r} is neither a function nor a class; other processes find code by its name")
     _refuse_local(name)
@@ -57,10 +57,24 @@ def of(obj: Any) -> Reference:
     return Reference(root, imported, name)
 
 
+def name_of(obj: Any) -> str:
+    """What people call a function or class: its own name, that of a lambda's variable, that of its type."""
+    return _given_name(obj) or str(getattr(obj, "__name__", type(obj).__name__))
+
+
+def _given_name(obj: Any) -> Optional[str]:
+    """The variable at the top level of its file that holds a lambda, if ``obj`` is one and one does."""
+    if getattr(obj, "__qualname__", None) != "<lambda>":
+        return None
+    module = sys.modules.get(obj.__module__)
+    return next((name for name, value in vars(module).items() if value is obj), None) if module else None
+
+
 def _refuse_local(name: str) -> None:
     if "<lambda>" in name:
         raise WiringError(
-            "a lambda has no name by which another process could import it; write a module-level function"
+            "a lambda has no name by which another process could import it; give it one at the top level of"
+            " its file, or write a function there"
         )
     if "<locals>" in name:
         inner, outer = name.rpartition(".")[2], name.partition(".<locals>")[0]

@@ -55,6 +55,12 @@ class Signature:
     """The item is annotated as a NumPy array."""
 
     @property
+    def asks_context(self) -> bool:
+        """Whether any of it takes the ``Context``, with which it could emit."""
+        hooks = (self.call_context, self.setup_context, self.teardown_context, self.setup_host_context)
+        return any(hook is not None for hook in hooks)
+
+    @property
     def element_type(self) -> Any:
         """What each item of a batch is decoded to, where the code takes a list of them."""
         return (typing.get_args(self.item_type) or (Any,))[0] if _is_list(self.item_type) else Any

@@ -28,7 +28,7 @@ from penstock.pipeline.nearest import nearest
 from penstock.pipeline.options import Options
 from penstock.pipeline.overlay import Overlay
 from penstock.pipeline.place import Place, caller
-from penstock.pipeline.plan import StagePlan
+from penstock.pipeline.plan import Gives, How, StagePlan
 from penstock.pipeline.signature import Signature, describe, misfit, misfit_batch
 
 if TYPE_CHECKING:
@@ -57,6 +57,9 @@ class Node(Flow[I_contra, O_co]):
     """
 
     kind: ClassVar[str]
+    """Its part in the graph: source, stage or sink."""
+    how: ClassVar[How]
+    """What it was declared as: that, or a one-liner's word."""
 
     def __init__(
         self, target: Any, options: Options, where: str, named: Optional[code.Reference] = None
@@ -74,7 +77,7 @@ class Node(Flow[I_contra, O_co]):
     @property
     def name(self) -> str:
         """Its name in a pipeline: as chosen, else that of its code."""
-        found = self._named.name if self._named else self.target.__name__
+        found = self._named.name if self._named else code.name_of(self.target)
         return self.options.name or str(found).rpartition(".")[2]
 
     @property
@@ -99,7 +102,7 @@ class Node(Flow[I_contra, O_co]):
         return self.target(*args, **kwargs)
 
     def __repr__(self) -> str:
-        return f"<{self.kind} {self.name} {self._named or self.target.__qualname__}>"
+        return f"<{self.how} {self.name} {self._named or self.target.__qualname__}>"
 
     def named(self, name: str) -> Self:
         """The same under another name, for a second use in one pipeline."""
@@ -110,7 +113,7 @@ class Node(Flow[I_contra, O_co]):
         return self._with(knobs, caller())
 
     def _with(self, knobs: Mapping[str, Any], place: Place) -> Self:
-        options = self.options.with_knobs(self.kind, knobs, place)
+        options = self.options.with_knobs(self.how, knobs, place)
         return type(self)(self.target, options, self.where, self._named)
 
     def plan(self, overlay: Optional[Overlay] = None) -> StagePlan:
@@ -124,14 +127,22 @@ class Node(Flow[I_contra, O_co]):
             options, secrets = options.with_checked(overlay.values, overlay.places), overlay.secrets
         try:
             found = self.reference
-            unfit = self._misfit(describe(self.target), options) if self.target is not None else None
+            signature = describe(self.target) if self.target is not None else None
         except WiringError as error:
             raise WiringError(str(error), self.where) from None
+        unfit = self._misfit(signature, options) if signature else None
         if unfit:
             raise WiringError(f"{self.name!r} {unfit}", self.where)
         knobs = {knob: value for knob, value in vars(options).items() if knob not in NO_KNOBS}
         return StagePlan(
-            name=self.name, kind=self.kind, code=found, where=self.where, secrets=secrets, **knobs
+            name=self.name,
+            kind=self.kind,
+            how=self.how,
+            gives=self._gives(signature),
+            code=found,
+            where=self.where,
+            secrets=secrets,
+            **knobs,
         )
 
     def _misfit(self, signature: Signature, options: Options) -> Optional[str]:
@@ -139,6 +150,12 @@ class Node(Flow[I_contra, O_co]):
         if unfit or not options.batch:
             return unfit
         return misfit_batch(signature, options.batch, pad=options.pad is not None)
+
+    def _gives(self, signature: Optional[Signature]) -> Gives:
+        """How many outputs it has for one item; no signature: its code is not loaded here."""
+        if signature is not None and signature.is_generator:
+            return "many"
+        return "unsure" if signature is None or signature.asks_context else "one"
 
     def port(self, port: str, place: Place) -> Flow[I_contra, Any]:
         """The flow of it that goes on from one of its ports: what ``stage[port]`` means, said at ``place``.
@@ -156,6 +173,7 @@ class Source(Node[Start, O_co]):
     """Makes items: ``camera >> detect``."""
 
     kind = "source"
+    how: ClassVar[How] = "source"
 
     def __getitem__(self, port: str) -> Flow[Start, Any]:
         """What it emits to ``port``: ``camera["broken"] >> review``."""
@@ -166,6 +184,7 @@ class Stage(Node[I_contra, O_co]):
     """Takes items and gives items: ``camera >> detect >> save``."""
 
     kind = "stage"
+    how: ClassVar[How] = "stage"
 
     def __getitem__(self, port: str) -> Flow[I_contra, Any]:
         """What it emits to ``port``: ``clean["rejected"] >> review``."""
@@ -176,6 +195,7 @@ class Sink(Node[I_contra, End]):
     """Takes items: ``detect >> save``."""
 
     kind = "sink"
+    how: ClassVar[How] = "sink"
 
 
 if TYPE_CHECKING:
@@ -206,7 +226,7 @@ class Decorator:
 
     def _make(self, target: Any, knobs: Mapping[str, Any], place: Place) -> Any:
         """A node, or, where nothing is given to decorate yet, a decorator with these options."""
-        options = self._options.with_knobs(self._node.kind, knobs, place)
+        options = self._options.with_knobs(self._node.how, knobs, place)
         if target is None:
             return type(self)(self._node, options)
         named = None

@@ -114,7 +114,7 @@ class Batcher:
         self._stock.finish(items, busy)
 
     def _handle(self, items: List[Item], values: List[Any]) -> None:
-        fit = self._fitting(items, values)
+        fit = self._fitting(self._prepared(items, values), values)
         if not fit:
             return
         self._context.hold(fit)
@@ -128,7 +128,28 @@ class Batcher:
             return
         self._emit_all(fit, outputs)
 
-    def _fitting(self, items: List[Item], values: List[Any]) -> Sequence[Item]:
+    def _prepared(self, items: List[Item], values: List[Any]) -> Sequence[Item]:
+        """The items that are still there when each has gone through what runs before the call; ``values``
+        becomes theirs. What fails there fails alone: it is known which it was."""
+        prepare = self._handler.prepare
+        if prepare is None:
+            return items
+        left: List[Item] = []
+        kept: List[Any] = []
+        for item, value in zip(items, values):
+            self._context.hold([item])
+            try:
+                prepared = prepare(value)
+            except BaseException as error:
+                item.fail(handler.failure(item.place, error))
+            else:
+                if prepared is not None:
+                    left.append(item)
+                    kept.append(prepared)
+        values[:] = kept
+        return left
+
+    def _fitting(self, items: Sequence[Item], values: List[Any]) -> Sequence[Item]:
         """The items that can be in this call; ``values`` becomes theirs. The others have failed, or, where
         they fit the call but not the others in it, come again alone."""
         if self._convert is None and not self._stacks:

@@ -18,7 +18,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 import msgspec
 
-from penstock.pipeline.plan import InLink, Outlet, Plan, StagePlan, inlinks, outlets
+from penstock.pipeline.plan import ONE_LINERS, InLink, Outlet, Plan, StagePlan, Step, inlinks, outlets
 from penstock.pipeline.reference import Reference
 
 VERSION = 1
@@ -75,6 +75,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """What fills the ends of smaller arrays of a batch; None: their shapes must agree."""
     max_age: Optional[float] = None
     """Seconds from when an item was made until it is not to be begun any more."""
+    steps: List[Step] = []
+    """All the code that is called with each item, in this order; none: ``code`` alone, as its kind says."""
 
     @property
     def label(self) -> str:
@@ -136,8 +138,15 @@ def assign(
         batch_wait=stage.batch_wait,
         pad=stage.pad,
         max_age=stage.max_age,
+        steps=_steps(stage),
         paused=paused,
     )
+
+
+def _steps(stage: StagePlan) -> List[Step]:
+    if stage.steps or stage.how not in ONE_LINERS:
+        return stage.steps
+    return [Step(stage.name, stage.how, stage.code)]
 
 
 class Connect(msgspec.Struct, frozen=True, tag="connect"):

@@ -17,6 +17,9 @@ from penstock.pipeline.duration import seconds
 from penstock.pipeline.signature import Signature, describe
 from penstock.runtime.hostwide import once
 
+STEP = "__penstock_step__"
+"""The attribute of an exception that says in which step of a process it was raised."""
+
 TRACEBACK = 16_000
 """Characters of a traceback that travel; the end of it is what matters."""
 
@@ -41,6 +44,8 @@ class Handler:
         """Whether a call answers a stream of values rather than one."""
         self.call: Callable[[Any], Any] = _unready
         """Set by ``setup``."""
+        self.prepare: Optional[Callable[[Any], Any]] = None
+        """What each item of a batch goes through before the call."""
 
     def setup(self) -> None:
         """Make the instance, if the target is a class, and let it set itself up."""
@@ -115,9 +120,10 @@ def one_line(error: BaseException) -> str:
         text = _sendable(" ".join(str(error).split())[:500])
     except Exception as another:
         text = f"(and its __str__ raised {type(another).__name__})"
-    if isinstance(error, (Reject, Retry)):
-        return text or type(error).__name__
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    step = getattr(error, STEP, "")
+    if not isinstance(error, (Reject, Retry)) or not text:
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{step}: {text}" if step else text
 
 
 def user_traceback(error: BaseException) -> str:

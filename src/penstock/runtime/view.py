@@ -107,6 +107,7 @@ class View:
         return {
             "name": stage.name,
             "kind": self._supervisor.plan.stage(stage.name).kind,
+            "steps": [step.name for step in self._supervisor.plan.stage(stage.name).steps],
             "asked": stage.asked,
             "paused": stage.paused,
             "ready": sum(one.ready_at is not None and one.told == Goal.WORK for one in members),

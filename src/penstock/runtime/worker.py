@@ -13,7 +13,7 @@ import os
 import platform
 import signal
 import sys
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Union
 
 from penstock.errors import UserError
 from penstock.link.keyed import KeyedLink
@@ -22,13 +22,15 @@ from penstock.link.lossy import Lossy
 from penstock.link.receiver import Receiver
 from penstock.link.sender import Sender
 from penstock.message.arena import Arena
+from penstock.message.arrival import Arrival
 from penstock.message.codec import Decoder, Encoder
 from penstock.observe import page
 from penstock.pipeline.plan import By, OutLink
 from penstock.pipeline.reference import Reference, load
 from penstock.pipeline.stage import Node
-from penstock.runtime import control, handler, steward, world
+from penstock.runtime import chain, control, handler, steward, world
 from penstock.runtime.batcher import Batcher
+from penstock.runtime.chain import Chain
 from penstock.runtime.channel import Channel, SupervisorLost
 from penstock.runtime.chooser import Chooser, Key
 from penstock.runtime.consumer import Consumer
@@ -105,7 +107,7 @@ class Worker:
         self._exchange.use(sender, receiver)
         self._exchange.pause(paused=assignment.paused)
         self._context = LiveContext(assignment, exchange=self._exchange, encoder=self._encoder)
-        self._handler: Handler
+        self._handler: Union[Handler, Chain]
         self._emitter: Emitter
 
     def _make_receiver(self) -> Receiver:
@@ -162,24 +164,34 @@ class Worker:
 
     def _load(self) -> None:
         self._words[page.STATE] = page.LOADING
-        target = self._as_user(self._target)
+        self._handler = self._make_handler()
         ports = self._as_user(lambda: _ports(self._assignment, self._links))
         self._emitter = self._context.emitter = Emitter(
             encoder=self._encoder, arena=self._arena, ports=ports, on_spill=self._on_spill
-        )
-        self._handler = Handler(
-            target,
-            self._context,
-            hostwide=f"{self._assignment.run_dir}/{self._assignment.stage}.host",
-            batches=bool(self._assignment.batch),
         )
         if self._handler.signature.resumes:
             self._context.resumption = self._resumption
         self._words[page.STATE] = page.SETUP
         self._as_user(self._handler.setup)
 
-    def _target(self) -> Any:
-        return _target(self._assignment.code)
+    def _make_handler(self) -> Union[Handler, Chain]:
+        assignment, context = self._assignment, self._context
+        if not assignment.steps:
+            return self._handle(assignment.stage, assignment.code, context)
+        contexts = chain.contexts(assignment, context)
+        handlers = [self._handle(step.name, step.code, own) for step, own in zip(assignment.steps, contexts)]
+        arrival = Arrival(self._encoder, allow_pickle=assignment.allow_pickle)
+        return Chain(assignment, handlers, arrival=arrival)
+
+    def _handle(self, name: str, code: Reference, context: Any) -> Handler:
+        target = self._as_user(lambda: self._target(name, code))
+        hostwide = f"{self._assignment.run_dir}/{name}.host"
+        batches = bool(self._assignment.batch) and name == self._assignment.stage
+        return Handler(target, context, hostwide=hostwide, batches=batches)
+
+    def _target(self, name: str, code: Reference) -> Any:
+        """The code of the step ``name``: a rehearsal may have other."""
+        return _target(code)
 
     def _work(self) -> Optional[BaseException]:
         """What broke the source, if something did."""

@@ -9,6 +9,7 @@ from typing import Any
 from penstock.errors import UserError
 from penstock.link.batching import Pace
 from penstock.message.shape import converter
+from penstock.pipeline.reference import Reference
 from penstock.runtime import control
 from penstock.runtime.worker import Worker
 from penstock.runtime.world import World
@@ -56,9 +57,9 @@ class Actor(Worker):
         super().close()
         self._arena.close()
 
-    def _target(self) -> Any:
-        target = self._script.targets.get(self._assignment.stage)
-        return super()._target() if target is None else target
+    def _target(self, name: str, code: Reference) -> Any:
+        target = self._script.targets.get(name)
+        return super()._target(name, code) if target is None else target
 
     def _load(self) -> None:
         super()._load()

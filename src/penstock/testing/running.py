@@ -23,6 +23,7 @@ import msgspec
 from penstock.errors import EnvironmentFault, NotRunning, PenstockError, PipelineFailed, TimedOut, UserError
 from penstock.message import letter
 from penstock.pipeline.duration import Duration, seconds
+from penstock.pipeline.fusion import host_of
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.plan import Plan
 from penstock.runtime import client, statedir
@@ -306,6 +307,9 @@ class Running:
         found = {each["worker"]: each for each in self._workers()}
         label = f"{stage}/{replica}"
         if label not in found:
+            host = host_of(self._plan, stage)
+            if host:
+                raise UserError(f"{stage!r} runs in the process of {host!r}: name that")
             raise UserError(f"there is no worker {label}{nearest(label, found)}")
         return found[label]
 

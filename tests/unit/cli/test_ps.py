@@ -44,8 +44,8 @@ def answer(*replicas: dict[str, Any], state: str = "running") -> dict[str, Any]:
         "state": state,
         "uptime": 133.0,
         "stages": [
-            {"name": "camera", "kind": "source", "replicas": []},
-            {"name": "detect", "kind": "stage", "replicas": list(replicas)},
+            {"name": "camera", "kind": "source", "steps": [], "replicas": []},
+            {"name": "detect", "kind": "stage", "steps": ["shrink", "detect"], "replicas": list(replicas)},
         ],
         "links": [{**LINK, **FLOW, "again": 0, "dead": 0}],
         "bottleneck": BOTTLENECK,
@@ -77,6 +77,7 @@ def test_a_pipeline_is_its_workers_its_links_and_the_line_that_adds_up() -> None
         "camera finished",
         "detect/0 ready 98% 2% 0% 171 5.1 ms 38 µs 8 102% 51 MB 2 1 4242",
         "detect/1 restarting in 0.4 s 3",
+        "detect runs shrink + detect",
         "",
         "LINK SENT DONE IN FLIGHT WAITING AGAIN DEAD ITEMS/S DATA/S FILL OLDEST BY",
         "camera→detect 22,901 22,890 11 3 0 0 171 3.6 GB 75% 61 ms shared memory",

@@ -56,7 +56,7 @@ DECORATOR = '@stage(timeout="5s", max_failures=3, variables={"LEVEL": "info", "M
 def test_every_knob_that_a_stage_has_is_listed(pipeline: Pipeline) -> None:
     found = rows(pipeline)
     for node in pipeline.nodes:
-        for knob in {*CHECKS} - {"name", *REFUSED[node.kind]}:
+        for knob in {*CHECKS} - {"name", *REFUSED[node.how]}:
             prefix = f"stages.{node.name}.{knob}"
             assert any(path == prefix or path.startswith(f"{prefix}.") for path in found), prefix
 

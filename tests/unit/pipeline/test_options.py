@@ -12,12 +12,13 @@ from penstock.pipeline.checks import CHECKS
 from penstock.pipeline.knobs import Knobs
 from penstock.pipeline.options import Options
 from penstock.pipeline.place import Place
+from penstock.pipeline.plan import How
 from penstock.pipeline.reference import Reference
 
 HERE = Place("/project/app.py", 12)
 
 
-def chosen(kind: str = "stage", **knobs: Any) -> Options:
+def chosen(kind: How = "stage", **knobs: Any) -> Options:
     return Options().with_knobs(kind, knobs, HERE)
 
 

@@ -79,6 +79,11 @@ def test_code_inside_a_class_is_known_by_its_qualified_name() -> None:
     assert reference.of(Tools.clean).name == "Tools.clean"
 
 
+def test_a_lambda_is_known_by_the_variable_that_holds_it() -> None:
+    assert reference.of(named_anew).name == "named_anew"
+    assert reference.load(reference.of(named_anew)) is named_anew
+
+
 def test_installed_code_has_no_root_because_another_python_has_its_own() -> None:
     assert reference.of(json.dumps) == Reference("", "json", "dumps")
     assert reference.of(len) == Reference("", "builtins", "len")
@@ -88,7 +93,7 @@ def test_installed_code_has_no_root_because_another_python_has_its_own() -> None
 @pytest.mark.parametrize(
     ("target", "sentence"),
     [
-        (named_anew, "a lambda has no name"),
+        (lambda item: item, "a lambda has no name .*; give it one at the top level of its file"),
         (make(), "'inner' is defined inside 'make'"),
         (functools.partial(clean), "neither a function nor a class"),
         (found_again, "the name 'lost' in .* is something else by now"),

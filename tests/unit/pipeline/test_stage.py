@@ -94,6 +94,7 @@ def test_a_stage_becomes_a_plan_with_its_knobs() -> None:
         replicas=2,
         timeout=30.0,
         ports=("odd",),
+        gives="one",
         where=Detect.where,
     )
 
