@@ -41,7 +41,7 @@ class NoSuchLetter(UserError):
 
 @click.group(cls=VerbFamily, examples=["penstock dead list", "penstock dead show camera/0:17"])
 def dead() -> None:
-    """Read, export and discard the items that kept failing.
+    """Read, put back, export and discard the items that kept failing.
 
     They are files in the pipeline's state directory, so this works while it runs and long after.
     """
@@ -69,7 +69,9 @@ def list_(name: str | None, state: Path | None, limit: int, quiet: bool, as_json
     elif not letters:
         terminal.talk(_none(directory, sieve))
     else:
-        _print(table([_row(letter) for _, letter in letters], HEADER, right=[2]))
+        _print(_table(letters))
+        if any(map(_is_requeued, letters)):
+            terminal.talk(terminal.dim("those requeued are on their way, or wait for the next run"))
         if more:
             terminal.talk(terminal.dim("there are older ones; -n 0 shows all"))
 
@@ -129,6 +131,39 @@ def discard(name: str | None, state: Path | None, limit: int, yes: bool, as_json
 
 
 @dead.command(
+    cls=VerbCommand,
+    examples=["penstock dead requeue --id camera/0:17", "penstock dead requeue --stage detect --yes"],
+)
+@sieve_options(0)
+@yes_option
+@pipeline_option
+@state_option
+@json_option
+def requeue(name: str | None, state: Path | None, limit: int, yes: bool, as_json: bool, **sieve: Any) -> None:
+    """Put dead letters back: those that are shown, and no others.
+
+    The stage that could not do them gets them again, under their old ids and with all their tries: at once
+    where the pipeline runs, else with its next run. Each is kept until it is done, or a dead letter again.
+    Without a filter all are meant.
+    """
+    from penstock.cli import origin, statedir
+    from penstock.message import letter as letters
+
+    directory = statedir.find(state, name)
+    found = _resolve(directory / "dead", sieve, limit, dead=True)
+    home = origin.find(directory)
+    home.refuse_strangers(letter for _, letter in found)
+    _confirm(found, "requeue", yes=yes)
+    moved = [(path, letter) for old, letter in found if (path := letters.requeue(old))]
+    now = home.put_back(sorted({letter.link for _, letter in moved}))
+    if as_json:
+        told = [{**fields(*each), "now": each[1].link in now} for each in moved]
+        terminal.data(document("requeue", letters=told))
+    else:
+        terminal.talk(f"requeued {_several(moved)}{_whither([letter for _, letter in moved], now)}")
+
+
+@dead.command(
     cls=VerbCommand, examples=["penstock dead export letters", "penstock dead export bad --cause jpeg"]
 )
 @click.argument("target", metavar="DIRECTORY", type=click.Path(path_type=Path, file_okay=False))
@@ -157,7 +192,8 @@ def export(
 
 def fields(path: Path, letter: Letter) -> dict[str, object]:
     """A letter for a JSON document, without its payload."""
-    return {"path": str(path), **{name: getattr(letter, name) for name in FIELDS}}
+    known = {name: getattr(letter, name) for name in FIELDS}
+    return {"path": str(path), **known, "requeued": _is_requeued((path, letter))}
 
 
 def about(path: Path, letter: Letter, content: str) -> str:
@@ -167,6 +203,7 @@ def about(path: Path, letter: Letter, content: str) -> str:
         ["stage", f"{letter.stage}   by {letter.link}"],
         ["died", f"{_when(letter)}, after {letter.failures} failures in {letter.attempts} deliveries"],
         ["cause", terminal.bad(letter.cause)],
+        *([["now", "requeued"]] if _is_requeued((path, letter)) else []),
         ["file", near(str(path))],
     ]
     parts = ["\n".join(table(rows)), letter.traceback.rstrip(), f"{terminal.strong('value')}   {content}"]
@@ -178,13 +215,14 @@ def _none(directory: Path, sieve: dict[str, Any]) -> str:
     return f"no dead letters{like} in {near(str(directory))}"
 
 
-def _resolve(directory: Path, sieve: dict[str, Any], limit: int) -> list[Filed]:
+def _resolve(directory: Path, sieve: dict[str, Any], limit: int, *, dead: bool = False) -> list[Filed]:
     """Exactly the letters that are meant: from here on these and no others, whatever dies meanwhile.
+    ``dead``: none that was put back already.
 
     Raises:
         NoSuchLetter: none is.
     """
-    found, _ = Sieve(**sieve).newest(directory, limit)
+    found, _ = Sieve(**sieve).newest(directory, limit, dead=dead)
     if not found:
         raise NoSuchLetter(_none(directory, sieve))
     return found
@@ -196,7 +234,7 @@ def _confirm(letters: list[Filed], what: str, *, yes: bool) -> None:
     Raises:
         UserError: nobody can be asked.
     """
-    for line in table([_row(letter) for _, letter in letters], HEADER, right=[2]):
+    for line in _table(letters):
         terminal.talk(line)
     if yes:
         return
@@ -207,6 +245,30 @@ def _confirm(letters: list[Filed], what: str, *, yes: bool) -> None:
 
 def _several(letters: Sequence[object]) -> str:
     return f"{len(letters)} dead letter{'' if len(letters) == 1 else 's'}"
+
+
+def _whither(letters: Sequence[Letter], now: Sequence[str]) -> str:
+    """What becomes of those that were put back."""
+    at_once = sorted({letter.stage for letter in letters if letter.link in now})
+    later = sorted({letter.pipeline for letter in letters if letter.link not in now})
+    parts = [f"{', '.join(at_once)} gets them again now"] if at_once else []
+    if later:
+        parts.append(f"{'the others' if at_once else 'they'} wait for the next run of {', '.join(later)}")
+    return "".join(f"; {part}" for part in parts)
+
+
+def _table(letters: Sequence[Filed]) -> list[str]:
+    """A line for each; where some were put back, with a word for which."""
+    rows, header = [_row(letter) for _, letter in letters], list(HEADER)
+    if any(map(_is_requeued, letters)):
+        header.insert(-1, "NOW")
+        for row, filed in zip(rows, letters, strict=True):
+            row.insert(-1, "requeued" if _is_requeued(filed) else "dead")
+    return table(rows, header, right=[2])
+
+
+def _is_requeued(filed: Filed) -> bool:
+    return filed[0].suffix == ".requeued"
 
 
 def _row(letter: Letter) -> list[str]:

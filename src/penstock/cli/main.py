@@ -31,7 +31,7 @@ VERBS = (
     Verb("drain", RUNNING, "Take nothing new, finish what is in flight, end."),
     Verb("stop", RUNNING, "End now; each worker finishes its current item only."),
     Verb("down", RUNNING, "End a pipeline as Ctrl-C does, and wait for its end."),
-    Verb("dead", WRONG, "Read, export and discard the items that kept failing."),
+    Verb("dead", WRONG, "Read, put back, export and discard the items that kept failing."),
     Verb("doctor", WRONG, "Examine this machine and the stages' interpreters."),
     Verb("bench", MEASURE, "Measure this machine against plain pyzmq."),
     Verb("completion", MEASURE, "Write what a shell needs to complete verbs and options."),

@@ -39,16 +39,20 @@ class Sieve(NamedTuple):
             and (not self.ids or letter.id in self.ids or path.stem in self.ids)
         )
 
-    def newest(self, directory: Path, limit: int) -> tuple[list[Filed], bool]:
-        """The newest that are meant (0: all), the oldest of them first, and whether there are more."""
-        wanted = self._newest_first(directory)
+    def newest(self, directory: Path, limit: int, *, dead: bool = False) -> tuple[list[Filed], bool]:
+        """The newest that are meant (0: all), the oldest of them first, and whether there are more.
+        ``dead``: none that was put back already."""
+        from penstock.message import letter as letters
+
+        listed = letters.list_letters(directory) if dead else letters.list_all(directory)
+        wanted = self._newest_first(listed)
         found = list(islice(wanted, limit or None))
         return found[::-1], next(wanted, None) is not None
 
-    def _newest_first(self, directory: Path) -> Iterator[Filed]:
+    def _newest_first(self, listed: list[Path]) -> Iterator[Filed]:
         from penstock.message import letter as letters
 
-        for path in reversed(letters.list_letters(directory)):
+        for path in reversed(listed):
             try:
                 letter = letters.read(path)
             except FileNotFoundError:

@@ -138,6 +138,11 @@ class KeyedLink(Link):
         super().leave(receiver)
         return self._without(receiver, self.affinity.leave(receiver))
 
+    def requeue(self, cargo: Cargo, shard: int, now: float) -> None:
+        """A dead letter was put back; it comes behind what was made before."""
+        cargo.tags = [Tag(next(self._serials), shard)]
+        super().requeue(cargo, shard, now)
+
     def spend(self, receiver: int, cargo: Cargo) -> None:
         """A batch was sent to it."""
         super().spend(receiver, cargo)

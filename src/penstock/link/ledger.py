@@ -278,6 +278,12 @@ class Ledger:
         """The first of them."""
         return heapq.heappop(self._again)[2]
 
+    def requeue(self, cargo: Cargo, now: float) -> None:
+        """A dead letter was put back: it counts as sent at once, so that nobody ends before it is over."""
+        cargo.counted = True
+        self.sent += len(cargo)
+        self._queue(cargo, now)
+
     def drop(self, cargo: Cargo) -> None:
         """``cargo`` was waiting, and its link is full."""
         self.sent += len(cargo)

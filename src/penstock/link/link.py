@@ -121,6 +121,10 @@ class Link:
         self.credit.leave(receiver)
         return ""
 
+    def requeue(self, cargo: Cargo, shard: int, now: float) -> None:
+        """A dead letter was put back. ``shard`` is for links with a key."""
+        self.ledger.requeue(cargo, now)
+
     def spend(self, receiver: int, cargo: Cargo) -> None:
         """A batch was sent to it."""
         self.credit.spend(receiver, len(cargo), cargo.nbytes)

@@ -81,7 +81,7 @@ class Lossy(Link):
         while marks.front and marks.expires <= self._now:
             yield self.take(marks.front, ALL)
         # Of what is due again only the front is looked at: the others will be, at the front or at a receiver.
-        while self.ledger.due(now) and self.ledger.first_due().expires <= self._now:
+        while self.ledger.due(now) and 0 < self.ledger.first_due().expires <= self._now:
             yield self.ledger.take_due()
 
     def _take_marked(self, items: int, nbytes: int) -> Cargo:

@@ -68,7 +68,8 @@ class Sender:
         self._arena = arena
         self._words = words
         self._clock = clock
-        self._on_settled = on_settled
+        self.on_settled = on_settled
+        """Who is told; others may step in between."""
         self._bury = bury
         self._notice = notice
         self._lossy = [link for link in self.links if isinstance(link, Lossy)]
@@ -278,7 +279,7 @@ class Sender:
             gone = sum(1 for index in failed if at <= index < at + run.items) if failed else 0
             at += run.items
             if run.parent is not None and run.items > gone:
-                self._on_settled(run.parent, run.items - gone)
+                self.on_settled(run.parent, run.items - gone)
 
     def _bury_all(self, link: Link, dying: List[Cargo]) -> None:
         for cargo in dying:

@@ -2,7 +2,8 @@
 
 One file each, ``<dir>/<when>-<stage>-<n>.letter``: a msgpack map that carries the payload whole, arrays
 included, so it can be read when the pipeline, its arena and its machine are long gone. A letter is there
-or not: it is written beside, flushed to the disk, and renamed.
+or not: it is written beside, flushed to the disk, and renamed. One that is to be tried once more is renamed
+to ``.requeued``, and is there until its item is done, or is a letter again (see ``runtime.returns``).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import msgspec
 from penstock.errors import PenstockError
 from penstock.message.codec import Decoder
 
-SUFFIX = ".letter"
+SUFFIX, REQUEUED = ".letter", ".requeued"
 
 
 class Letter(msgspec.Struct, frozen=True):
@@ -41,6 +42,12 @@ class Letter(msgspec.Struct, frozen=True):
     """Seconds since 1970."""
     payload: bytes
     """A body with this one value; large arrays lie in it."""
+    run: str = ""
+    """The run in which it died."""
+    key: str = ""
+    """What the stage's ``key=`` was, where it had one."""
+    shard: int = 0
+    """Where there is a key: in which shard the item is (see ``link.affinity``)."""
     schema: str = "penstock.letter/1"
 
     def value(self, *, allow_pickle: bool = False) -> Any:
@@ -61,8 +68,7 @@ def write(directory: Union[str, Path], letter: Letter) -> Path:
     """
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    stage = re.sub(r"[^\w.-]", "_", letter.stage)
-    path = folder / f"{time.time_ns()}-{stage}-{os.getpid()}{SUFFIX}"
+    path = folder / f"{time.time_ns()}-{_plain(letter.stage)}-{os.getpid()}{SUFFIX}"
     draft = path.with_suffix(".draft")
     try:
         with open(draft, "wb") as file:
@@ -94,9 +100,43 @@ def list_letters(directory: Union[str, Path]) -> List[Path]:
     return sorted(Path(directory).glob("*" + SUFFIX))
 
 
+def list_requeued(directory: Union[str, Path]) -> List[Path]:
+    """Those that are to be tried once more, oldest first."""
+    return sorted(Path(directory).glob("*" + REQUEUED))
+
+
+def is_for(path: Path, stage: str) -> bool:
+    """Whether it may be of an item that ``stage`` could not do: as much as the name of the file tells."""
+    return path.stem.partition("-")[2].rpartition("-")[0] == _plain(stage)
+
+
+def _plain(stage: str) -> str:
+    return re.sub(r"[^\w.-]", "_", stage)
+
+
+def list_all(directory: Union[str, Path]) -> List[Path]:
+    """All of both kinds, oldest first."""
+    return sorted(list_letters(directory) + list_requeued(directory))
+
+
+def requeue(path: Path) -> Optional[Path]:
+    """Have a letter tried once more; where it is now. None: it is no more, somebody else was quicker."""
+    target = path.with_suffix(REQUEUED)
+    try:
+        os.rename(path, target)
+    except FileNotFoundError:
+        return None
+    return target
+
+
+def keep(path: Path) -> None:
+    """It cannot be tried once more: it is a letter as before."""
+    os.rename(path, path.with_suffix(SUFFIX))
+
+
 def find(directory: Union[str, Path], id: str) -> Optional[Path]:
     """The newest letter of the item ``id``, or the one whose file name begins with it."""
-    for path in reversed(list_letters(directory)):
+    for path in reversed(list_all(directory)):
         if path.name.startswith(id) or read(path).id == id:
             return path
     return None

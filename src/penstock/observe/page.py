@@ -60,6 +60,8 @@ SENT, SETTLED, DEAD, AGAIN, SENT_BYTES, TAKEN_BACK, WAITING, DROPPED_FULL, DROPP
 """SENT counts an item once, AGAIN each further delivery; TAKEN_BACK the items taken back from
 receivers that died; WAITING what is made but not yet sent; DROPPED_FULL what a full link has dropped,
 DROPPED_TOO_OLD what has outlived its ``max_age``."""
+REQUEUED, RETURNING = 11, 12
+"""REQUEUED: dead letters that were put back, among those sent; RETURNING: of these, what is in flight."""
 SHARED_BYTES, OLDEST, COST = 13, 14, 15
 """SHARED_BYTES of SENT_BYTES lay in shared memory. OLDEST: CLOCK_MONOTONIC ns at which the oldest batch in
 flight went out, 0 when none is. COST: ns that an item takes its receivers (see ``link.batching``)."""

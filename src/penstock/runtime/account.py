@@ -40,6 +40,10 @@ class LinkCount(msgspec.Struct):
     lost: int = 0
     again: int = 0
     """Deliveries beyond an item's first."""
+    requeued: int = 0
+    """Dead letters that were put back, and so were sent once more: part of ``sent``."""
+    returning: int = 0
+    """Of these, what is in flight."""
     waiting: int = 0
     """Made, and not sent for want of credit."""
     held: int = 0
@@ -90,6 +94,7 @@ class Account:
             remains
         ]
         for link, count in self._sent(reading).items():
+            take_back_returning(count)
             rest, count.in_flight, count.waiting = count.in_flight, 0, 0
             setattr(count, name, rest)
             self._add(self.kept, link, count)
@@ -134,16 +139,28 @@ def out_count(words: Sequence[int]) -> LinkCount:
         dropped_too_old=too_old,
         in_flight=sent - settled - dead - full - too_old,
         again=words[page.AGAIN],
+        requeued=words[page.REQUEUED],
+        returning=words[page.RETURNING],
         waiting=words[page.WAITING],
         bytes=words[page.SENT_BYTES],
         shared=words[page.SHARED_BYTES],
     )
 
 
+def take_back_returning(count: LinkCount) -> None:
+    """Its sender has ended. The letters that it had put back and not seen through are files still: they count
+    with whoever sends them next, in this run or another."""
+    back, count.returning = count.returning, 0
+    count.sent -= back
+    count.requeued -= back
+    count.in_flight -= back
+
+
 def total(plan: Plan, counts: dict[int, LinkCount]) -> Totals:
     """The run in one line: entered = through + in flight + unfinished + lost + dead + dropped.
 
-    What enters is counted at the sources; where a source copies to several links, once. Settling is end to
+    What enters is counted at the sources; where a source copies to several links, once. A dead letter that is
+    put back enters once more, wherever it does. Settling is end to
     end, so what is settled there is through, less the items that were dropped further down, or for which a
     letter was written there.
     So it adds up while one item stays one. (A link with twice as many items as entered carries parts of
@@ -159,14 +176,15 @@ def total(plan: Plan, counts: dict[int, LinkCount]) -> Totals:
             first.add(group_count(group, copied=outlet.by is None))
     behind = [counts[link.id] for link in plan.links if link.source not in ours]
     entered = first.sent - first.given_back
-    whole = [count for count in behind if count.sent - count.given_back < 2 * entered]
-    alive = max(0, first.settled - sum(count.dead for count in whole))
+    whole = [count for count in behind if _is_whole(count, entered)]
+    back, returning = sum(count.requeued for count in whole), sum(count.returning for count in whole)
+    alive = max(0, first.settled + back - returning - sum(count.dead for count in whole))
     full = min(alive, sum(count.dropped_full for count in whole))
     too_old = min(alive - full, sum(count.dropped_too_old for count in whole))
     return Totals(
-        entered=entered,
+        entered=entered + back,
         through=alive - full - too_old,
-        in_flight=first.in_flight,
+        in_flight=first.in_flight + returning,
         unfinished=first.unfinished,
         lost=sum(count.lost for count in counts.values()),
         dead=sum(count.dead for count in counts.values()),
@@ -175,11 +193,17 @@ def total(plan: Plan, counts: dict[int, LinkCount]) -> Totals:
     )
 
 
+def _is_whole(count: LinkCount, entered: int) -> bool:
+    """Whether what a link carries are items as they entered, and not parts of them."""
+    made = count.sent - count.given_back - count.requeued
+    return made < 2 * entered or not made
+
+
 def group_count(group: Sequence[LinkCount], *, copied: bool) -> LinkCount:
     """Several links that leave one outlet as one: of copies the slowest tells, of a route all add up."""
     found = LinkCount()
     if copied:
-        return min(group, key=lambda count: count.settled, default=found)
+        return min(group, key=lambda count: count.settled + count.returning - count.requeued, default=found)
     for count in group:
         found.add(count)
     return found

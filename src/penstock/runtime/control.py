@@ -192,6 +192,10 @@ class Pause(msgspec.Struct, frozen=True, tag="pause"):
     paused: bool
 
 
+class Requeue(msgspec.Struct, frozen=True, tag="requeue"):
+    """Supervisor -> worker: dead letters were put back; look whether some are yours."""
+
+
 class Tap(msgspec.Struct, frozen=True, tag="tap"):
     """Supervisor -> worker: lay samples of what goes out by a link where they can be looked at."""
 
@@ -237,7 +241,7 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
     fields: Dict[str, Union[str, int, float]] = {}
 
 
-ToWorker = Union[Assignment, Connect, Gone, Drain, Stop, Pause, Tap]
+ToWorker = Union[Assignment, Connect, Gone, Drain, Stop, Pause, Requeue, Tap]
 ToSupervisor = Union[Bound, Ready, Failed, Finished, Notice]
 
 _encoder = msgspec.msgpack.Encoder()

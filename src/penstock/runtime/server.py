@@ -49,6 +49,7 @@ class Server:
             "pause": self._pause,
             "restart": self._restart,
             "renewal": self._renewal,
+            "requeue": self._requeue,
             "drain": self._drain,
             "stop": self._stop,
             "wait": self._wait,
@@ -254,6 +255,19 @@ class Server:
         roster = self._supervisor.roster
         if roster.ended or not any(each.old == number for each in roster.renewals):
             raise UserError(f"worker {number} is not being restarted")
+
+    async def _requeue(self, links: list[str]) -> Document:
+        """Dead letters of these links were put back; ``now``: the links by which they go at once."""
+        known = {link.label: link.id for link in self._supervisor.plan.links}
+        unknown = [label for label in links if label not in known]
+        if unknown:
+            raise UserError(f"there is no link {unknown[0]}; there are {', '.join(known)}")
+        taken = self._supervisor.requeue([known[label] for label in links])
+        return {
+            "schema": "penstock.requeue/1",
+            "links": links,
+            "now": [label for label in links if known[label] in taken],
+        }
 
     async def _drain(self) -> Document:
         already = self._supervisor.roster.goal >= Goal.DRAIN

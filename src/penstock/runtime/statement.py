@@ -10,7 +10,16 @@ if TYPE_CHECKING:  # the command line says numbers the same way, and has no need
     from penstock.runtime.account import LinkCount, Totals
 
 _ALWAYS = ("sent", "settled", "dead")
-_WHEN_ANY = ("dropped_full", "dropped_too_old", "again", "in_flight", "given_back", "unfinished", "lost")
+_WHEN_ANY = (
+    "dropped_full",
+    "dropped_too_old",
+    "again",
+    "requeued",
+    "in_flight",
+    "given_back",
+    "unfinished",
+    "lost",
+)
 REASONS = {"dropped_full": "full", "dropped_too_old": "too old"}
 """Why items are dropped: the name of the count, and what people read."""
 WORTH_SAYING = 10**6

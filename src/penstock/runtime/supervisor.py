@@ -10,7 +10,7 @@ import asyncio
 import errno
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from penstock.lifecycle import Clock, monotonic
@@ -327,6 +327,24 @@ class Supervisor:
     def _tap(self, member: Member, link: int, rate: float) -> None:
         if link in self.account.out_ids(member.stage):
             member.line.send(control.Tap(link, rate))
+
+    def requeue(self, links: Collection[int]) -> list[int]:
+        """Dead letters were put back: have those look for them who feed these links; the links that somebody
+        feeds now, or will in this run."""
+        for member in self.crew.values():
+            if not set(links).isdisjoint(self.account.out_ids(member.stage)):
+                member.line.send(control.Requeue())
+        return [link.id for link in self.plan.links if link.id in links and self._works(link.source)]
+
+    def _works(self, stage: str) -> bool:
+        """Whether it begins something new in this run, now or when it is there again."""
+        roster = self.roster
+        waits = any(name == stage and seat.due is not None for (name, _), seat in roster.seats.items())
+        working = (one for one in roster.members(stage) if one.takes)
+        dry = {"draining", "finished"}
+        return roster.goal == Goal.WORK and (
+            waits or any(self.crew[one.number].state not in dry for one in working)
+        )
 
     def _misheard(self, number: int, why: str) -> None:
         """A worker we cannot understand is no use: its death is mended like any other."""

@@ -12,6 +12,7 @@ from penstock.message import letter
 from penstock.message.arena import Mapping
 from penstock.message.codec import Decoder, Encoder, join
 from penstock.message.source import Source
+from penstock.runtime.address import addresses
 from penstock.runtime.control import Assignment
 
 BEARABLE = 160
@@ -26,12 +27,13 @@ class Undertaker:
         self._assignment = assignment
         self._arena = arena
         self._notice = notice
+        self._addresses = addresses(assignment)
 
     def bury(self, link: Link, cargo: Cargo) -> bool:
         """Write one item down; whether it is on disk. Where it is not, it stays in flight."""
         run = cargo.runs[0]
         id = f"{run.origin}:{run.first}"
-        assignment = self._assignment
+        assignment, address = self._assignment, self._addresses[link.id]
         try:
             path = letter.write(
                 Path(assignment.state_dir, "dead"),
@@ -39,13 +41,16 @@ class Undertaker:
                     id=id,
                     pipeline=assignment.pipeline,
                     stage=link.target,
-                    link=f"{assignment.stage}→{link.target}",
+                    link=address.link,
                     attempts=cargo.attempt - 1,
                     failures=cargo.failures,
                     cause=cargo.cause,
                     traceback=cargo.traceback,
                     when=time.time(),
                     payload=self.whole(cargo),
+                    run=assignment.run,
+                    key=address.key,
+                    shard=cargo.tags[0].shard if cargo.tags else 0,
                 ),
             )
         except Exception as error:  # an array of more than 4 GiB, memory that is short: it is still an item

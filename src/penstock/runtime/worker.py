@@ -40,6 +40,7 @@ from penstock.runtime.handler import Handler
 from penstock.runtime.live import LiveContext
 from penstock.runtime.producer import Producer
 from penstock.runtime.resumption import Resumption
+from penstock.runtime.returns import Returns
 from penstock.runtime.sieve import Sieve
 from penstock.runtime.tapper import Tappers
 from penstock.runtime.undertaker import Undertaker
@@ -105,6 +106,7 @@ class Worker:
             eager=assignment.kind == "source",
         )
         self._exchange.use(sender, receiver)
+        self._returns = self._make_returns(sender)
         self._exchange.pause(paused=assignment.paused)
         self._context = LiveContext(assignment, exchange=self._exchange, encoder=self._encoder)
         self._handler: Union[Handler, Chain]
@@ -132,6 +134,7 @@ class Worker:
             self._assignment, self._links, whole=self._undertaker.whole, clock=self._exchange.clock
         )
         self._exchange.obey(control.Tap, taps.wish)
+        self._exchange.obey(control.Requeue, self._returns.look)
         self._channel.say(control.Bound(os.getpid(), platform.python_version()))
         try:
             self._load()
@@ -139,6 +142,7 @@ class Worker:
             return self._fail(error, permanent=isinstance(error, (UserError, ImportError, SyntaxError)))
         self._words[page.STATE] = page.READY
         self._channel.say(control.Ready(self._context.resumption is not None))
+        self._returns.begin()
         try:
             broken = self._work()
             self._words[page.STATE] = page.DRAINING
@@ -225,6 +229,18 @@ class Worker:
         exchange = self._exchange
         return Resumption(
             self._assignment, guard=exchange.guard, clock=surroundings.clock, notice=exchange.notice
+        )
+
+    def _make_returns(self, sender: Sender) -> Returns:
+        words, exchange = self._words, self._exchange
+        return Returns(
+            self._assignment,
+            self._links,
+            sender=sender,
+            words=words,
+            clock=self._clock,
+            notice=exchange.notice,
+            closed=lambda: exchange.draining or words[page.STATE] != page.READY,
         )
 
     def _keep_position(self) -> None:

@@ -143,6 +143,62 @@ def test_discarded_are_those_that_are_shown_and_no_others(capsys: pytest.Capture
     assert letter.list_letters(STATE / "dead") == [kept]
 
 
+def ran(*links: str, pipeline: str = "demo") -> None:
+    """How its last run ended, as far as that matters here."""
+    account = {"pipeline": pipeline, "links": [{"link": link} for link in links]}
+    (STATE / "run.json").write_text(json.dumps(account))
+
+
+def test_requeued_are_those_that_are_shown_and_no_others(capsys: pytest.CaptureFixture[str]) -> None:
+    ran("camera→detect", "camera→save")
+    path = died("camera/0:1", "detect")
+    kept = died("camera/0:2", "save")
+    assert main.answer(["dead", "requeue", "--stage", "detect", "--yes"]) == 0
+    said = capsys.readouterr().err
+    assert said.endswith("requeued 1 dead letter; they wait for the next run of demo\n")
+    assert "camera/0:2" not in said
+    assert letter.list_letters(STATE / "dead") == [kept]
+    assert letter.list_requeued(STATE / "dead") == [path.with_suffix(".requeued")]
+
+
+def test_what_was_put_back_is_listed_as_such_and_can_be_shown_and_discarded(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    died("camera/0:1")
+    assert main.answer(["dead", "requeue", "--yes"]) == 0
+    died("camera/0:2")
+    capsys.readouterr()
+    assert [line.split()[-4] for line in shown(capsys, "list").splitlines()[1:]] == ["requeued", "dead"]
+    assert json.loads(shown(capsys, "show", "camera/0:1", "--json"))["requeued"] is True
+    assert "no dead letters like that" in shown(capsys, "requeue", "--id", "camera/0:1", "--yes", code=3)
+    assert main.answer(["dead", "discard", "--id", "camera/0:1", "--yes"]) == 0
+    assert letter.list_requeued(STATE / "dead") == []
+
+
+def test_what_cannot_go_back_is_refused_with_its_reason_and_nothing_is_touched(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    paths = [died("camera/0:1", "detect"), died("camera/0:2", "gone"), died("camera/0:3", "gone")]
+    ran("camera→detect")
+    said = shown(capsys, "requeue", "--yes", code=4)
+    assert "2 dead letters came by camera→gone, and demo has no such link any more. None was put back" in said
+    ran("camera→detect", "camera→gone", pipeline="other")
+    assert "3 dead letters of the pipeline 'demo', and here is 'other'" in shown(
+        capsys, "requeue", "--yes", code=4
+    )
+    assert letter.list_letters(STATE / "dead") == paths
+
+
+def test_requeue_tells_scripts_what_it_has_moved(capsys: pytest.CaptureFixture[str]) -> None:
+    died("camera/0:1")
+    assert "--yes is missing" in shown(capsys, "requeue", code=4)
+    document = json.loads(shown(capsys, "requeue", "--yes", "--json"))
+    assert document["schema"] == "penstock.requeue/1"
+    ((moved,),) = [document["letters"]]
+    assert (moved["id"], moved["now"], moved["requeued"]) == ("camera/0:1", False, True)
+    assert moved["path"].endswith(".requeued")
+
+
 def test_what_is_for_good_is_not_done_unasked(capsys: pytest.CaptureFixture[str]) -> None:
     path = died("camera/0:1")
     assert "--yes is missing" in shown(capsys, "discard", code=4)

@@ -105,6 +105,13 @@ class Account(RuleBasedStateMachine):
         self.again += cargo.attempt > 1
         self.send(receiver, cargo)
 
+    @rule()
+    def a_dead_letter_is_put_back(self) -> None:
+        cargo = Cargo([b"src/0:%d" % self.made], [Run(None, "src/0", self.made, 1)])
+        self.made += 1
+        self.attempt.update(dict.fromkeys(names(cargo), 0))
+        self.ledger.requeue(cargo, self.now)
+
     def send(self, receiver: int, cargo: Cargo) -> None:
         number = self.ledger.send(receiver, cargo)
         assert number not in self.out

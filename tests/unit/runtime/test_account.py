@@ -74,6 +74,28 @@ def test_the_rest_of_a_sender_that_ended_gets_its_name() -> None:
     assert counts[1] == LinkCount(sent=9, settled=5, given_back=4)
 
 
+def test_a_dead_letter_that_was_put_back_has_entered_once_more() -> None:
+    """Ten were made; two died behind the first stage and were put back: one is through, one out or dead."""
+    made = Reading("make", [words(10, 10)])
+    for counts, expected in (
+        (words(12, 9, 2, requeued=2, returning=1), (12, 9, 2, 1)),
+        (words(12, 9, 3, requeued=2), (12, 9, 3, 0)),
+    ):
+        totals = total(CHAIN, Account(CHAIN).balance([made, Reading("work", [counts, words()])]))
+        assert (totals.entered, totals.through, totals.dead, totals.in_flight) == expected
+
+
+def test_what_is_put_back_counts_also_where_nothing_else_flows() -> None:
+    counts = Account(CHAIN).balance([Reading("work", [words(1, 1, requeued=1), words()])])
+    assert total(CHAIN, counts)[:2] == (1, 1)
+
+
+def test_what_a_dead_worker_had_put_back_counts_with_who_sends_it_next() -> None:
+    account = Account(CHAIN)
+    account.keep(Reading("work", [words(7, 3, 1, requeued=2, returning=1), words()]), Remains.GIVEN_BACK)
+    assert account.balance([])[1] == LinkCount(sent=6, settled=3, dead=1, given_back=2, requeued=1)
+
+
 def test_a_sender_that_finished_owing_something_has_lost_it() -> None:
     account = Account(CHAIN)
     account.keep(Reading("make", [words(10, 9)]), Remains.NONE)

@@ -67,6 +67,23 @@ def test_ps_tells_of_stages_replicas_and_links(stand: StandMaker) -> None:
     assert found["totals"]["entered"] == 10
 
 
+def test_requeue_says_which_links_have_somebody_to_send_now(stand: StandMaker) -> None:
+    run = stand(make="source_in_flight", work="well", save="well")
+    links = ["make→work", "work→save"]
+    told = ask(run, lambda it: client.call(it, "requeue", links=links))
+    assert told == {"schema": "penstock.requeue/1", "links": links, "now": links}
+
+
+def test_requeue_of_a_link_that_is_not_there_is_refused(stand: StandMaker) -> None:
+    run = stand(make="source_in_flight", work="well", save="well")
+
+    def talk(it: client.Run) -> None:
+        with pytest.raises(UserError, match="there is no link make→gone; there are make→work, work→save"):
+            client.call(it, "requeue", links=["make→gone"])
+
+    ask(run, talk)
+
+
 def test_scale_changes_what_is_asked_for(stand: StandMaker) -> None:
     run = stand(make="well", work="well", save="well")
 

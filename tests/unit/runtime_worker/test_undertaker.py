@@ -13,11 +13,13 @@ from penstock.link.link import Link
 from penstock.message import letter
 from penstock.message.arena import Arena
 from penstock.message.codec import Encoder
+from penstock.pipeline.plan import Outlet, OutLink
 from penstock.pipeline.reference import Reference
 from penstock.runtime.control import Assignment
 from penstock.runtime.undertaker import Undertaker
 from tests.unit.message.values import words
 
+OUTLETS = [Outlet("rejected", [OutLink(1, "work", 3)])]
 LINK = Link(id=1, target="work", max_failures=3, word=0)
 
 
@@ -29,7 +31,7 @@ class Desk:
         self.notices: list[tuple[str, str]] = []
         assignment = Assignment(
             version=1, run="demo-1", pipeline="demo", stage="src", kind="source", replica=0, replicas=1,
-            number=1, code=Reference("", "app", "run"), outlets=[], inlinks=[], run_dir=str(folder),
+            number=1, code=Reference("", "app", "run"), outlets=OUTLETS, inlinks=[], run_dir=str(folder),
             state_dir=f"{folder}/state", allow_pickle=allow_pickle,
         )  # fmt: skip
         self.undertaker = Undertaker(
@@ -91,3 +93,10 @@ def test_memory_that_is_too_short_for_a_letter_ends_nobody(
     desk = Desk(tmp_path, 0)
     assert not desk.bury("x")
     assert desk.notices[0][0] == "warning"
+
+
+def test_a_letter_says_by_which_link_and_in_which_run_its_item_came(tmp_path: Path) -> None:
+    assert Desk(tmp_path, 0).bury(1)
+    (path,) = letter.list_letters(tmp_path / "state" / "dead")
+    found = letter.read(path)
+    assert (found.link, found.run, found.key, found.shard) == ("src[rejected]→work", "demo-1", "", 0)
