@@ -140,6 +140,8 @@ class Batcher:
             self._context.hold([item])
             try:
                 prepared = prepare(value)
+            except (Stopped, SupervisorLost):
+                raise
             except BaseException as error:
                 item.fail(handler.failure(item.place, error))
             else:
