@@ -5,6 +5,7 @@ nothing redelivered. Run as ``python -m penstock.bench.peers <role>``; the trial
 Below, who binds and who connects (every name is a socket file of the run):
 
     stream, arrays, latency     push  --(link)-->  pull
+    passthrough                 push --(front)--> forward_arrays --(link)--> pull
     fanout                      push_fan --(fan0..3)--> 4 x pull_fan
     chain                       push_json --(front)--> proxy --(work)--> 2 x work_json --(back)-->
                                 proxy --(done)--> pull_json
@@ -105,9 +106,13 @@ def pull_json(trial: Trial, sockets: Sockets) -> None:
 
 def push_arrays(trial: Trial, sockets: Sockets) -> None:
     """Send prepared arrays in turn: pickled, or as a header and a frame (pyzmq's own recipe)."""
+    push_arrays_to(trial, sockets.connect(zmq.PUSH, "link"))
+
+
+def push_arrays_to(trial: Trial, socket: zmq.Socket[bytes]) -> None:
+    """The loop of a source of arrays."""
     from penstock.bench.batch import prepared
 
-    socket = sockets.connect(zmq.PUSH, "link")
     # An array is a buffer, though before Python 3.12 its type cannot say so.
     arrays: list[Any] = list(prepared(trial))
     while True:
@@ -137,6 +142,36 @@ def pull_arrays(trial: Trial, sockets: Sockets) -> None:
             read(np.frombuffer(frame, dtype=header["dtype"]).reshape(header["shape"]))
         count += 1
         finished = gauge.look(count)
+
+
+def push_arrays_far(trial: Trial, sockets: Sockets) -> None:
+    """The same, to somebody in between."""
+    push_arrays_to(trial, sockets.connect(zmq.PUSH, "front"))
+
+
+def forward_arrays(trial: Trial, sockets: Sockets) -> None:
+    """Receive arrays and send them on."""
+    taken, done = sockets.bind(zmq.PULL, "front"), sockets.connect(zmq.PUSH, "link")
+    while True:
+        header: Any = taken.recv_json()
+        frame: Any = taken.recv(copy=False)
+        done.send_json(header, zmq.SNDMORE)
+        done.send(frame, copy=False)
+
+
+def copy_arrays(trial: Trial, sockets: Sockets) -> None:
+    """No sockets at all: copy arrays in memory, read every byte, count."""
+    import numpy as np
+
+    from penstock.bench.batch import prepared, read
+
+    arrays, gauge, count = prepared(trial), RateGauge(trial), 0
+    copies = [np.empty_like(array) for array in arrays]
+    while not gauge.look(count):
+        place = count % len(arrays)
+        np.copyto(copies[place], arrays[place])
+        read(copies[place])
+        count += 1
 
 
 def push_fan(trial: Trial, sockets: Sockets) -> None:
@@ -213,6 +248,9 @@ ROLES: Mapping[str, Role] = {
         pull_json,
         push_arrays,
         pull_arrays,
+        push_arrays_far,
+        forward_arrays,
+        copy_arrays,
         push_fan,
         pull_batches,
         push_pulses,

@@ -18,6 +18,7 @@ from penstock.link.sockets import Context, Dealer
 from penstock.message import envelope
 from penstock.message.arena import Mapping
 from penstock.message.source import Source
+from penstock.message.views import View, Views
 from penstock.observe import page
 
 HOST = socket.gethostname()
@@ -38,6 +39,8 @@ class Connection:
         self.source = Source(None, None)
         self.settles: List[int] = []
         self.releases: List[envelope.SlotRef] = []
+        self.passed: List[envelope.SlotRef] = []
+        """Releases of what was passed on."""
         self.open = True
         self.ended = False
         """Whether the sender has said that nothing more will come."""
@@ -103,10 +106,12 @@ class Receiver:
         batch: int = 0,
         links: Dict[int, int],
         words: Any,
+        views: Views,
         wake: Callable[[], None],
     ) -> None:
         """``links``: the first word on the page of each in-link. ``batch``: items that are gathered for one
-        call. ``wake`` is called, from whatever thread, when a view was dropped while nobody looks."""
+        call. ``views``: of this process. ``wake`` is called, from whatever thread, when a view was dropped
+        while nobody looks."""
         self._context = context
         self._number = number
         self._replica = replica
@@ -115,9 +120,10 @@ class Receiver:
         self._batch = batch
         self._links = links
         self._words = words
+        self._views = views
         self._wake = wake
         self._queue: Deque[Inbound] = deque()
-        self._released: Deque[Tuple[Connection, envelope.SlotRef]] = deque()
+        self._released: Deque[Tuple[Connection, View]] = deque()
         self._leaving = False
         self.paused = False
         """Nothing that came is to be begun. Meanwhile no credit goes back, so little more comes."""
@@ -233,9 +239,9 @@ class Receiver:
             if connection.settles:
                 connection.say(envelope.Settle(connection.settles))
                 connection.settles = []
-            if connection.releases:
-                connection.say(envelope.Release(connection.releases))
-                connection.releases = []
+            if connection.releases or connection.passed:
+                connection.say(envelope.Release(connection.releases, connection.passed))
+                connection.releases, connection.passed = [], []
 
     @property
     def queued(self) -> bool:
@@ -279,16 +285,17 @@ class Receiver:
             except (OSError, ValueError) as error:
                 raise PeerError(f"an arena that cannot be mapped: {error}") from None
 
-        def released(slot: envelope.SlotRef) -> None:
-            self._released.append((connection, slot))
+        def released(view: View) -> None:
+            self._released.append((connection, view))
             self._wake()
 
-        connection.source = Source(mapping, released)
+        connection.source = Source(mapping, released, self._views)
 
     def _sort_releases(self) -> None:
+        self._views.end_leases()
         while self._released:
-            connection, slot = self._released.popleft()
-            connection.releases.append(slot)
+            connection, view = self._released.popleft()
+            (connection.passed if view.passed else connection.releases).append(view.ref)
 
 
 def _bearable(failures: List[envelope.Failure]) -> List[envelope.Failure]:

@@ -150,6 +150,8 @@ class Sender:
         elif kind is envelope.Release:
             for offset, generation in message.slots:
                 self._arena.returned(peer.number, offset, generation)
+            for offset, generation in message.passed:
+                self._arena.returned(peer.number, offset, generation, passed=True)
         elif kind is envelope.Bye:
             self._news(peer.link.close(peer.number))
             self._say_end(name, peer.link)
@@ -254,7 +256,7 @@ class Sender:
         for failure in credit.failures:
             if failure.unread and cargo.slots is not None and 0 <= failure.index < len(cargo):
                 for slot in cargo.slots[failure.index]:
-                    self._arena.returned(peer.number, slot.offset, slot.generation)
+                    slot.returned(peer.number)
             if failure.error:  # of what several items share, one says it
                 self._notice("failure", f"{link.target}: {failure.error}")
         self._bury_all(link, dying)
@@ -273,7 +275,7 @@ class Sender:
             for index, slots in enumerate(cargo.slots):
                 if index not in failed:
                     for slot in slots:
-                        self._arena.drop(slot)
+                        slot.drop()
         at = 0
         for run in cargo.runs:
             gone = sum(1 for index in failed if at <= index < at + run.items) if failed else 0
@@ -342,7 +344,7 @@ class Sender:
         if cargo.slots is not None:
             for slots in cargo.slots:
                 for slot in slots:
-                    self._arena.lend(slot, receiver)
+                    slot.lend(receiver)
                     link.shared += slot.size
         if self.router.send(name, frame, cargo.frames):
             link.spend(receiver, cargo)

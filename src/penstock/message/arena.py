@@ -12,32 +12,43 @@
 * It is not ``multiprocessing.shared_memory``: before 3.13 the exit of a reader unlinks the writer's
   segment (python/cpython#82300).
 * A slot is free when nobody counts on it: neither the ledger (unsettled), nor a view in any process
-  that received it, nor the producer's own array.
+  that received it, nor the producer's own array. One that was passed on, or was lent to somebody who died and
+  may have done that, is free when the kernel knows of no reader either: see ``lease``.
 """
 
 from __future__ import annotations
 
 import errno
+import functools
 import mmap
 import os
 import struct
 import threading
+import weakref
 from collections import deque
-from typing import Any, Deque, Dict, List, Optional, Tuple
+from typing import Any, Deque, Dict, List, Optional, Set, Tuple
 
 from penstock.errors import PeerError
+from penstock.message import lease
 from penstock.message.slots import SMALLEST, Slots
 
 HEADER = 64
 _HEAD = struct.Struct("<QQ")
 
+ASKED = 4
+"""Slots that were passed on, of which the kernel is asked at each ``take`` whether they are still read."""
+
+Address = Tuple[int, int, int]
+"""Process and descriptor by which an arena can be opened, and its inode."""
+
 
 class Slot:
     """A piece of the arena that holds one array, and who counts on it."""
 
-    __slots__ = ("generation", "holders", "offset", "own", "size")
+    __slots__ = ("_arena", "generation", "holders", "offset", "own", "passer", "size")
 
-    def __init__(self, offset: int, size: int, generation: int) -> None:
+    def __init__(self, arena: Arena, offset: int, size: int, generation: int) -> None:
+        self._arena = arena
         self.offset = offset
         """Of the data, behind the header."""
         self.size = size
@@ -46,6 +57,24 @@ class Slot:
         """Counts inside this process: unsettled items, and the producer's array."""
         self.holders: List[int] = []
         """Receivers with a view, one entry for each."""
+        self.passer = 0
+        """The receiver that has, or may have, passed it on; 0: nobody."""
+
+    def keep(self) -> None:
+        """Count on it once more."""
+        self._arena.keep(self)
+
+    def drop(self) -> None:
+        """Undo one ``keep``."""
+        self._arena.drop(self)
+
+    def lend(self, holder: int) -> None:
+        """``holder`` is sent its descriptor."""
+        self._arena.lend(self, holder)
+
+    def returned(self, holder: int) -> None:
+        """``holder`` has no view of it."""
+        self._arena.returned(holder, self.offset, self.generation)
 
 
 class Arena:
@@ -61,15 +90,21 @@ class Arena:
         self._slots = Slots(capacity)
         self._live: Dict[int, Slot] = {}
         self._lock = threading.Lock()
-        self._generation = 0
+        # From a number that is in no array by chance: a late reader may look for one where data are by then.
+        self._generation = int.from_bytes(os.urandom(7), "little")
         self._reserved: Dict[int, int] = {}
         self._dropped: Deque[Slot] = deque()
+        self._read: Deque[Slot] = deque()
+        """Nobody counts on them, but somebody may look at them to whom they were passed on."""
+        self.passers: Set[int] = set()
+        """Receivers that have passed something on."""
         self._fd = -1
         self.map: Any = b""
         if self._slots.capacity:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             os.ftruncate(self._fd, self._slots.capacity)
             self.map = mmap.mmap(self._fd, self._slots.capacity)
+        self._has_locks = self._fd >= 0 and lease.works(self._fd)
 
     @property
     def used(self) -> int:
@@ -87,7 +122,7 @@ class Arena:
                 self._slots.give(block)
                 return None
             self._generation += 1
-            slot = Slot(block + HEADER, size, self._generation)
+            slot = Slot(self, block + HEADER, size, self._generation)
             _HEAD.pack_into(self.map, block, slot.generation, size)
             self._live[slot.offset] = slot
             return slot
@@ -112,30 +147,37 @@ class Arena:
         with self._lock:
             slot.holders.append(holder)
 
-    def returned(self, holder: int, offset: int, generation: int) -> None:
-        """``holder`` released a view. One that was never lent is ignored: the peer is confused, not we."""
+    def returned(self, holder: int, offset: int, generation: int, *, passed: bool = False) -> None:
+        """``holder`` released a view; ``passed``: others may have one of it. One that was never lent is
+        ignored: the peer is confused, not we."""
         with self._lock:
             slot = self._live.get(offset)
             if slot is not None and slot.generation == generation and holder in slot.holders:
                 slot.holders.remove(holder)
+                if passed:
+                    slot.passer = holder
+                    self.passers.add(holder)
                 self._settle(slot)
 
     def forget(self, holder: int) -> None:
-        """``holder`` is dead, and with it its views."""
+        """``holder`` is dead, and with it its views. What it has passed on of them, nobody knows."""
         with self._lock:
+            self.passers.discard(holder)
             for slot in list(self._live.values()):
                 if holder in slot.holders:
                     slot.holders = [other for other in slot.holders if other != holder]
+                    slot.passer = holder
                     self._settle(slot)
 
     def held(self) -> Dict[int, int]:
-        """Bytes that only a receiver's views keep from being free, by receiver."""
+        """Bytes that only a receiver's views keep from being free, or those of whom it passed them on to, by
+        receiver."""
         with self._lock:
             self._collect()
             found: Dict[int, int] = {}
             for slot in self._live.values():
                 if not slot.own:
-                    for holder in set(slot.holders):
+                    for holder in set(slot.holders) or {slot.passer}:
                         found[holder] = found.get(holder, 0) + slot.size
             return found
 
@@ -150,15 +192,32 @@ class Arena:
                 pass  # swept already
 
     def _settle(self, slot: Slot) -> None:
-        if not slot.own and not slot.holders:
-            del self._live[slot.offset]
-            self._slots.give(slot.offset - HEADER)
+        if slot.own or slot.holders:
+            return
+        if slot.passer and not self._claim(slot):
+            self._read.append(slot)
+            return
+        del self._live[slot.offset]
+        self._slots.give(slot.offset - HEADER)
+
+    def _claim(self, slot: Slot) -> bool:
+        """Whether a slot that may have been passed on is read by nobody; from now on it will not be."""
+        if self._fd < 0 or not self._has_locks:
+            return True
+        if not lease.claim(self._fd, slot.offset):
+            return False
+        _HEAD.pack_into(self.map, slot.offset - HEADER, 0, 0)
+        lease.let_go(self._fd, slot.offset)
+        return True
 
     def _collect(self) -> None:
         while self._dropped:
             slot = self._dropped.popleft()
             slot.own -= 1
             self._settle(slot)
+        # Nobody tells us when a reader is through: a few are looked at each time, and the others the next.
+        for _ in range(min(ASKED, len(self._read))):
+            self._settle(self._read.popleft())
 
     def _reserve(self, block: int, size: int) -> bool:
         """Back ``block`` with memory; when there is none, let go of what free blocks still have."""
@@ -195,11 +254,21 @@ class Mapping:
         Raises:
             OSError: it is gone: the peer has ended.
         """
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        weakref.finalize(self, os.close, self.fd)
+        self.map = mmap.mmap(self.fd, 0, prot=mmap.PROT_READ)
+
+    @functools.cached_property
+    def address(self) -> Optional[Address]:
+        """By what others can open it while this is alive, also when its owner is dead and the file removed;
+        None: they cannot, as this process hides its descriptors or the kernel has no ``lease``."""
         try:
-            self.map = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
-        finally:
-            os.close(fd)
+            is_open = os.stat("/proc/self/fd").st_uid == os.geteuid()
+        except OSError:
+            return None
+        if not is_open or not lease.works(self.fd):
+            return None
+        return os.getpid(), self.fd, os.fstat(self.fd).st_ino
 
     def check(self, offset: int, generation: int, size: int) -> None:
         """Whether a descriptor tells the truth.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import sys
-from typing import TYPE_CHECKING, Any, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Optional, Sequence, Tuple
 
 from penstock.errors import PeerError, UnsupportedType
 from penstock.message.library import imported
@@ -132,6 +132,14 @@ def view(where: Layout, buffer: Any, offset: int = 0) -> np.ndarray[Any, Any]:
         tuple(shape), dtype_from(words), buffer=buffer, offset=offset, order="F" if order == "F" else "C"
     )
     return array
+
+
+def place_in(whole: np.ndarray[Any, Any], part: np.ndarray[Any, Any]) -> Optional[int]:
+    """Where in ``whole`` the bytes of ``part`` begin; None when they are not a piece of it as they are."""
+    if not (part.flags.c_contiguous or part.flags.f_contiguous):
+        return None
+    start = part.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
+    return start if 0 <= start <= whole.nbytes - part.nbytes else None
 
 
 def own(where: Layout, data: bytes) -> np.ndarray[Any, Any]:

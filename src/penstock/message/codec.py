@@ -11,6 +11,7 @@ One value is one msgpack value. What msgpack has no word for is an extension; it
     18 pickle   only where the pipeline says ``allow_pickle=True``
     19 torch    20 Arrow    21 pandas    22 PIL          the words for it: see ``foreign``
     23 blob     size, offset, generation                 bytes of 1 MiB and more, in the sender's arena
+    24 passed   dtype, order, shape, start, offset, generation, address       in another's arena
 
 Dataclasses, msgspec Structs and enums travel as their fields and values; at the other side the annotation
 of the parameter says what is built of them (``shape.py``), and nothing is ever imported because a
@@ -23,27 +24,27 @@ import dataclasses
 import datetime
 import decimal
 import enum
-import operator
 import uuid
-import weakref
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import msgspec
 
 from penstock.errors import EnvironmentFault, PeerError, UnsupportedType
 from penstock.message import arrays, foreign, moments
-from penstock.message.arena import Arena, Slot
+from penstock.message.arena import Arena
 from penstock.message.envelope import array_head
 from penstock.message.flat import LONG, PLAIN, Flat
+from penstock.message.loans import Loans
 from penstock.message.pickles import pickled, unpickled
 from penstock.message.source import Source
+from penstock.message.views import Place, Views
 
 LARGE = 64 * 1024
 """Arrays of this many bytes and more do not lie in the body. (Below, a copy is cheaper than a slot.)"""
 
 ARRAY, SLOT, FRAME, SCALAR, TUPLE, SET, FROZENSET, COMPLEX = range(1, 9)
 DATETIME, DATE, TIME, TIMEDELTA, UUID, DECIMAL, INTEGER, BYTEARRAY, PAIRS, PICKLE = range(9, 19)
-BLOB = 23
+BLOB, PASSED = 23, 24
 
 Ext = msgspec.msgpack.Ext
 _pack = msgspec.msgpack.Encoder().encode
@@ -56,15 +57,22 @@ class Encoder:
     (Not later: a source that fills the same buffer again and again would overwrite what waits.)
     """
 
-    def __init__(self, arena: Optional[Arena], *, allow_pickle: bool = False) -> None:
-        """``arena``: for large arrays; None: everything lies in the body, which is then self-contained."""
+    def __init__(
+        self, arena: Optional[Arena], *, allow_pickle: bool = False, views: Optional[Views] = None
+    ) -> None:
+        """``arena``: for large arrays; None: everything lies in the body, which is then self-contained.
+        ``views``: of others' arenas, which are passed on."""
         self._arena = arena
         self._pickle = allow_pickle
         self.flat = Flat()
         """For values that need nothing beside their bytes."""
-        self._loans: Dict[int, Tuple[Any, Slot]] = {}
-        self.slots: List[Slot] = []
-        """The slots of the last value: counted once for the caller, who drops them."""
+        self._loans = Loans(arena, LARGE)
+        self.empty = self._loans.empty
+        """Makes an array in the arena for user code to fill."""
+        self._views = Views() if views is None else views
+        self.slots: List[Any] = []
+        """The slots of the last value, or what has ``Passed`` on others': counted once for the caller, who
+        drops them."""
         self.frames: List[bytes] = []
         """The frames of the last value."""
         self.spilled = 0
@@ -99,36 +107,11 @@ class Encoder:
                 ) from None
             raise
 
-    def empty(self, shape: Any, dtype: Any) -> Optional[Any]:
-        """An array in the arena for user code to fill; None when there is no room, or it is small."""
-        import numpy
-
-        lengths = tuple(map(operator.index, shape if hasattr(shape, "__iter__") else (shape,)))
-        where = (arrays.dtype_words(numpy.dtype(dtype)), "C", lengths)
-        if self._arena is None or min(lengths, default=0) < 0:
-            return None  # negative lengths are NumPy's to refuse
-        size = arrays.size_of(where[0], lengths)
-        if size < LARGE:
-            return None
-        slot = self._arena.take(size)
-        if slot is None:
-            return None
-        array = arrays.view(where, self._arena.map, slot.offset)
-        key = id(array)
-        drop_later, loans = self._arena.drop_later, self._loans
-
-        def forget(_: Any) -> None:
-            del loans[key]
-            drop_later(slot)
-
-        loans[key] = (weakref.ref(array, forget), slot)
-        return array
-
     def lent(self, value: Any) -> bool:
         """Whether ``value`` is an array that ``empty`` made."""
-        return id(value) in self._loans
+        return self._loans.is_of(value)
 
-    def taken(self) -> Tuple[List[Slot], List[bytes]]:
+    def taken(self) -> Tuple[List[Any], List[bytes]]:
         """``slots`` and ``frames`` of the last value, now the caller's."""
         slots, frames = self.slots, self.frames
         self.slots, self.frames = [], []
@@ -136,8 +119,7 @@ class Encoder:
 
     def _give_up(self) -> None:
         for slot in self.taken()[0]:
-            if self._arena is not None:
-                self._arena.drop(slot)
+            slot.drop()
 
     def _lower(self, value: Any) -> Any:
         """``value`` in words that msgpack has."""
@@ -225,7 +207,11 @@ class Encoder:
             raise
         if array.nbytes < LARGE or self._arena is None:
             return Ext(ARRAY, _pack((*where, arrays.raw(array))))
-        slot = self._loan(array)
+        passed = self._views.passed(array)
+        if passed is not None:
+            self.slots.append(passed[1])
+            return Ext(PASSED, _pack((*where, *passed[0])))
+        slot = self._loans.sent(array)
         if slot is None:
             slot = self._arena.take(array.nbytes)
             if slot is None:
@@ -243,15 +229,6 @@ class Encoder:
         self._arena.map[slot.offset : slot.offset + slot.size] = value
         self.slots.append(slot)
         return Ext(BLOB, _pack((slot.size, slot.offset, slot.generation)))
-
-    def _loan(self, array: Any) -> Optional[Slot]:
-        """The slot of an array that ``empty`` made, counted once more; from now on it is read-only."""
-        loan = self._loans.get(id(array))
-        if loan is None or self._arena is None:
-            return None
-        array.flags.writeable = False
-        self._arena.keep(loan[1])
-        return loan[1]
 
 
 _LOWER: Dict[type, Callable[[Encoder, Any], Any]] = {
@@ -331,6 +308,11 @@ class Decoder:
         words, order, shape, offset, generation = self._unpack(data)
         return self._source.slot((words, order, shape), offset, generation)
 
+    def _passed(self, data: Any) -> Any:
+        words, order, shape, start, offset, generation, address = self._unpack(data)
+        place = Place(start, offset, generation, tuple(address))
+        return self._source.passed((words, order, shape), place)
+
     def _frame(self, data: Any) -> Any:
         words, order, shape, number = self._unpack(data)
         return self._source.frame((words, order, shape), number)
@@ -339,6 +321,7 @@ class Decoder:
 _RAISE: Dict[int, Callable[[Decoder, Any], Any]] = {
     ARRAY: Decoder._array,
     SLOT: Decoder._slot,
+    PASSED: Decoder._passed,
     FRAME: Decoder._frame,
     SCALAR: lambda self, data: arrays.scalar_from(*self._unpack(data)),
     BLOB: lambda self, data: self._source.blob(*self._unpack(data)),

@@ -17,7 +17,7 @@ The envelope is a msgpack array whose first element is the kind:
     CREDIT   batch, busy, settled, failures,            BATCH    batch, attempt, ids, count, expires
              releases, stale
     SETTLE   batches                                    END      sent, settled, dead
-    RELEASE  slots
+    RELEASE  slots, passed
     BYE
 
 The body of a BATCH is one msgpack array of ``count`` values (see ``codec``). Plain msgpack that msgspec
@@ -107,6 +107,8 @@ class Release(msgspec.Struct, array_like=True, frozen=True, tag=4):
     """No view of these slots is alive here any more."""
 
     slots: List[SlotRef]
+    passed: List[SlotRef] = []
+    """The same, of slots that were passed on: others may have views of them."""
 
 
 class Bye(msgspec.Struct, array_like=True, frozen=True, tag=5):

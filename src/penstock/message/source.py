@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import weakref
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 from penstock.errors import PeerError
 from penstock.message import arrays
 from penstock.message.arena import Mapping
+from penstock.message.views import Place, View, Views
 
 
 class Source:
     """Where the large arrays of a body are: in a peer's arena, or in frames that came with it."""
 
     def __init__(
-        self, mapping: Optional[Mapping], on_release: Optional[Callable[[Tuple[int, int]], None]]
+        self,
+        mapping: Optional[Mapping],
+        on_release: Optional[Callable[[View], None]],
+        views: Optional[Views] = None,
     ) -> None:
-        """``on_release`` is called with (offset, generation) when no view of a slot is alive any more,
-        in whatever thread drops the last one."""
+        """``on_release`` is called with the view of a slot when nothing that was made from it is alive any
+        more, in whatever thread drops the last. ``views``: of this process, for what came to be passed on."""
         self.mapping = mapping
         self.frames: List[Any] = []
         self._on_release = on_release
-        self._views: Dict[int, Any] = {}
+        self._views = Views() if views is None else views
         self._fresh: List[Any] = []
 
     def begin(self) -> None:
@@ -31,7 +34,7 @@ class Source:
     def disown(self) -> None:
         """That body is refused: no release is said of its views, as its sender takes their slots back."""
         for view in self._fresh:
-            self._views.pop(id(view), None)
+            self._views.unwatch(view)
         self._fresh.clear()
 
     def slot(self, where: arrays.Layout, offset: int, generation: int) -> Any:
@@ -54,16 +57,14 @@ class Source:
         self._watch(view, (offset, generation))
         return bytes(view)
 
+    def passed(self, where: arrays.Layout, place: Place) -> Any:
+        """A read-only view of what our sender has not in its own arena, but has got itself."""
+        return self._views.read(where, place)
+
     def _watch(self, view: Any, ref: Tuple[int, int]) -> None:
         """Say that a slot is released when ``view`` of it is gone."""
-        if self._on_release is not None:
-            key, views, released = id(view), self._views, self._on_release
-
-            def forget(_: Any) -> None:
-                views.pop(key, None)
-                released(ref)
-
-            views[key] = weakref.ref(view, forget)
+        if self._on_release is not None and self.mapping is not None:
+            self._views.watch(view, self.mapping, ref, self._on_release)
             self._fresh.append(view)
 
     def frame(self, where: arrays.Layout, number: int) -> Any:

@@ -13,7 +13,6 @@ from penstock.errors import WiringError
 from penstock.link.link import Link, Target
 from penstock.link.outbox import Extras, Feed
 from penstock.link.receiver import Inbound
-from penstock.message.arena import Arena
 from penstock.message.codec import Encoder
 from penstock.runtime.chooser import Chooser, ask
 from penstock.runtime.progress import Stretch
@@ -72,13 +71,10 @@ class Port:
 class Emitter:
     """All ports of one worker."""
 
-    def __init__(
-        self, *, encoder: Encoder, arena: Arena, ports: Dict[str, Port], on_spill: Callable[[int], None]
-    ) -> None:
+    def __init__(self, *, encoder: Encoder, ports: Dict[str, Port], on_spill: Callable[[int], None]) -> None:
         """``on_spill(n)`` is called when an array found no room in the arena, for the n-th time."""
         self._on_spill = on_spill
         self._encoder = encoder
-        self._arena = arena
         self._ports = ports
         self.children: Dict[str, int] = {}
         """How many items each port has got from the item in hand; cleared with every new one."""
@@ -155,7 +151,7 @@ class Emitter:
             targets = port.targets(value)
         except BaseException:
             for slot in slots:
-                self._arena.drop(slot)
+                slot.drop()
             raise
         extras = None
         if frames:
@@ -165,9 +161,9 @@ class Emitter:
             extras = Extras(slots, frames, nbytes)
         for slot in slots:  # counted once so far; every further link counts on it too
             for _ in range(len(targets) - 1):
-                self._arena.keep(slot)
+                slot.keep()
             if not targets:
-                self._arena.drop(slot)
+                slot.drop()
         if parent is not None:
             parent.emitted += len(targets)
         alarms = [link.put(parent, origin, number, payload, extras) for link in targets]

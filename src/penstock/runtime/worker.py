@@ -24,6 +24,7 @@ from penstock.link.sender import Sender
 from penstock.message.arena import Arena
 from penstock.message.arrival import Arrival
 from penstock.message.codec import Decoder, Encoder
+from penstock.message.views import Views
 from penstock.observe import page
 from penstock.pipeline.plan import By, OutLink
 from penstock.pipeline.reference import Reference, load
@@ -77,7 +78,6 @@ class Worker:
         self._channel = channel
         self._words = words = page.Page(page_path, create=True).words
         self._arena = Arena(arena_path, assignment.arena_bytes)
-        self._encoder = Encoder(self._arena, allow_pickle=assignment.allow_pickle)
         self._sockets = surroundings.sockets
         self._exchange = Exchange(
             channel,
@@ -87,6 +87,8 @@ class Worker:
             world=surroundings,
             tick=steward.tick(assignment.workers),
         )
+        self._views = Views(self._exchange.guard.wake)
+        self._encoder = Encoder(self._arena, allow_pickle=assignment.allow_pickle, views=self._views)
         self._links = _links(assignment)
         self._clock = surroundings.clock
         self._told_who_holds = False
@@ -125,6 +127,7 @@ class Worker:
                 link.id: page.link_word(len(self._links) + n, 0) for n, link in enumerate(assignment.inlinks)
             },
             words=self._words,
+            views=self._views,
             wake=self._exchange.guard.wake,
         )
 
@@ -171,7 +174,7 @@ class Worker:
         self._handler = self._make_handler()
         ports = self._as_user(lambda: _ports(self._assignment, self._links))
         self._emitter = self._context.emitter = Emitter(
-            encoder=self._encoder, arena=self._arena, ports=ports, on_spill=self._on_spill
+            encoder=self._encoder, ports=ports, on_spill=self._on_spill
         )
         if self._handler.signature.resumes:
             self._context.resumption = self._resumption
@@ -286,7 +289,8 @@ class Worker:
             self._told_who_holds = True
             most = max(held, key=held.__getitem__)
             stage = next((link.target for link in self._links.values() if most in link.credit), "a receiver")
-            what = f"{stage} keeps arrays, {held[most] >> 20} of the {size} MiB of shared memory of {label}"
+            keeps = "passes on arrays that are kept" if most in self._arena.passers else "keeps arrays"
+            what = f"{stage} {keeps}, {held[most] >> 20} of the {size} MiB of shared memory of {label}"
             self._exchange.notice("kept", f"{what}; {slower}. To keep an array for long, keep a copy")
         elif count == OFTEN and not held:
             often = f"{label}: its {size} MiB of shared memory are often in use"

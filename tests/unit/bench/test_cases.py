@@ -30,6 +30,7 @@ PROMISED = {
     "array-64k": [1.2],
     "array-400k": [1.2],
     "fanout": [5.0],
+    "passthrough": [3.0, 0.5],
     "batched": [3.0],
     "latency-small": [1 / 1.3, 1 / 2.5],
     "latency-asleep": [1 / 4, 1 / 4],
@@ -58,7 +59,18 @@ def test_every_entry_can_be_told_from_the_others() -> None:
 
 def test_apps_and_roles_are_there() -> None:
     apps = {path.stem for path in APPS.glob("*.py")} - {"__init__"}
-    assert apps == {"stream", "chain", "arrays", "fanout", "batched", "latency", "start", "idle", "recovery"}
+    assert apps == {
+        "stream",
+        "chain",
+        "arrays",
+        "fanout",
+        "passthrough",
+        "batched",
+        "latency",
+        "start",
+        "idle",
+        "recovery",
+    }
     assert {"push", "pull", "push_json", "pull_json", "push_arrays", "pull_arrays"} <= set(ROLES)
 
 

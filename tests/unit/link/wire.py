@@ -18,6 +18,7 @@ from penstock.link.sockets import Context
 from penstock.message import envelope
 from penstock.message.arena import Arena
 from penstock.message.codec import Decoder, Encoder
+from penstock.message.views import Views
 from penstock.observe import page
 
 LINK = 3
@@ -91,6 +92,7 @@ class Receiving:
         self.refused: list[str] = []
         self.wakes = 0
         self.receiver = Receiver(
+            views=Views(),
             context=self.context,
             number=number,
             replica=number,

@@ -30,7 +30,7 @@ class Wire:
         self.arena = Arena(path, capacity)
         self.encoder = Encoder(self.arena)
         self.released: list[tuple[int, int]] = []
-        self.source = Source(Mapping(path) if capacity else None, self.released.append)
+        self.source = Source(Mapping(path) if capacity else None, lambda view: self.released.append(view.ref))
 
     def send(self, value: Any) -> Any:
         """There and back; the ledger lets go of it at once, and its receiver holds it."""

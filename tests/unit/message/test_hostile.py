@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import warnings
 from collections.abc import Callable, Iterator
@@ -45,7 +46,7 @@ class Memory:
         self.released: list[tuple[int, int]] = []
 
     def source(self) -> Source:
-        source = Source(self.mapping, self.released.append)
+        source = Source(self.mapping, lambda view: self.released.append(view.ref))
         source.frames = list(self.frames)
         return source
 
@@ -164,12 +165,13 @@ def test_a_descriptor_of_anything_is_refused_or_true(
         memory.hold_to_slots(memory.read(body))
 
 
-@given(data=st.data(), size=st.integers(-100, 200_000), generation=st.integers(0, 5))
+@given(data=st.data(), size=st.integers(-100, 200_000), later=st.integers(-3, 3))
 def test_a_slot_is_looked_at_only_where_it_is(
-    memory: Memory, data: st.DataObject, size: int, generation: int
+    memory: Memory, data: st.DataObject, size: int, later: int
 ) -> None:
     offsets = [slot.offset + shift for slot in memory.slots for shift in (0, -64, 64, 1, slot.size)]
     offset = data.draw(st.sampled_from(offsets) | st.integers(-10, 3 * MIB))
+    generation = memory.slots[0].generation + later
     body = pack([Ext(codec.SLOT, pack(("'|u1'", "C", [size], offset, generation)))])
     truth = any(
         (slot.offset, slot.generation) == (offset, generation) and 0 <= size <= slot.size
@@ -180,6 +182,41 @@ def test_a_slot_is_looked_at_only_where_it_is(
     else:
         with pytest.raises(PeerError):
             memory.read(body)
+
+
+@given(data=st.data(), start=st.integers(-100, 200_000), size=st.integers(-100, 200_000))
+def test_what_is_passed_on_is_looked_at_only_where_it_is(
+    memory: Memory, data: st.DataObject, start: int, size: int
+) -> None:
+    slot = data.draw(st.sampled_from(memory.slots))
+    offset = slot.offset + data.draw(st.sampled_from([0, 0, 0, -64, 1]))
+    generation = slot.generation + data.draw(st.sampled_from([0, 0, 0, 1, -1]))
+    assert memory.mapping.address is not None
+    body = pack(
+        [Ext(codec.PASSED, pack(("'|u1'", "C", [size], start, offset, generation, memory.mapping.address)))]
+    )
+    is_there = (slot.offset, slot.generation) == (offset, generation)
+    if is_there and start >= 0 and size >= 0 and start + size <= slot.size:
+        (array,) = memory.read(body)
+        assert array.tobytes() == memory.mapping.map[offset + start : offset + start + size]
+        assert not array.flags.writeable
+    else:
+        with pytest.raises(PeerError):
+            memory.read(body)
+
+
+@given(
+    address=st.tuples(
+        st.integers(-1, 1 << 70) | st.just(os.getpid()), st.integers(-1, 50), st.integers(-1, 1 << 40)
+    )
+    | st.lists(junk, max_size=4)
+    | junk
+)
+def test_an_arena_that_is_passed_on_is_opened_only_where_it_is(memory: Memory, address: Any) -> None:
+    slot = memory.slots[0]
+    body = pack([Ext(codec.PASSED, pack(("'|u1'", "C", [1], 0, slot.offset, slot.generation, address)))])
+    with pytest.raises(PeerError):
+        memory.read(body)
 
 
 @given(code=st.integers(-128, 127), data=st.binary(max_size=30) | junk.map(pack))

@@ -39,9 +39,7 @@ class Desk:
         self.ports: dict[str, Port] = {}
 
     def emitter(self) -> Emitter:
-        return Emitter(
-            encoder=Encoder(self.arena), arena=self.arena, ports=self.ports, on_spill=self.spilled.append
-        )
+        return Emitter(encoder=Encoder(self.arena), ports=self.ports, on_spill=self.spilled.append)
 
     def copies(self, port: str, *names: str) -> None:
         self.ports.setdefault(port, Port()).copies += [self.links[name] for name in names]

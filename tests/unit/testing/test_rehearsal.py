@@ -374,3 +374,24 @@ def test_the_same_items_give_the_same_result_and_each_has_one_fate(items: list[i
     assert (one.sinks, one.deliveries, one.took) == (two.sinks, two.deliveries, two.took)
     assert sorted(one["save"]) == sorted(1 / n for n in items if n not in {0, 7})
     assert sorted(each.value for each in one.dead) == sorted(n for n in items if n in {0, 7})
+
+
+@source
+def arrays() -> Iterator[npt.NDArray[np.int64]]:
+    yield from [np.full(100_000, number) for number in range(50)]
+
+
+@stage
+def half(array: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return array[: len(array) // 2]
+
+
+@sink
+def look(array: npt.NDArray[np.int64]) -> None:
+    assert not array.flags.writeable
+
+
+def test_arrays_that_are_passed_on_arrive() -> None:
+    arrived = Pipeline("arrays", arrays >> half >> look).test()["look"]
+    assert [len(array) for array in arrived] == [50_000] * 50
+    assert all((array == number).all() for number, array in enumerate(arrived))

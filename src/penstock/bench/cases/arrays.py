@@ -21,6 +21,8 @@ STACK = "pyzmq copy=True and np.stack"
 COPY = "pyzmq copy=True"
 NO_COPY = "pyzmq copy=False"
 FOUR = f"pyzmq copy=False, {FAN} PUSH sockets"
+HOPS = "pyzmq copy=False, two hops"
+MEMORY = "np.copyto and no hop"
 STYLES = {PICKLE: "pickle", COPY: "copy", NO_COPY: "no copy"}
 
 
@@ -54,6 +56,22 @@ def case(name: str, shape: Shape, about: str, measures: tuple[Measure, ...]) -> 
         peers={name: partial(peer, shape=shape, style=STYLES[name]) for name in names},
         measures=measures,
     )
+
+
+def passed_on(stand: Stand) -> Reading:
+    """One slot of the arena, two hops."""
+    return stand.pipeline("passthrough.py", shape=BATCH)
+
+
+def forwarded(stand: Stand) -> Reading:
+    """Two hops by socket."""
+    roles = ("pull_arrays", "forward_arrays", "push_arrays_far")
+    return stand.peer(*roles, shape=BATCH, style=STYLES[NO_COPY])
+
+
+def copied(stand: Stand) -> Reading:
+    """One copy in memory by one process."""
+    return stand.peer("copy_arrays", shape=BATCH)
 
 
 def batched(stand: Stand) -> Reading:
@@ -100,6 +118,16 @@ CASES = (
         ours=fan,
         peers={FOUR: fan_of_sockets},
         measures=(Measure(unit="arrays/s", peers=(FOUR,), target=5.0),),
+    ),
+    Case(
+        name="passthrough",
+        about="19.3 MB arrays, source -> stage that passes them on -> sink, every byte read",
+        ours=passed_on,
+        peers={HOPS: forwarded, MEMORY: copied},
+        measures=(
+            Measure(unit="arrays/s", peers=(HOPS,), target=3.0),
+            Measure(unit="arrays/s", peers=(MEMORY,), target=0.5),
+        ),
     ),
     Case(
         name="batched",

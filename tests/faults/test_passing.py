@@ -1,0 +1,41 @@
+"""Whoever passes arrays on may die: nobody reads memory that is used again, and all of it comes back."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+
+import pytest
+
+from tests.faults.rig import Rig, Run
+
+pytestmark = pytest.mark.fault
+
+SIZE = 1 << 20
+
+
+def come(run: Run, number: int) -> bool:
+    """Whether arrays have come beyond that one."""
+    return run.noted("came") > 0 and run.last("came") > number
+
+
+@pytest.mark.timeout(900)
+def test_arrays_stay_right_though_those_who_passed_them_on_are_killed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, long_form: bool
+) -> None:
+    monkeypatch.setenv("PENSTOCK_SHM_BUDGET", "96MiB")
+    items, kills = (40_000, 60) if long_form else (4_000, 8)
+    luck = random.Random(11)
+    run = rig.start("passing", ITEMS=items, SIZE=SIZE, KEEP=4)
+    for kill in range(kills):
+        run.until_whole()
+        begin = kill * items // kills
+        run.open("frames", (kill + 1) * items // kills)
+        run.until(partial(come, run, begin), "arrays arrive")
+        run.kill(luck.choice(run.workers("Forward") + run.workers("again")))
+    run.open("frames")
+    account = run.end(within=600)
+    assert run.tape("wrong") == []
+    assert set(run.tape("came")) == set(range(items))
+    assert account["totals"]["dead"] == 0
+    assert len(run.lines("killed (SIGKILL)")) == kills
