@@ -25,6 +25,7 @@ from penstock.errors import (
 )
 
 if TYPE_CHECKING:
+    from penstock.message.recording import Recording
     from penstock.pipeline.at import at
     from penstock.pipeline.context import Context
     from penstock.pipeline.flow import Flow, route
@@ -46,6 +47,7 @@ __all__ = [
     "PenstockError",
     "Pipeline",
     "PipelineFailed",
+    "Recording",
     "Reject",
     "Retry",
     "Sink",
@@ -68,6 +70,7 @@ _HOMES = {
     "Context": "penstock.pipeline.context",
     "Flow": "penstock.pipeline.flow",
     "Pipeline": "penstock.pipeline.pipeline",
+    "Recording": "penstock.message.recording",
     "Sink": "penstock.pipeline.stage",
     "Source": "penstock.pipeline.stage",
     "Stage": "penstock.pipeline.stage",

@@ -321,6 +321,10 @@ class Rig:
         self.runs.append(run)
         return run
 
+    def beside(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """A command of another terminal, while a run goes on; it ends before that does."""
+        return subprocess.Popen([*PENSTOCK, *arguments], cwd=self.desk, stdout=subprocess.DEVNULL)
+
     def remains(self) -> list[str]:
         """What lies in the base that belongs to no run any more, and who still lives."""
         files = [str(path) for path in self.base.iterdir() if path.name != ".lock"]

@@ -12,6 +12,7 @@ EXAMPLES = (
     "penstock run app.py:pipeline",
     "penstock run --set detect.replicas=2 --for 30s",
     "penstock run --resume",
+    "penstock run app.py --record rec.pst",
 )
 EXITS = (
     ("0", "it ended by itself, or was drained"),
@@ -32,9 +33,20 @@ EXITS = (
     callback=in_seconds,
     help="Drain so long after the start, like 30s or 2m.",
 )
+@click.option(
+    "--record",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Keep all that goes by its links in this new folder.",
+)
 @click.option("--resume", is_flag=True, help="Sources that can, go on from where the last run came to.")
 def run(
-    app: str | None, flags: tuple[str, ...], profile: str | None, lasting: float | None, resume: bool
+    app: str | None,
+    flags: tuple[str, ...],
+    profile: str | None,
+    lasting: float | None,
+    record: str | None,
+    resume: bool,
 ) -> int:
     """Run a pipeline here, in the foreground.
 
@@ -46,4 +58,4 @@ def run(
 
     loaded = appfile.load(app)
     plan, path = loaded.plan(flags, profile), str(loaded.path)
-    return run_foreground(plan, app=path, resume=resume, lasting=lasting)
+    return run_foreground(plan, app=path, resume=resume, lasting=lasting, record=record)

@@ -14,12 +14,11 @@ import click
 
 from penstock.cli import terminal
 from penstock.cli.group import VerbCommand
+from penstock.cli.links import named
 from penstock.cli.options import json_option, pipeline_option
-from penstock.cli.stagename import elsewhere
-from penstock.errors import PenstockError, UserError
+from penstock.errors import PenstockError
 from penstock.message import letter as letters
 from penstock.message.letter import Letter
-from penstock.pipeline.nearest import nearest
 from penstock.runtime import client, rundir
 from penstock.runtime.client import Run
 
@@ -56,30 +55,12 @@ def tap(
     else as .json. With --json, one document a line.
     """
     run = client.find(name)
-    links = _links(place, client.call(run, "ps"))
+    links = named(place, client.call(run, "ps"))
     with client.tapped(run, [link["id"] for link in links], rate):
         for seen, sample in enumerate(_samples(run, {link["id"] for link in links}), 1):
             _show(sample, save, as_json=as_json)
             if seen == count:
                 return
-
-
-def _links(place: str, answer: dict[str, Any]) -> list[dict[str, Any]]:
-    """The links that ``place`` means.
-
-    Raises:
-        UserError: there is none.
-    """
-    every: list[dict[str, Any]] = answer["links"]
-    named = [link for link in every if link["link"] == place.replace("->", "→")]
-    found = named or [link for link in every if link["source"] == place]
-    found = found or [link for link in every if link["target"] == place]
-    if not found:
-        if sentence := elsewhere(place, answer):
-            raise UserError(sentence)
-        known = [link["link"] for link in every] + [stage["name"] for stage in answer["stages"]]
-        raise UserError(f"{answer['pipeline']} has no link and no stage {place!r}{nearest(place, known)}")
-    return found
 
 
 def _samples(run: Run, links: set[int]) -> Iterator[Letter]:

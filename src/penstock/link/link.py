@@ -5,7 +5,7 @@ All methods but ``put`` are called with the worker's lock held.
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from penstock.link.credit import NEVER, Credit
 from penstock.link.ledger import Cargo, Ledger
@@ -58,13 +58,22 @@ class Link:
         self.limit = 1
         """When so many items wait, whoever makes more must wait too."""
         self.tap: Optional[Callable[[Cargo], None]] = None
-        """Gets to see every cargo that goes out; nobody looks, usually."""
+        """Gets to see every cargo that goes out; nobody looks, usually. Set by ``watch``."""
+        self._watchers: Dict[str, Callable[[Cargo], None]] = {}
         self.bytes = self.shared = 0
         """What was sent, and what of it lay in shared memory."""
 
     def toward(self, _: Any) -> Target:
         """Where this value goes."""
         return Target(self.put)
+
+    def watch(self, who: str, see: Optional[Callable[[Cargo], None]]) -> None:
+        """Have ``see`` called with every cargo just before it goes out, beside the others; None: no more."""
+        self._watchers.pop(who, None)
+        if see is not None:
+            self._watchers[who] = see
+        watchers = list(self._watchers.values())
+        self.tap = _all(watchers) if len(watchers) > 1 else watchers[0] if watchers else None
 
     @property
     def waiting(self) -> int:
@@ -147,3 +156,11 @@ class Link:
         words[at + page.SHARED_BYTES] = self.shared
         words[at + page.OLDEST] = int(ledger.oldest * 1e9)
         words[at + page.COST] = int(self.credit.pace.cost)
+
+
+def _all(watchers: List[Callable[[Cargo], None]]) -> Callable[[Cargo], None]:
+    def see(cargo: Cargo) -> None:
+        for watcher in watchers:
+            watcher(cargo)
+
+    return see

@@ -212,6 +212,10 @@ class Sender:
             self._bury_all(link, link.ledger.lose(peer, cause, mine, self._clock()))
         self._arena.forget(peer)
 
+    def look_again(self) -> None:
+        """Forget what was known beforehand: somebody wants to see from now on what goes out."""
+        self._lone = None
+
     def alarm(self, *, on: bool = True) -> None:
         """Have whoever makes items look at the sockets after every one: there is news for it. Or no more."""
         self._alarmed = on

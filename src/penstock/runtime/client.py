@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -98,6 +99,44 @@ def tapped(run: Run, links: list[int], rate: float) -> Iterator[None]:
         yield
 
 
+class Recorder:
+    """Has a run record some of its links; made by ``record``."""
+
+    def __init__(self, run: Run, links: list[int], path: str) -> None:
+        self._run = run
+        self._line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        _put(self._line, run, {"verb": "record", "links": links, "path": path}, None)
+        self._lines = self._line.makefile("rb")
+        _answer(run, self._lines)
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Until it is over: the run has ended, or somebody else has ended it; or so long."""
+        select.select([self._line], [], [], seconds)
+
+    def stop(self) -> None:
+        """End it; returns when all is closed.
+
+        Raises:
+            NotRunning: the run was killed.
+        """
+        with self._line, self._lines:
+            try:
+                self._line.sendall(b"\n")
+            except OSError:
+                pass  # it has hung up, and what it said before can be read
+            _answer(self._run, self._lines)
+
+
+def record(run: Run, links: list[int], path: str) -> Recorder:
+    """Have ``run`` record these links in the folder ``path``, until ``stop`` is called or this process ends.
+
+    Raises:
+        NotRunning: it has ended.
+        UserError: it is recorded already, or nothing can be written there.
+    """
+    return Recorder(run, links, path)
+
+
 def _events(lines: BinaryIO) -> Iterator[dict[str, Any]]:
     with lines:
         for text in lines:
@@ -152,13 +191,17 @@ def _instead(found: list[Run]) -> str:
 def _ask(run: Run, question: dict[str, Any], within: float | None = None) -> BinaryIO:
     """Put a question; the lines that come back."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        try:
-            _connect(line, run)
-            line.settimeout(within)
-            line.sendall(json.dumps(question).encode() + b"\n")
-        except OSError as error:
-            raise RunGone(f"{run.pipeline} does not answer: {error.strerror or error}") from None
+        _put(line, run, question, within)
         return line.makefile("rb")  # keeps the connection when `line` is closed
+
+
+def _put(line: socket.socket, run: Run, question: dict[str, Any], within: float | None) -> None:
+    try:
+        _connect(line, run)
+        line.settimeout(within)
+        line.sendall(json.dumps(question).encode() + b"\n")
+    except OSError as error:
+        raise RunGone(f"{run.pipeline} does not answer: {error.strerror or error}") from None
 
 
 def _connect(line: socket.socket, run: Run) -> None:

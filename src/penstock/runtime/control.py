@@ -29,6 +29,14 @@ LIMIT = 16 * 1024 * 1024
 """The longest message either side accepts, in bytes."""
 
 
+class Record(msgspec.Struct, frozen=True, tag="record"):
+    """Supervisor -> worker: keep all that goes out by some of your links, or no more."""
+
+    links: List[int]
+    path: str
+    """The folder of the recording; empty: close what is open."""
+
+
 class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """The first message to a worker: all it needs to know. Nothing is passed by environment or argv."""
 
@@ -77,6 +85,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """Seconds from when an item was made until it is not to be begun any more."""
     steps: List[Step] = []
     """All the code that is called with each item, in this order; none: ``code`` alone, as its kind says."""
+    record: Optional[Record] = None
+    """What goes out by some links is recorded from the first item on."""
 
     @property
     def label(self) -> str:
@@ -105,6 +115,7 @@ def assign(
     incarnation: int = 0,
     paused: bool = False,
     asked: Mapping[str, int] = MappingProxyType({}),
+    record: Optional[Record] = None,
 ) -> Assignment:
     """The assignment of one replica: what the plan says of its stage, and its place in this run.
 
@@ -140,6 +151,7 @@ def assign(
         max_age=stage.max_age,
         steps=_steps(stage),
         paused=paused,
+        record=record,
     )
 
 
@@ -232,6 +244,14 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """Worker -> supervisor: all I sent is settled, all I got is settled; I end now."""
 
 
+class Recorded(msgspec.Struct, frozen=True, tag="recorded"):
+    """Worker -> supervisor: my part of the recording of a link is closed."""
+
+    link: int
+    failure: str = ""
+    """Why, if nobody asked for it: the disk is full, say."""
+
+
 class Notice(msgspec.Struct, frozen=True, tag="notice"):
     """Worker -> supervisor: something people want to see."""
 
@@ -241,8 +261,8 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
     fields: Dict[str, Union[str, int, float]] = {}
 
 
-ToWorker = Union[Assignment, Connect, Gone, Drain, Stop, Pause, Requeue, Tap]
-ToSupervisor = Union[Bound, Ready, Failed, Finished, Notice]
+ToWorker = Union[Assignment, Connect, Gone, Drain, Stop, Pause, Requeue, Tap, Record]
+ToSupervisor = Union[Bound, Ready, Failed, Finished, Recorded, Notice]
 
 _encoder = msgspec.msgpack.Encoder()
 to_worker = msgspec.msgpack.Decoder(ToWorker)

@@ -45,6 +45,7 @@ def run_foreground(
     settings: Settings | None = None,
     out: TextIO | None = None,
     lasting: float | None = None,
+    record: str | None = None,
 ) -> int:
     """Run ``plan`` here until it ends; the first Ctrl-C drains it, the second stops it, the third kills it.
 
@@ -55,6 +56,7 @@ def run_foreground(
         settings: by default those of the environment.
         out: where to talk; stderr by default.
         lasting: seconds after which it is drained; ``None``: when its sources are exhausted.
+        record: the folder in which all that goes by its links is kept; ``None``: it is not.
 
     Returns:
         0 when all is through; 1 when the pipeline failed, 5 when an interpreter did; 130 or 143 when it was
@@ -69,6 +71,7 @@ def run_foreground(
             settings=settings or Settings.read(os.environ),
             console=console,
             lasting=lasting,
+            record=record,
         )
         return asyncio.run(foreground.run())
     except PenstockError as error:
@@ -88,9 +91,11 @@ class Foreground:
         settings: Settings,
         console: Console,
         lasting: float | None = None,
+        record: str | None = None,
     ) -> None:
         """Nothing is made before ``run``."""
         self._lasting = lasting
+        self._record = record
         self._plan = plan
         self._resume = resume
         self._app = app
@@ -118,6 +123,7 @@ class Foreground:
         self._report_beginning(supervisor, before)
         view = View(supervisor, clock=monotonic)
         server = Server(supervisor, view, journal=journal)
+        self._begin_recording(supervisor)
         restore = self._take_signals(supervisor)
         try:
             await self._open(server, supervisor)
@@ -174,6 +180,11 @@ class Foreground:
             app=os.path.abspath(self._app) if self._app else "",
             state_dir=supervisor.state_dir.path,
         )
+
+    def _begin_recording(self, supervisor: Supervisor) -> None:
+        if self._record is not None:
+            every = [link.id for link in self._plan.links]
+            supervisor.recordings.begin(os.path.abspath(self._record), every, from_start=True)
 
     # Signals ---------------------------------------------------------------------------------------------
 

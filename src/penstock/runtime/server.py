@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from penstock.errors import NotRunning, PenstockError, PipelineFailed, TimedOut, UserError
 from penstock.observe.events import Event, RenewalAbandoned, WorkerRenewed
 from penstock.runtime import policy, renewal, stimulus
+from penstock.runtime.archive import Archive
 from penstock.runtime.journal import Journal, Record
 from penstock.runtime.roster import Goal
 from penstock.runtime.supervisor import Supervisor
@@ -53,6 +55,7 @@ class Server:
             "drain": self._drain,
             "stop": self._stop,
             "wait": self._wait,
+            "record_stop": self._record_stop,
         }
 
     async def start(self) -> None:
@@ -114,6 +117,9 @@ class Server:
         if verb == "tap":
             await self._tap(reader, writer, question.get("links"), question.get("rate"))
             return
+        if verb == "record":
+            await self._record(reader, writer, question.get("links"), question.get("path"))
+            return
         answer = asyncio.ensure_future(self._answer(verb, question))
         gone = asyncio.ensure_future(reader.read(1))
         await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -174,6 +180,40 @@ class Server:
             self._tapped -= set(links)
             for link in links:
                 self._supervisor.tap(link, 0.0)
+
+    async def _record(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, links: Any, path: Any
+    ) -> None:
+        """Record these links until whoever asked says a word or hangs up; answer again when all is closed."""
+        recordings = self._supervisor.recordings
+        try:
+            archive = recordings.begin(self._folder(path), self._known(links))
+        except UserError as error:
+            await _say(writer, {"ok": False, "error": str(error), "code": error.exit_code})
+            return
+        word = asyncio.ensure_future(reader.read(1))
+        over = asyncio.ensure_future(archive.over.wait())
+        try:
+            await _say(writer, {"ok": True, "result": {"schema": "penstock.recording/1", "path": path}})
+            await asyncio.wait({word, over}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            word.cancel()
+            if recordings.now is archive:
+                recordings.stop()
+        await over
+        await _say(writer, {"ok": True, "result": _recorded(archive)})
+
+    @staticmethod
+    def _folder(path: Any) -> str:
+        if not isinstance(path, str) or not os.path.isabs(path):
+            raise UserError("a recording needs an absolute path")
+        return path
+
+    def _known(self, links: Any) -> list[int]:
+        known = {link.id for link in self._supervisor.plan.links}
+        if not isinstance(links, list) or not links or not set(links) <= known:
+            raise UserError("a recording is of links that there are")
+        return links
 
     def _untappable(self, links: Any, rate: Any) -> str:
         known = {link.id: link.label for link in self._supervisor.plan.links}
@@ -283,6 +323,13 @@ class Server:
             self._supervisor.tell(stimulus.Interrupt())
         return {"schema": "penstock.stop/1", "already": already, "totals": self._view.ledger()["totals"]}
 
+    async def _record_stop(self) -> Document:
+        archive = self._supervisor.recordings.stop()
+        if archive is None:
+            raise UserError(f"{self._supervisor.plan.pipeline} is not being recorded")
+        await archive.over.wait()
+        return _recorded(archive)
+
     async def _wait(self, goal: str, timeout: float | None = None) -> Document:  # noqa: ASYNC109  on the wire
         if goal not in GOALS:
             raise UserError(f"nothing is called {goal}; wait for {', '.join(GOALS)}")
@@ -317,6 +364,10 @@ class Server:
         if goal == "ended" or (roster.failure is None and not roster.cut_short):
             return True
         raise PenstockError(f"{self._supervisor.plan.pipeline} has ended, and never was {goal}")
+
+
+def _recorded(archive: Archive) -> Document:
+    return {"schema": "penstock.recording/1", "path": archive.path}
 
 
 async def _say(writer: asyncio.StreamWriter, answer: Document) -> None:

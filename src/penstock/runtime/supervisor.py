@@ -25,6 +25,7 @@ from penstock.runtime.death import Death
 from penstock.runtime.line import Line
 from penstock.runtime.oom import OomWatch
 from penstock.runtime.policy import step
+from penstock.runtime.recordings import Recordings
 from penstock.runtime.roster import Goal, Roster, enrol
 from penstock.runtime.rundir import RunDir
 from penstock.runtime.shm import Budget
@@ -85,6 +86,7 @@ class Supervisor:
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._taps: dict[int, float] = {}
+        self.recordings = Recordings(self)
 
     async def run(self) -> Roster:
         """Start all workers and keep them going until the run is over; the roster at its end.
@@ -102,6 +104,7 @@ class Supervisor:
         try:
             self.tell(stimulus.Begin())
             await self._ended
+            self.recordings.stop(at_end=True)
         finally:
             self._clear()
             self._loop.set_exception_handler(None)
@@ -164,11 +167,11 @@ class Supervisor:
         """What is for one worker to hear."""
         match wanted:
             case action.Announce(to, gone, label, cause, blame):
-                self._send(to, control.Gone(gone, label, cause, blame))
+                self.send(to, control.Gone(gone, label, cause, blame))
             case action.Tell(number, goal):
-                self._send(number, control.Drain() if goal == Goal.DRAIN else control.Stop())
+                self.send(number, control.Drain() if goal == Goal.DRAIN else control.Stop())
             case action.Pause(number, paused):
-                self._send(number, control.Pause(paused))
+                self.send(number, control.Pause(paused))
 
     def _spawn(self, wanted: action.Spawn) -> None:
         self._lives[wanted.stage, wanted.replica] += 1
@@ -244,6 +247,7 @@ class Supervisor:
             incarnation=self._lives[wanted.stage, wanted.replica] - 1,
             paused=self.roster.stages[wanted.stage].paused,
             asked={name: each.asked for name, each in self.roster.stages.items()},
+            record=self.recordings.wish(wanted.number, wanted.stage),
         )
 
     def _senders(self) -> int:
@@ -255,9 +259,10 @@ class Supervisor:
         peer = self.crew.get(sender)
         if peer is not None:
             label = f"{peer.stage}/{peer.replica}"
-            self._send(receiver, control.Connect(link, sender, label, self.run_dir.endpoint(sender)))
+            self.send(receiver, control.Connect(link, sender, label, self.run_dir.endpoint(sender)))
 
-    def _send(self, number: int, message: control.ToWorker) -> None:
+    def send(self, number: int, message: control.ToWorker) -> None:
+        """Tell a worker, if it is there."""
         if member := self.crew.get(number):
             member.line.send(message)
 
@@ -272,6 +277,7 @@ class Supervisor:
     def _retire(self, number: int, remains: action.Remains) -> None:
         if member := self.crew.pop(number, None):
             self.account.keep(member.reading(), remains)
+            self.recordings.gone(member)
             member.close()
         self.run_dir.forget(number)
 
@@ -293,6 +299,8 @@ class Supervisor:
                 self.tell(stimulus.Finished(number))
             case control.Failed(error, traceback, permanent):
                 self.tell(stimulus.Failed(number, error, traceback, permanent))
+            case control.Recorded(link, failure):
+                self.recordings.heard(member, link, failure)
             case control.Notice(kind, text, fields):
                 self.report(
                     events.Noticed(

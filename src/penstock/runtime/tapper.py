@@ -96,13 +96,14 @@ class Tappers:
     def wish(self, tap: Tap) -> None:
         """Show from now on what goes out by a link, or no more."""
         link, before = self._links[tap.link], self._open.pop(tap.link, None)
-        link.tap = None
+        link.watch("tap", None)
         if before is not None:
             before.close()
         if tap.rate > 0:
-            link.tap = self._open[tap.link] = Tapper(
+            self._open[tap.link] = Tapper(
                 link, self._assignment, rate=tap.rate, whole=self._whole, clock=self._clock
             )
+            link.watch("tap", self._open[tap.link])
 
 
 def _remove(path: str) -> None:

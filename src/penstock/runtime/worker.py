@@ -40,6 +40,7 @@ from penstock.runtime.exchange import Exchange, Stopped
 from penstock.runtime.handler import Handler
 from penstock.runtime.live import LiveContext
 from penstock.runtime.producer import Producer
+from penstock.runtime.recorder import Recorders
 from penstock.runtime.resumption import Resumption
 from penstock.runtime.returns import Returns
 from penstock.runtime.sieve import Sieve
@@ -110,6 +111,7 @@ class Worker:
         self._exchange.use(sender, receiver)
         self._returns = self._make_returns(sender)
         self._exchange.pause(paused=assignment.paused)
+        self._recorders = Recorders(assignment, self._links, arena=self._arena, say=channel.say)
         self._context = LiveContext(assignment, exchange=self._exchange, encoder=self._encoder)
         self._handler: Union[Handler, Chain]
         self._emitter: Emitter
@@ -138,6 +140,7 @@ class Worker:
         )
         self._exchange.obey(control.Tap, taps.wish)
         self._exchange.obey(control.Requeue, self._returns.look)
+        self._exchange.obey(control.Record, self._record)
         self._channel.say(control.Bound(os.getpid(), platform.python_version()))
         try:
             self._load()
@@ -167,7 +170,12 @@ class Worker:
 
     def close(self) -> None:
         """Send what has been said, and let go. The files in the run directory the supervisor removes."""
+        self._recorders.close()
         self._sockets.close()
+
+    def _record(self, wish: control.Record) -> None:
+        self._recorders.wish(wish)
+        self._exchange.sender.look_again()
 
     def _load(self) -> None:
         self._words[page.STATE] = page.LOADING

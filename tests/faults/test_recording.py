@@ -1,0 +1,78 @@
+"""What went by a link is in its recording, whoever is killed and wherever the disk ends."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from penstock import Recording
+from tests.faults.rig import PENSTOCK, Rig
+from tests.faults.test_kills import kill_somebody
+
+pytestmark = pytest.mark.fault
+
+
+def numbers(recording: Recording, link: str) -> list[int]:
+    return [item.value for item in recording[link]]
+
+
+@pytest.mark.timeout(900)
+def test_a_recording_has_every_item_once_though_random_workers_are_killed(rig: Rig, long_form: bool) -> None:
+    items, kills = (500_000, 20) if long_form else (20_000, 4)
+    luck = random.Random(7)
+    kept = rig.desk / "rec.pst"
+    run = rig.start("doubling", ITEMS=items, command=[*PENSTOCK, "run", "--record", str(kept)])
+    part = items // (kills + 1)
+    for kill in range(kills):
+        kill_somebody(run, luck, begin=kill * part, end=(kill + 1) * part)
+    run.open("count")
+    run.end(within=600)
+    recording = Recording(kept)
+    assert recording.complete, recording.missing
+    assert numbers(recording, "count->double") == list(range(items))
+    assert sorted(numbers(recording, "double->Record")) == [2 * number for number in range(items)]
+    assert {item.id for item in recording["double->Record"]} == {f"count/0:{n}" for n in range(items)}
+
+
+def test_what_arrived_while_it_was_recorded_is_in_it_though_the_sender_was_killed(rig: Rig) -> None:
+    run = rig.start("doubling", ITEMS=1_000_000)
+    run.open("count", 1_000)
+    run.until(lambda: run.noted("record") == 1_000, "the first are through")
+    kept = rig.desk / "rec.pst"
+    recorder = rig.beside("record", "-o", str(kept), "--links", "double")
+    run.until(kept.is_dir, "it is recorded")
+    run.open("count", 5_000)
+    run.until(lambda: run.noted("record") > 2_000, "more arrive")
+    for worker in run.workers("double"):
+        run.kill(worker)
+    run.until(lambda: run.noted("record") >= 5_000, "the rest of them arrive")
+    run.type("record", "--stop")
+    assert recorder.wait(10) == 0
+    run.open("count", 6_000)
+    run.until(lambda: len(set(run.tape("record"))) == 6_000, "it goes on")
+    recording = Recording(kept)
+    assert recording.complete, recording.missing
+    assert set(numbers(recording, "double->Record")) == {2 * number for number in range(1_000, 5_000)}
+    run.type("drain")
+    run.end()
+
+
+@pytest.mark.usefixtures("namespace")
+def test_a_full_disk_ends_the_recording_with_one_word_and_the_pipeline_goes_on(rig: Rig) -> None:
+    items, folder = 200_000, rig.desk / "small"
+    line = [*PENSTOCK, "run", "--record", str(folder / "rec.pst")]
+    run = rig.start("doubling", ITEMS=items, command=line, mount={folder: "300k"})
+    run.until_whole()
+    held = run.hold(folder)
+    run.open("count")
+    account = run.end()
+    assert account["totals"]["through"] == items
+    assert set(run.tape("record")) == set(range(items))
+    (told,) = run.lines("the recording in")
+    assert "not complete: No space left on device" in told
+    recording = Recording(Path(held, "rec.pst"))
+    assert not recording.complete
+    kept = numbers(recording, "count->double")
+    assert kept == list(range(len(kept))) and 0 < len(kept) < items
