@@ -9,7 +9,6 @@ import pytest
 
 from penstock import Recording
 from tests.faults.rig import PENSTOCK, Rig
-from tests.faults.test_kills import kill_somebody
 
 pytestmark = pytest.mark.fault
 
@@ -26,7 +25,11 @@ def test_a_recording_has_every_item_once_though_random_workers_are_killed(rig: R
     run = rig.start("doubling", ITEMS=items, command=[*PENSTOCK, "run", "--record", str(kept)])
     part = items // (kills + 1)
     for kill in range(kills):
-        kill_somebody(run, luck, begin=kill * part, end=(kill + 1) * part)
+        victim = luck.choice(run.until_whole())
+        beyond = run.noted("record") + luck.randrange(part // 2)
+        run.open("count", (kill + 1) * part)
+        run.until(lambda: run.noted("record") > beyond, "more arrive")  # noqa: B023  it is called here
+        run.kill(victim)
     run.open("count")
     run.end(within=600)
     recording = Recording(kept)
@@ -42,7 +45,7 @@ def test_what_arrived_while_it_was_recorded_is_in_it_though_the_sender_was_kille
     run.until(lambda: run.noted("record") == 1_000, "the first are through")
     kept = rig.desk / "rec.pst"
     recorder = rig.beside("record", "-o", str(kept), "--links", "double")
-    run.until(kept.is_dir, "it is recorded")
+    run.until(lambda: len(list(kept.glob("*.segment"))) == 3, "all three have begun to record")
     run.open("count", 5_000)
     run.until(lambda: run.noted("record") > 2_000, "more arrive")
     for worker in run.workers("double"):
