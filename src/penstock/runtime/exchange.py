@@ -263,6 +263,9 @@ class Exchange:
     def _steward_turn(self) -> None:
         if self.draining:
             self.interrupt_source()
+        # Whoever took so long is in no hurry: what it makes next is looked at, however fast it was before.
+        # With the stride of then, a short burst before the next pause would wait until some message comes.
+        self.sender.stride = 1
         try:
             self.turn()
         except SupervisorLost:

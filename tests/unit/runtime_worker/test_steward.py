@@ -28,6 +28,17 @@ def run():
 """
 
 
+BURSTS = """
+import os, threading, time
+def run():
+    yield from range(20_000)
+    while not os.path.exists("GO"):
+        time.sleep(0.002)
+    yield from range(20_000, 20_100)
+    threading.Event().wait()
+"""
+
+
 class Duties:
     """Waits as a worker does, and counts; two at once would be one too many."""
 
@@ -164,6 +175,19 @@ def test_a_source_that_blocks_still_sends_again_what_a_dead_receiver_held(
     assert time.monotonic() - told < 2
     assert sorted(got) == [(0, 2), (1, 2), (2, 1), (3, 1)]
     assert worker.page.link(0)[page.TAKEN_BACK] == 2
+
+
+def test_a_burst_between_two_waits_is_sent_though_it_is_short(
+    source: Source, receiving: Receivers, tmp_path: Path
+) -> None:
+    worker = source(BURSTS.replace("GO", str(tmp_path / "go")))
+    worker.hear(control.Ready)
+    end = receiving(10)
+    end.receiver.connect(LINK, 1, "src/0→work", worker.endpoint)
+    until(lambda: (end.work(), worker.page.link(0)[page.SETTLED])[1] == 20_000, end)
+    select.select([], [], [], 0.1)  # the steward has stepped in, and waits
+    (tmp_path / "go").touch()
+    until(lambda: (end.work(), worker.page.link(0)[page.SETTLED])[1] == 20_100, end)
 
 
 def test_a_source_that_waits_is_drained_at_once(source: Source, receiving: Receivers) -> None:
