@@ -1,7 +1,8 @@
 """Python pipelines whose stages live in their own processes: memory speed, nothing lost.
 
-Declare: ``source``, ``stage``, ``sink``, ``map``, ``filter``, ``split``, ``route``, ``Pipeline``. Inside a
-stage: ``Context``, ``Reject``, ``Retry``. What goes wrong is a ``PenstockError``.
+Declare: ``source``, ``stage``, ``sink``, ``map``, ``filter``, ``split``, ``route``, ``join``, ``tumbling``,
+``sliding``, ``session``, ``Pipeline``. Inside a stage: ``Context``, ``Reject``, ``Retry``. What goes wrong is
+a ``PenstockError``.
 
 Names are imported when they are first asked for: ``penstock --help`` and every worker start at once.
 """
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
     from penstock.pipeline.at import at
     from penstock.pipeline.context import Context
     from penstock.pipeline.flow import Flow, route
+    from penstock.pipeline.joining import join
     from penstock.pipeline.oneliner import filter as filter  # noqa: A004  for `penstock.filter`: say that
     from penstock.pipeline.oneliner import map as map  # noqa: A004  as `filter`
     from penstock.pipeline.oneliner import split
     from penstock.pipeline.pipeline import Pipeline
     from penstock.pipeline.stage import Sink, Source, Stage, sink, source, stage
+    from penstock.pipeline.window import session, sliding, tumbling
 
 __version__ = "0.1.0"
 
@@ -59,11 +62,15 @@ __all__ = [
     "WiringError",
     "__version__",
     "at",
+    "join",
     "route",
+    "session",
     "sink",
+    "sliding",
     "source",
     "split",
     "stage",
+    "tumbling",
 ]
 
 _HOMES = {
@@ -77,11 +84,15 @@ _HOMES = {
     "at": "penstock.pipeline.at",
     "filter": "penstock.pipeline.oneliner",
     "map": "penstock.pipeline.oneliner",
+    "join": "penstock.pipeline.joining",
     "route": "penstock.pipeline.flow",
+    "session": "penstock.pipeline.window",
     "sink": "penstock.pipeline.stage",
+    "sliding": "penstock.pipeline.window",
     "source": "penstock.pipeline.stage",
     "split": "penstock.pipeline.oneliner",
     "stage": "penstock.pipeline.stage",
+    "tumbling": "penstock.pipeline.window",
 }
 
 

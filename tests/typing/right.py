@@ -11,7 +11,22 @@ import numpy as np
 import numpy.typing as npt
 
 import penstock
-from penstock import Context, Flow, Pipeline, Sink, Source, Stage, route, sink, source, stage
+from penstock import (
+    Context,
+    Flow,
+    Pipeline,
+    Sink,
+    Source,
+    Stage,
+    join,
+    route,
+    session,
+    sink,
+    sliding,
+    source,
+    stage,
+    tumbling,
+)
 
 Image = npt.NDArray[np.float32]
 
@@ -240,6 +255,42 @@ Pipeline(
 )
 Pipeline("small", ticks >> penstock.map("other.py:half") >> store, camera >> penstock.map(loose_one) >> save)
 Pipeline("small", (camera, patient) >> penstock.map(half) >> (discard, penstock.filter(bright) >> discard))
+
+
+@stage
+def mean(boxes: list[Box]) -> float:
+    return sum(box.x for box in boxes) / len(boxes)
+
+
+@stage
+def pair(found: tuple[Box, float]) -> float:
+    return found[0].x + found[1]
+
+
+@stage
+def maybe_pair(found: tuple[Box, Optional[float]]) -> float:
+    return found[0].x + (found[1] or 0.0)
+
+
+@stage
+def either_pair(found: tuple[Optional[Box], Optional[float]]) -> float:
+    return 0.0
+
+
+@stage
+def triple(found: tuple[Box, float, Image]) -> float:
+    return found[1]
+
+
+Pipeline("windows", camera >> detect >> tumbling(count=10) >> mean >> show)
+Pipeline("windows", camera >> detect >> sliding(time="10s", step="1s", by="x", name="w") >> mean >> show)
+Pipeline("windows", detect >> session(gap="30s").with_options(max_restarts=3) >> mean, camera >> detect)
+Pipeline("windows", (camera, patient) >> tumbling(count=10, time="5s") >> loose >> show)
+Pipeline("joins", join(camera >> detect, camera >> measure, on="x", within="1s") >> pair >> show)
+Pipeline("joins", join(camera >> detect, measure, on="x", within="1s", how="left") >> maybe_pair >> show)
+Pipeline("joins", join(camera >> detect, measure, on="x", within="1s", how="outer") >> either_pair >> show)
+Pipeline("joins", join(detect, measure, camera, on="x", within=timedelta(seconds=1)) >> triple >> show)
+windows: Flow[Any, list[Box]] = camera >> detect >> tumbling(count=10)
 
 built = Pipeline("built")
 built.connect(camera, detect)

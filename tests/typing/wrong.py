@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 import penstock
-from penstock import Context, Pipeline, route, sink, source, stage
+from penstock import Context, Pipeline, join, route, session, sink, sliding, source, stage, tumbling
 
 
 @source
@@ -111,6 +111,17 @@ numbers >> (text, maybe) >> save  # refused
 numbers >> route(text, split, by=is_even)  # refused
 numbers >> route(text, maybe, by=is_long)  # refused
 numbers >> (text, count)
+
+# Windows and joins.
+numbers >> tumbling(count=2) >> text  # refused
+numbers >> tumbling(count=2) >> texts  # refused
+numbers >> sliding(count=2) >> save  # refused
+session()  # refused
+tumbling(5)  # refused
+tumbling(count="5")  # refused
+join(numbers, on="id", within="1s")  # refused
+join(numbers, numbers, on="id", within="1s") >> count  # refused
+join(numbers, numbers, on="id", within="1s", how="full")  # refused
 
 # Sinks give nothing, sources take nothing.
 save >> text  # refused

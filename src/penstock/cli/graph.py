@@ -14,7 +14,7 @@ from penstock.cli.options import app_argument, config_options, json_option
 from penstock.cli.table import table
 
 if TYPE_CHECKING:
-    from penstock.pipeline.plan import By, LinkPlan, Plan, StagePlan
+    from penstock.pipeline.plan import By, JoinPlan, LinkPlan, Plan, StagePlan, WindowPlan
 
 
 @click.command(
@@ -84,13 +84,41 @@ def _about(plan: Plan, stage: StagePlan) -> list[str]:
     """The cells of one stage."""
     times = f" x{stage.replicas}" if stage.replicas > 1 else ""
     key = "" if stage.key is None else f"key {_name(stage.key)}"
-    notes = [note for note in (key, _batch(stage), _ports(plan, stage), stage.interpreter or "") if note]
+    said = (key, _batch(stage), _shape(stage), _ports(plan, stage), stage.interpreter or "")
+    notes = [note for note in said if note]
     kind = stage.how if stage.kind == "stage" else stage.kind
     return [terminal.strong(stage.title), kind + times, terminal.dim(str(stage.code)), "   ".join(notes)]
 
 
 def _batch(stage: StagePlan) -> str:
     return f"batch {stage.batch}" if stage.batch else ""
+
+
+def _shape(stage: StagePlan) -> str:
+    """``count 10, step 2``, ``gap 30 s, by 'user'``: how one of ours puts items together."""
+    from penstock.pipeline.plan import WindowPlan
+
+    shape = stage.shape
+    if shape is None:
+        return ""
+    return ", ".join(_window(shape) if isinstance(shape, WindowPlan) else _join(shape))
+
+
+def _window(shape: WindowPlan) -> list[str]:
+    counts = {"count": shape.count, "step": shape.step}
+    times = {"time": shape.time, "step": shape.every, "gap": shape.gap}
+    words = [f"{name} {number}" for name, number in counts.items() if number]
+    words += [f"{name} {figures.duration(span)}" for name, span in times.items() if span]
+    return [*words, *([] if shape.by is None else [f"by {_name(shape.by)}"])]
+
+
+def _join(shape: JoinPlan) -> list[str]:
+    on = " = ".join(dict.fromkeys(_name(by) for by in shape.on))
+    return [
+        f"on {on}",
+        f"within {figures.duration(shape.within)}",
+        *([] if shape.how == "inner" else [shape.how]),
+    ]
 
 
 def _ports(plan: Plan, stage: StagePlan) -> str:
@@ -119,8 +147,8 @@ def _name(by: By) -> str:
 
 def _mermaid_node(stage: StagePlan) -> str:
     times = f" x{stage.replicas}" if stage.replicas > 1 else ""
-    batch = f", {_batch(stage)}" if stage.batch else ""
-    text = f'"{_mermaid_text(stage.title)}{times}{batch}"'
+    more = [note for note in (_batch(stage), _shape(stage)) if note]
+    text = f'"{_mermaid_text(", ".join([f"{stage.title}{times}", *more]))}"'
     return {"source": f"([{text}])", "sink": f"[/{text}/]"}.get(stage.kind, f"[{text}]")
 
 

@@ -29,7 +29,7 @@ COMING = ("booting", "loading", "setup")
 MEANINGS = (
     ("BUSY IDLE WAIT", "parts of its time: in your code, without an item, for room in the next stage"),
     ("P50 P99", "what half of the items, and 99 of 100, took at most, in your code"),
-    ("HOLDS", "items in hand; of a source, those not settled yet"),
+    ("HOLDS", "items in hand, in open windows or waiting for a partner; of a source, those not settled yet"),
     ("FILL", "of what the receivers may hold, the part they do; near 100 % they are behind"),
     ("OLDEST", "since when the oldest item in flight is on its way"),
     ("BY", "how most of the data travels: shared memory or socket"),
@@ -158,7 +158,7 @@ def _worker(worker: Answer) -> list[str]:
         figures.number(round(worker["rate"], 1)),
         figures.took(worker["p50"]),
         figures.took(worker["p99"]),
-        figures.number(worker["in_flight"]),
+        figures.number(worker["in_flight"] + worker.get("kept", 0)),
         f"{worker['cpu']:.0%}",
         figures.size(worker["rss_bytes"]),
         figures.number(worker["failures"]),

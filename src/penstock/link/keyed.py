@@ -79,6 +79,11 @@ class KeyedLink(Link):
         return self.outbox.waiting >= self.limit or self.lanes.longest >= self.limit or self._heavy
 
     @property
+    def unfinished(self) -> bool:
+        """Whether receivers are still to be through with an item of it."""
+        return super().unfinished or not self.lanes.empty
+
+    @property
     def _heavy(self) -> bool:
         return self.outbox.heavy + self.lanes.nbytes >= self.outbox.heavy_limit
 

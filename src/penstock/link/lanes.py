@@ -100,6 +100,11 @@ class Lanes:
         return None if lane.again else len(lane.fresh)
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing waits, for the first time or again."""
+        return not self._lanes
+
+    @property
     def longest(self) -> int:
         """New items in the longest lane."""
         return max((len(lane.fresh) for lane in self._lanes.values()), default=0)

@@ -184,6 +184,12 @@ class Ledger:
         return self.sent - self.settled - self.dead - self.dropped_full - self.dropped_too_old
 
     @property
+    def unfinished(self) -> bool:
+        """Whether a receiver is still to be through with an item, now or when it comes again."""
+        # The last to go out are the last to be finished: nearly always the first look is enough.
+        return bool(self._again) or any(not entry.finished for entry in reversed(self._open.values()))
+
+    @property
     def next(self) -> int:
         """The number that the next batch will have."""
         return self._next

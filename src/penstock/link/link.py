@@ -90,6 +90,11 @@ class Link:
         """Whether nothing waits and nothing is in flight."""
         return not self.waiting and not self.ledger.in_flight
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether receivers are still to be through with an item of it."""
+        return self.waiting > 0 or self.ledger.unfinished
+
     def next_due(self) -> Optional[float]:
         """When time alone gives it something to do: an item to deliver again, a letter to write again. An
         item for which nobody has room needs no clock: it will go when credit comes."""

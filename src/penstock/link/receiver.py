@@ -8,6 +8,7 @@ called with the worker's lock held, except that ``Inbound.emitted`` is counted b
 from __future__ import annotations
 
 import socket
+import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
@@ -22,6 +23,10 @@ from penstock.message.views import View, Views
 from penstock.observe import page
 
 HOST = socket.gethostname()
+
+PATIENCE = 10.0
+"""Seconds for which a sender is waited for that is still to come, or to come back, before those that are
+there count as all. (Whoever was started again cannot know whether others have finished meanwhile.)"""
 
 TRACEBACKS = 4 * 1024 * 1024
 """Characters of tracebacks in one CREDIT. Where thousands of items fail at once, each says less."""
@@ -44,6 +49,8 @@ class Connection:
         self.open = True
         self.ended = False
         """Whether the sender has said that nothing more will come."""
+        self.dry = False
+        """Whether the sender has said that it has nothing more, and has sent nothing since."""
 
     def say(self, message: Any) -> None:
         """Send one envelope; to a sender that is gone it makes no difference."""
@@ -108,10 +115,14 @@ class Receiver:
         words: Any,
         views: Views,
         wake: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``links``: the first word on the page of each in-link. ``batch``: items that are gathered for one
         call. ``views``: of this process. ``wake`` is called, from whatever thread, when a view was dropped
         while nobody looks."""
+        self._clock = clock
+        self._awaited = dict.fromkeys(links, clock() + PATIENCE)
+        """The links to which a sender is still to come, and until when it is waited for."""
         self._context = context
         self._number = number
         self._replica = replica
@@ -132,6 +143,8 @@ class Receiver:
         """Counts what was added to and taken from ``connections``."""
         self.unsettled = 0
         """Batches received and not settled."""
+        self.ebbs = False
+        """Whether a sender has ever said that it is dry: before that nobody need ask whether all are."""
 
     def connect(self, link: int, peer: int, label: str, endpoint: str) -> None:
         """Take work from a sender.
@@ -144,6 +157,7 @@ class Receiver:
         dealer = self._context.dealer(endpoint, envelope.identity(self._number, link))
         connection = Connection(dealer=dealer, link=link, peer=peer, label=label, word=self._links[link])
         self.connections[peer, link] = connection
+        self._awaited.pop(link, None)
         self.changes += 1
         if not self._leaving:
             connection.say(self._hello(link))
@@ -152,8 +166,9 @@ class Receiver:
         room = (self._window, self._window_bytes, self._batch, self._replica)
         return envelope.Hello(envelope.VERSION, self._number, link, HOST, *room)
 
-    def gone(self, peer: int) -> None:
-        """A sender has ended. What it sent and we have not begun, others get from those who own it."""
+    def gone(self, peer: int, *, finished: bool = False) -> None:
+        """A sender has ended. What it sent and we have not begun, others get from those who own it.
+        ``finished``: it was through, and is not started again."""
         for key in [key for key in self.connections if key[0] == peer]:
             connection = self.connections.pop(key)
             connection.open = False
@@ -166,6 +181,8 @@ class Receiver:
                     self._words[connection.word + page.HELD] -= inbound.count
             self._queue.clear()
             self._queue.extend(kept)
+            if not finished:
+                self._awaited[key[1]] = self._clock() + PATIENCE
 
     def take(self, connection: Connection) -> bool:
         """Handle the next message from a sender; whether there was one.
@@ -193,6 +210,7 @@ class Receiver:
         if kind is envelope.Batch:
             inbound = Inbound(connection, message, body, frames[1:])  # type: ignore[arg-type]
             self._queue.append(inbound)
+            connection.dry = False
             self.unsettled += 1
             words, word = self._words, connection.word
             words[word + page.RECEIVED] += inbound.count
@@ -200,6 +218,8 @@ class Receiver:
             words[word + page.HELD] += inbound.count
         elif kind is envelope.Welcome:
             self._welcome(connection, message)  # type: ignore[arg-type]
+        elif kind is envelope.Dry:
+            self.ebbs = connection.dry = True
         else:
             connection.ended = True
 
@@ -247,6 +267,16 @@ class Receiver:
     def queued(self) -> bool:
         """Whether a batch waits to be worked on."""
         return bool(self._queue)
+
+    @property
+    def dry_from(self) -> Optional[float]:
+        """From when on, on the clock, nothing more is to be waited for: every sender is dry, and all that
+        came is finished. None: something is to come, or to be done."""
+        connections = self.connections.values()
+        unfinished = any(self._words[word + page.HELD] for word in self._links.values())
+        if unfinished or not connections or not all(each.dry for each in connections):
+            return None
+        return max(self._awaited.values(), default=0.0)
 
     @property
     def left(self) -> bool:

@@ -6,7 +6,7 @@ called with the worker's lock held.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from penstock.errors import PeerError
 from penstock.link.ledger import Cargo, Fault, Settled
@@ -78,6 +78,7 @@ class Sender:
         self._peers = Peers(self.links)
         self._ended = False
         self._lone: Optional[_Lone] = None
+        self._ebbed: Dict[bytes, int] = {}
 
     @property
     def idle(self) -> bool:
@@ -220,6 +221,15 @@ class Sender:
         """Have whoever makes items look at the sockets after every one: there is news for it. Or no more."""
         self._alarmed = on
         self._lone = None
+
+    def ebb(self) -> None:
+        """Nothing more is made here: tell the receivers of each link, once all that went by it is finished.
+        What goes out again takes that back, and then they are told again."""
+        for name, peer in self._peers:
+            link, number = peer.link, peer.link.ledger.next
+            if self._ebbed.get(name) != number and not link.unfinished:
+                self._ebbed[name] = number
+                self.router.send(name, envelope.pack(envelope.Dry()))
 
     def end(self) -> None:
         """Tell the receivers that this was all. Twice is fine."""

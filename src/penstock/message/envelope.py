@@ -17,7 +17,7 @@ The envelope is a msgpack array whose first element is the kind:
     CREDIT   batch, busy, settled, failures,            BATCH    batch, attempt, ids, count, expires
              releases, stale
     SETTLE   batches                                    END      sent, settled, dead
-    RELEASE  slots, passed
+    RELEASE  slots, passed                              DRY
     BYE
 
 The body of a BATCH is one msgpack array of ``count`` values (see ``codec``). Plain msgpack that msgspec
@@ -145,8 +145,13 @@ class End(msgspec.Struct, array_like=True, frozen=True, tag=8):
     dead: int
 
 
+class Dry(msgspec.Struct, array_like=True, frozen=True, tag=9):
+    """All that I had for anybody is finished, and nothing more comes, unless something is to be done again.
+    Who waits for more need not: what is kept here is all that I still wait for."""
+
+
 FromReceiver = Union[Hello, Credit, Settle, Release, Bye]
-FromSender = Union[Welcome, Batch, End]
+FromSender = Union[Welcome, Batch, End, Dry]
 
 _encode = msgspec.msgpack.Encoder().encode
 _LENGTH = struct.Struct("<I")

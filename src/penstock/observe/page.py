@@ -51,6 +51,8 @@ WAITED = 12
 """ns that the maker of items has waited for room in a link. No part of ``BUSY``."""
 BLOCKED = 13
 """CLOCK_MONOTONIC ns since which it waits now; 0: it does not."""
+KEPT = 14
+"""Items that are finished and kept all the same: in a window that is open, or for a partner."""
 
 STATES = ("booting", "loading", "setup", "ready", "draining", "finished")
 BOOTING, LOADING, SETUP, READY, DRAINING, FINISHED = range(6)
@@ -66,8 +68,8 @@ SHARED_BYTES, OLDEST, COST = 13, 14, 15
 """SHARED_BYTES of SENT_BYTES lay in shared memory. OLDEST: CLOCK_MONOTONIC ns at which the oldest batch in
 flight went out, 0 when none is. COST: ns that an item takes its receivers (see ``link.batching``)."""
 # An in-link.
-RECEIVED, DONE, RECEIVED_BYTES, HELD = range(4)
-"""HELD: items received and not yet finished."""
+RECEIVED, DONE, RECEIVED_BYTES, HELD, UNMATCHED = range(5)
+"""HELD: items received and not yet finished. UNMATCHED: those that a join has found no partner for."""
 
 
 def link_word(position: int, name: int) -> int:

@@ -28,6 +28,16 @@ ONE_LINE = {
     "ports": "a one-liner sends what it returns and nothing else; make it a @stage",
 }
 
+TOGETHER = {
+    "timeout": "it has no code that could take too long",
+    "ports": "it has one output",
+    "key": "say by= of a window, on= of a join",
+    "batch": "it takes items one by one; say how many are put together by count=",
+    "batch_wait": "it waits as its own rule says",
+    "pad": "it stacks nothing; a stage behind it can",
+    "fuse": "it has its process for itself",
+}
+
 REFUSED: Dict[How, Dict[str, str]] = {
     "source": {
         "window": "a source gets no items, so it has no window",
@@ -43,6 +53,8 @@ REFUSED: Dict[How, Dict[str, str]] = {
     },
     "stage": {},
     "sink": {"ports": "nothing comes out of a sink; make it a @stage"},
+    "window": TOGETHER,
+    "join": TOGETHER,
     "map": ONE_LINE,
     "filter": ONE_LINE,
     "split": ONE_LINE,
@@ -156,13 +168,19 @@ def _replicas(value: Any, place: Place) -> int:
     return found
 
 
-def _at_least(least: int) -> Callable[[Any, Place], int]:
-    def check(value: Any, _: Place) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ValueError(f"must be a whole number, {least} or more")
-        return value
+def whole_number(value: Any, least: int) -> int:
+    """A count of something.
 
-    return check
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"must be a whole number, {least} or more")
+    return value
+
+
+def _at_least(least: int) -> Callable[[Any, Place], int]:
+    return lambda value, _: whole_number(value, least)
 
 
 def _limit(value: Any, _: Place) -> Optional[float]:

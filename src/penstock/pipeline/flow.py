@@ -43,6 +43,7 @@ from penstock.pipeline.plan import By, OnFull
 
 if TYPE_CHECKING:
     from penstock.pipeline.stage import Node
+    from penstock.pipeline.window import Window
 
 I_contra = TypeVar("I_contra", contravariant=True)
 O_co = TypeVar("O_co", covariant=True)
@@ -135,7 +136,9 @@ class Flow(Generic[I_contra, O_co]):
         wires = ", ".join(f"{edge.source} >> {edge.target}" for edge in self.edges)
         return f"<flow {wires or ', '.join(node.name for node in self.nodes)}>"
 
-    # A copy goes to each of a tuple. Classes come last, for mypy alone.
+    # A window takes whatever comes. A copy goes to each of a tuple. Classes come last, for mypy alone.
+    @overload
+    def __rshift__(self: Flow[J, Optional[Y]], other: Window) -> Flow[J, List[Y]]: ...
     @overload
     def __rshift__(self, other: Flow[O_co, X]) -> Flow[I_contra, X]: ...
     @overload
@@ -227,11 +230,15 @@ def _all_or_none(ends: List[Tuple[T, ...]]) -> Tuple[T, ...]:
 
 
 def join(
-    left: Flow[Any, Any], right: Flow[Any, Any], place: Place, on_full: Optional[OnFull] = None
+    left: Flow[Any, Any],
+    right: Flow[Any, Any],
+    place: Place,
+    on_full: Optional[OnFull] = None,
+    side: int = 0,
 ) -> Flow[Any, Any]:
     """Each exit of ``left`` wired to each entry of ``right``.
 
-    ``on_full``: what a full link between them does; ``None``: as each target says.
+    ``on_full``: what a full link between them does; ``None``: as each target says. ``side``: see ``Edge``.
 
     Raises:
         WiringError: there are none of one or the other.
@@ -245,7 +252,7 @@ def join(
         name = _named(right, "source")
         raise WiringError(f"nothing goes into {name!r}, a source; make it a @stage to feed it", str(place))
     wires = (edge for out in left.exits for entry in right.entries for edge in _edges(out, entry, place))
-    made = tuple(replace(wire, on_full=on_full) for wire in wires)
+    made = tuple(replace(wire, on_full=on_full, side=side) for wire in wires)
     return Flow(
         left.nodes + right.nodes,
         left.edges + right.edges + made,

@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from penstock.errors import WiringError
 from penstock.observe.page import LINKS
 from penstock.pipeline.nearest import nearest
-from penstock.pipeline.plan import ONE_LINERS, By, LinkPlan, OnFull, Plan, RoutePlan, StagePlan
+from penstock.pipeline.plan import WRITTEN, By, LinkPlan, OnFull, Plan, RoutePlan, StagePlan
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Edge:
     """``None``: it is a copy. Else ``target`` is one of the choice's targets."""
     on_full: Optional[OnFull] = None
     """``None``: as the target says."""
+    side: int = 0
+    """Into a join: which of its flows it belongs to, from 0."""
 
     @property
     def ends(self) -> Tuple[str, str, str]:
@@ -69,6 +71,7 @@ def plan(
     wired = _distinct(edges)
     for edge in wired:
         _check_ends(edge, named)
+        _check_shaped(edge, named)
     order = _order(named, wired)
     for name in order:
         _check_stage(named[name], wired)
@@ -94,7 +97,7 @@ def _link(at: int, edge: Edge, target: StagePlan) -> LinkPlan:
             " a link with a key keeps all: take one of the two away",
             edge.where if edge.on_full else target.where,
         )
-    return LinkPlan(at, edge.source, edge.target, edge.port, on_full)
+    return LinkPlan(at, edge.source, edge.target, edge.port, on_full, edge.side)
 
 
 def _by_name(stages: Iterable[StagePlan]) -> Dict[str, StagePlan]:
@@ -106,12 +109,11 @@ def _by_name(stages: Iterable[StagePlan]) -> Dict[str, StagePlan]:
     named: Dict[str, StagePlan] = {}
     for stage in stages:
         known = named.setdefault(stage.name, stage)
-        if known is not stage and (known != stage or stage.how in ONE_LINERS):
+        if known is not stage and (known != stage or stage.how not in WRITTEN):
             alike = "another of it" if known == stage else "the same with other options"
             other = f"the one of {known.where}" if known.where != stage.where else alike
-            raise WiringError(
-                f'two stages are named {stage.name!r}: this and {other}; call one .named("...")', stage.where
-            )
+            cure = 'call one .named("...")' if stage.shape is None else 'give one another: name="..."'
+            raise WiringError(f"two stages are named {stage.name!r}: this and {other}; {cure}", stage.where)
     return named
 
 
@@ -129,6 +131,11 @@ def _distinct(edges: Iterable[Edge]) -> List[Edge]:
             raise WiringError(
                 f"{_out(edge)} leads to {edge.target!r} here and, chosen otherwise, in {first.where};"
                 " an item would arrive there twice",
+                edge.where,
+            )
+        if first.side != edge.side:
+            raise WiringError(
+                f"{_out(edge)} is in two flows of {edge.target!r}; an item has no partner but itself there",
                 edge.where,
             )
         if None not in {first.on_full, edge.on_full} and first.on_full != edge.on_full:
@@ -157,6 +164,18 @@ def _check_ends(edge: Edge, named: Mapping[str, StagePlan]) -> None:
     if edge.port and edge.port not in source.ports:
         declare = nearest(edge.port, source.ports) or f"; declare it: ports=({edge.port!r},)"
         raise WiringError(f"{source.name!r} has no port {edge.port!r}{declare}", edge.where)
+
+
+def _check_shaped(edge: Edge, named: Mapping[str, StagePlan]) -> None:
+    """What a window or a join lets out always finds its way. The items in it are finished by then: were user
+    code asked where it goes, and raised, nobody could try again or write a letter."""
+    source, target = named[edge.source], named[edge.target]
+    if source.shape is not None and (edge.choice is not None or target.key is not None):
+        asks = "a route" if edge.choice is not None else f"the key= of {target.name!r}"
+        raise WiringError(
+            f"{asks} cannot ask what comes out of {source.name!r}; put a @stage between them that returns it",
+            edge.where,
+        )
 
 
 def _order(named: Mapping[str, StagePlan], edges: Sequence[Edge]) -> List[str]:

@@ -27,8 +27,12 @@ OnFull = Literal["block", "drop_oldest", "drop_newest"]
 """What a full link does: have its maker wait, drop the oldest item that waits, or refuse the new one."""
 
 
-How = Literal["source", "stage", "sink", "map", "filter", "split"]
-"""What code was declared as, which says how it is called: a filter's answer is not what is sent."""
+How = Literal["source", "stage", "sink", "map", "filter", "split", "window", "join"]
+"""What code was declared as, which says how it is called: a filter's answer is not what is sent. (A window
+and a join have none of the user's.)"""
+
+WRITTEN: Tuple[How, ...] = ("source", "stage", "sink")
+"""What stands above a definition: met twice, it is the same. Others are new wherever they are written."""
 
 ONE_LINERS: Tuple[How, ...] = ("map", "filter", "split")
 
@@ -42,6 +46,40 @@ class Step(msgspec.Struct, frozen=True):
     name: str
     how: How
     code: Reference
+
+
+Rows = Literal["inner", "left", "outer"]
+"""Which rows a join lets out: full ones; those too that have an item of the first flow; all."""
+
+
+class WindowPlan(msgspec.Struct, frozen=True, tag="window"):
+    """A stage of ours that puts items together in lists; what is not said is 0. See
+    ``runtime.windows.Rule``."""
+
+    count: int = 0
+    step: int = 0
+    time: float = 0.0
+    every: float = 0.0
+    gap: float = 0.0
+    by: Optional[By] = None
+    """What has windows of its own; ``None``: all have the same."""
+    limit: int = 100_000
+    """Items that are kept at most."""
+
+
+class JoinPlan(msgspec.Struct, frozen=True, tag="join"):
+    """A stage of ours that puts items of several flows together in rows, one of each."""
+
+    on: List[By]
+    """What the items of each flow are known by."""
+    within: float
+    """Seconds that the items of a row may be apart."""
+    how: Rows = "inner"
+    limit: int = 100_000
+    """Items that wait for a partner at most."""
+
+
+ShapePlan = Union[WindowPlan, JoinPlan]
 
 
 class StagePlan(msgspec.Struct, frozen=True):
@@ -91,6 +129,8 @@ class StagePlan(msgspec.Struct, frozen=True):
     """Whether it is to share the process of a neighbour; ``None``: if it is a one-liner and fits."""
     steps: List[Step] = []
     """All that runs in its process, in this order, itself among them; none: itself, called as ever."""
+    shape: Union[WindowPlan, JoinPlan, None] = None
+    """It is one of ours, and has no code of the user's; ``None``: it has."""
     where: str = ""
     """``file:line`` of its definition."""
 
@@ -112,6 +152,8 @@ class LinkPlan(msgspec.Struct, frozen=True):
     """``""`` is the default port: what is returned or yielded."""
     on_full: OnFull = "block"
     """What happens to items for which there is no room."""
+    side: int = 0
+    """Of a join: which of its flows it belongs to, from 0."""
 
     @property
     def label(self) -> str:
@@ -190,6 +232,8 @@ class InLink(msgspec.Struct, frozen=True):
     id: int
     source: str
     """Name of the stage that sends."""
+    side: int = 0
+    """Of a join: which of its flows it belongs to, from 0."""
 
 
 def outlets(plan: Plan, stage: str, asked: Mapping[str, int] = MappingProxyType({})) -> List[Outlet]:
@@ -211,7 +255,7 @@ def outlets(plan: Plan, stage: str, asked: Mapping[str, int] = MappingProxyType(
 
 def inlinks(plan: Plan, stage: str) -> List[InLink]:
     """What feeds ``stage``, in the order of the plan."""
-    return [InLink(link.id, link.source) for link in plan.links if link.target == stage]
+    return [InLink(link.id, link.source, link.side) for link in plan.links if link.target == stage]
 
 
 def order(plan: Plan) -> List[str]:

@@ -48,6 +48,9 @@ class LinkCount(msgspec.Struct):
     """Made, and not sent for want of credit."""
     held: int = 0
     """With receivers, not finished yet."""
+    unmatched: int = 0
+    """Those that a join has found no partner for: settled, and nothing was made of them. It says so when
+    that is certain; if it is killed before their senders know, they come again, and may be counted again."""
     bytes: int = 0
     shared: int = 0
     """Of ``bytes``, what lay in shared memory."""
@@ -98,6 +101,8 @@ class Account:
             rest, count.in_flight, count.waiting = count.in_flight, 0, 0
             setattr(count, name, rest)
             self._add(self.kept, link, count)
+        for link, count in self._received(reading).items():
+            self._add(self.kept, link, LinkCount(unmatched=count.unmatched))
 
     def balance(self, living: Iterable[Reading]) -> dict[int, LinkCount]:
         """Every link's count now."""
@@ -120,7 +125,7 @@ class Account:
     def _received(self, reading: Reading) -> dict[int, LinkCount]:
         behind = reading.links[len(self.out_ids(reading.stage)) :]
         fed = [link.id for link in inlinks(self.plan, reading.stage)]
-        return {link: LinkCount(held=words[page.HELD]) for link, words in zip(fed, behind, strict=False)}
+        return {link: in_count(words) for link, words in zip(fed, behind, strict=False)}
 
     @staticmethod
     def _add(counts: dict[int, LinkCount], link: int, count: LinkCount) -> None:
@@ -154,6 +159,11 @@ def take_back_returning(count: LinkCount) -> None:
     count.sent -= back
     count.requeued -= back
     count.in_flight -= back
+
+
+def in_count(words: Sequence[int]) -> LinkCount:
+    """What one receiver's page says of a link."""
+    return LinkCount(held=words[page.HELD], unmatched=words[page.UNMATCHED])
 
 
 def total(plan: Plan, counts: dict[int, LinkCount]) -> Totals:

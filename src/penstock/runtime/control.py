@@ -18,7 +18,18 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 import msgspec
 
-from penstock.pipeline.plan import ONE_LINERS, InLink, Outlet, Plan, StagePlan, Step, inlinks, outlets
+from penstock.pipeline.plan import (
+    ONE_LINERS,
+    InLink,
+    JoinPlan,
+    Outlet,
+    Plan,
+    StagePlan,
+    Step,
+    WindowPlan,
+    inlinks,
+    outlets,
+)
 from penstock.pipeline.reference import Reference
 
 VERSION = 1
@@ -87,6 +98,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """All the code that is called with each item, in this order; none: ``code`` alone, as its kind says."""
     record: Optional[Record] = None
     """What goes out by some links is recorded from the first item on."""
+    shape: Union[WindowPlan, JoinPlan, None] = None
+    """It puts items together, and has no user code; None: it has."""
 
     @property
     def label(self) -> str:
@@ -150,6 +163,7 @@ def assign(
         pad=stage.pad,
         max_age=stage.max_age,
         steps=_steps(stage),
+        shape=stage.shape,
         paused=paused,
         record=record,
     )

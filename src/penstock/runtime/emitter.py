@@ -15,10 +15,12 @@ from penstock.link.outbox import Extras, Feed
 from penstock.link.receiver import Inbound
 from penstock.message.codec import Encoder
 from penstock.runtime.chooser import Chooser, ask
+from penstock.runtime.group import Group
 from penstock.runtime.progress import Stretch
 
-Parent = Union[Inbound, Stretch]
-"""What an item was made from: a batch; in a source that keeps its position, a stretch of its work."""
+Parent = Union[Inbound, Stretch, Group]
+"""What an item was made from: a batch; in a source that keeps its position, a stretch of its work; in a
+window or a join, the items that went out together."""
 
 
 class Route:

@@ -56,6 +56,8 @@ class Exchange:
         """Nothing new is to be begun."""
         self.stopping = False
         """End after the current item."""
+        self.exhausted = False
+        """Nothing more is made here, whatever comes."""
         self.paused = False
         """Nothing new is to be begun for now: a source is not asked, a batch that came waits."""
         self.interruptible = False
@@ -163,6 +165,7 @@ class Exchange:
         Raises:
             Stopped: the worker was told to end.
         """
+        self.exhausted = True
         self.serve()
         while not self.sender.idle:
             self.turn()
@@ -189,9 +192,9 @@ class Exchange:
         self.guard.waiting = True  # a view dropped from here on wakes us; the others are flushed
         try:
             self._flush()
-            due = self.sender.next_due()
-            if until is not None:
-                due = until if due is None else min(due, until)
+            due = _sooner(self.sender.next_due(), until)
+            if self.receiver.ebbs:
+                due = _sooner(due, self._dry_later())
             ready = self._ready(None if due is None else max(0.0, due - self.clock()))
         finally:
             self.guard.waiting = False
@@ -216,6 +219,20 @@ class Exchange:
         self._flushed = self.clock()
         self.sender.flush()
         self.receiver.flush()
+        if (self.exhausted or self.receiver.ebbs) and self.dry and not self._words[page.KEPT]:
+            self.sender.ebb()
+
+    @property
+    def dry(self) -> bool:
+        """Whether nothing more is to be waited for, as things stand: whoever feeds us has nothing more, and
+        what came is finished."""
+        since = self.receiver.dry_from if self.receiver.ebbs else None
+        return self.exhausted or (since is not None and since <= self.clock())
+
+    def _dry_later(self) -> Optional[float]:
+        """When, on the clock, it will be so if nothing comes; None: it is so already, or will not be."""
+        since = self.receiver.dry_from
+        return since if since is not None and since > self.clock() else None
 
     def _ready(self, timeout: Optional[float]) -> List[Call]:
         if self._watched != self.receiver.changes:
@@ -285,7 +302,7 @@ class Exchange:
         self.receiver.connect(message.link, message.peer, message.label, message.endpoint)
 
     def _gone(self, message: control.Gone) -> None:
-        self.receiver.gone(message.peer)
+        self.receiver.gone(message.peer, finished=not message.cause)
         blame, item = message.blame, None
         if blame is not None and blame.sender == self._number:
             item = (blame.link, blame.batch, blame.index)
@@ -301,3 +318,8 @@ class Exchange:
         self.draining = self.stopping = True
         self.sender.alarm()
         self.interrupt_source()
+
+
+def _sooner(one: Optional[float], other: Optional[float]) -> Optional[float]:
+    """The earlier of two times that may not be."""
+    return min((each for each in (one, other) if each is not None), default=None)

@@ -58,6 +58,8 @@ def refusal(roster: Roster, stage: str, replicas: int) -> str:
         return f"no stage is called {stage}; there are {', '.join(roster.stages)}"
     if known.is_source:
         return f"{stage} is a source: each replica would produce everything again, so sources are not scaled"
+    if known.is_shape and replicas > 1:
+        return f"{stage} has to see all items, so it has one replica"
     if replicas < 1:
         return f"{stage} cannot have {replicas} replicas: at least one must be there to take its items"
     if replicas > MOST_REPLICAS:

@@ -42,6 +42,8 @@ class Stage(NamedTuple):
     timeout: float | None
     """Seconds one item may take. A source has none: it may wait for its next item as long as it likes."""
     where: str
+    is_shape: bool = False
+    """It puts items together, and so has to see them all."""
     was_ready: bool = False
     """At least one of its workers got so far in this run."""
     paused: bool = False
@@ -190,6 +192,7 @@ def enrol(plan: Plan, *, grace: float) -> Roster:
             start_timeout=plans[name].start_timeout,
             timeout=None if plans[name].kind == "source" else plans[name].timeout,
             where=plans[name].where,
+            is_shape=plans[name].shape is not None,
         )
         for name in order(plan)
     }

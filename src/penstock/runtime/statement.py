@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # the command line says numbers the same way, and has no need
 
 _ALWAYS = ("sent", "settled", "dead")
 _WHEN_ANY = (
+    "unmatched",
     "dropped_full",
     "dropped_too_old",
     "again",

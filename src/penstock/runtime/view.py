@@ -131,6 +131,7 @@ class View:
             "failures": member.word(page.FAILURES),
             "restarts": seat.record.total,
             **seen[worker.number],
+            "kept": member.word(page.KEPT),
             "pool_bytes": member.word(page.POOL),
             "spilled": member.word(page.SPILLED),
             "refused": member.word(page.REFUSED),

@@ -29,7 +29,7 @@ from penstock.observe import page
 from penstock.pipeline.plan import By, OutLink
 from penstock.pipeline.reference import Reference, load
 from penstock.pipeline.stage import Node
-from penstock.runtime import chain, control, handler, steward, world
+from penstock.runtime import chain, control, handler, shapes, steward, world
 from penstock.runtime.batcher import Batcher
 from penstock.runtime.chain import Chain
 from penstock.runtime.channel import Channel, SupervisorLost
@@ -37,6 +37,8 @@ from penstock.runtime.chooser import Chooser, Key
 from penstock.runtime.consumer import Consumer
 from penstock.runtime.emitter import Emitter, Port, Route
 from penstock.runtime.exchange import Exchange, Stopped
+from penstock.runtime.gatherer import Gatherer
+from penstock.runtime.group import Groups
 from penstock.runtime.handler import Handler
 from penstock.runtime.live import LiveContext
 from penstock.runtime.producer import Producer
@@ -95,6 +97,8 @@ class Worker:
         self._told_who_holds = False
         receiver = self._make_receiver()
         self._resumption = self._make_resumption(surroundings)
+        self._parts: Dict[str, Any] = {}
+        """What puts items together, where that is its work."""
         self._undertaker = Undertaker(assignment, arena=self._arena.path, notice=self._exchange.notice)
         sender = Sender(
             router=self._sockets.router(f"ipc://{socket_path}"),
@@ -103,7 +107,7 @@ class Worker:
             links=list(self._links.values()),
             words=words,
             clock=surroundings.clock,
-            on_settled=receiver.settled if self._resumption is None else self._resumption.settled,
+            on_settled=self._on_settled(receiver),
             bury=self._undertaker.bury,
             notice=self._exchange.notice,
             eager=assignment.kind == "source",
@@ -131,7 +135,14 @@ class Worker:
             words=self._words,
             views=self._views,
             wake=self._exchange.guard.wake,
+            clock=self._clock,
         )
+
+    def _on_settled(self, receiver: Receiver) -> Callable[[Any, int], None]:
+        """Who is told that something made here is settled: what is the parent of items differs."""
+        if self._assignment.shape is not None:
+            return Groups(receiver).settled
+        return receiver.settled if self._resumption is None else self._resumption.settled
 
     def run(self) -> int:
         """From Bound to Finished; the exit status."""
@@ -180,6 +191,9 @@ class Worker:
     def _load(self) -> None:
         self._words[page.STATE] = page.LOADING
         self._handler = self._make_handler()
+        shape = self._assignment.shape
+        if shape is not None:
+            self._parts = self._as_user(lambda: shapes.parts(shape, _chooser))
         ports = self._as_user(lambda: _ports(self._assignment, self._links))
         self._emitter = self._context.emitter = Emitter(
             encoder=self._encoder, ports=ports, on_spill=self._on_spill
@@ -206,7 +220,7 @@ class Worker:
 
     def _target(self, name: str, code: Reference) -> Any:
         """The code of the step ``name``: a rehearsal may have other."""
-        return _target(code)
+        return _target(code) if self._assignment.shape is None else shapes.work
 
     def _work(self) -> Optional[BaseException]:
         """What broke the source, if something did."""
@@ -223,8 +237,13 @@ class Worker:
                 origin=assignment.origin,
                 resumption=self._context.resumption,
             ).run()
-        parts["context"], parts["words"] = self._context, self._words
+        parts["words"] = self._words
         parts["decoder"] = Decoder(allow_pickle=assignment.allow_pickle)
+        if assignment.shape is not None:
+            del parts["handler"]
+            self._gatherer(parts, assignment.shape.limit).run()
+            return None
+        parts["context"] = self._context
         parts["is_sink"] = not self._links
         if assignment.batch:
             wait, pad = assignment.batch_wait, assignment.pad
@@ -232,6 +251,18 @@ class Worker:
         else:
             Consumer(**parts, timed=assignment.timeout is not None, sieve=self._sieve()).run()
         return None
+
+    def _gatherer(self, parts: Dict[str, Any], limit: int) -> Gatherer:
+        assignment = self._assignment
+        sides = {link.id: link.side for link in assignment.inlinks}
+        return Gatherer(
+            **parts,
+            **self._parts,
+            limit=limit,
+            sides=sides,
+            label=assignment.label,
+            origin=assignment.origin,
+        )
 
     def _make_resumption(self, surroundings: World) -> Optional[Resumption]:
         """Of any source: whether it takes `start` is known with its code, and until then has no effect."""

@@ -72,6 +72,10 @@ def _cast(plan: Plan, items: Items, replace: Mapping[str, Any]) -> tuple[Plan, d
         _find(plan, name, [stage.name for stage in plan.stages], "stage")
         if name in made:
             raise UserError(f"test() is given both items and other code for {name!r}; choose one")
+        if plan.stage(name).shape is not None:
+            raise UserError(
+                f"{name!r} is a window or a join, which has no code to replace; test what it feeds"
+            )
     stages = [
         msgspec.structs.replace(stage, replicas=1) if stage.name in made else stage for stage in plan.stages
     ]

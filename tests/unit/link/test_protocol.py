@@ -438,3 +438,65 @@ def test_closing_does_not_wait_for_a_peer_that_never_came(folder: str) -> None:
     context.close(within=0.05)
     assert time.monotonic() - began < 1
     dealer.close()
+
+
+def dry(receiving: Receiving) -> bool:
+    """Whether it need not wait for anything more, now."""
+    since = receiving.receiver.dry_from
+    return since is not None and since <= time.monotonic()
+
+
+def test_who_has_nothing_more_says_so_when_all_is_finished_and_not_before(
+    sending: Sending, join: Join
+) -> None:
+    receiving = join()
+    sending.put("a")
+    until(lambda: receiving.receiver.queued, sending, receiving)
+    sending.sender.ebb()
+    held = receiving.receiver.next()
+    assert held is not None
+    held.emitted += 1  # something was made of it: it is finished, and not settled
+    receiving.finish(held)
+    until(lambda: not sending.link.unfinished, sending, receiving)
+    assert not receiving.receiver.ebbs, "nothing was said while there was something to do"
+    sending.sender.ebb()
+    sending.sender.ebb()
+    until(lambda: dry(receiving), sending, receiving)
+    assert sending.link.ledger.in_flight == 1
+    sending.put("c")
+    until(lambda: not dry(receiving), sending, receiving)
+    receiving.work()
+    assert not dry(receiving), "it was finished, and the sender knows of nothing"
+    until(lambda: not sending.link.unfinished, sending, receiving)
+    sending.sender.ebb()
+    until(lambda: dry(receiving), sending, receiving)
+
+
+def test_what_is_to_come_again_is_still_to_be_done(sending: Sending, join: Join) -> None:
+    receiving = join()
+    sending.put("a")
+    until(lambda: receiving.receiver.queued, sending, receiving)
+    inbound = receiving.receiver.next()
+    assert inbound is not None
+    receiving.finish(inbound, envelope.Failure(0, "not yet", "", after=3600.0))
+    until(lambda: sending.link.ledger.next_due() is not None, sending, receiving)
+    assert sending.link.unfinished
+
+
+def test_a_receiver_waits_for_a_sender_that_died_and_not_for_one_that_was_through(
+    sending: Sending, join: Join, folder: str
+) -> None:
+    receiving = join()
+    with closing(Sending(folder, number=2)) as other:
+        receiving.connect(other)
+        until(lambda: 10 in other.link.credit, other, receiving)
+        sending.sender.ebb()
+        until(lambda: receiving.receiver.ebbs, sending, receiving)
+        assert not dry(receiving), "the other has not said so"
+        receiving.receiver.gone(2)
+        assert not dry(receiving), "it may come back"
+        receiving.receiver.connect(LINK, 3, "src/0→work", other.endpoint)
+        receiving.receiver.gone(3, finished=True)
+        assert dry(receiving)
+        receiving.receiver.gone(1, finished=True)
+        assert not dry(receiving), "without senders nobody can tell"

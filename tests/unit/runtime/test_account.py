@@ -52,6 +52,14 @@ def test_receivers_tell_what_they_hold() -> None:
     assert Account(CHAIN).balance([Reading("work", [words(), held])])[0].held == 4
 
 
+def test_what_found_no_partner_is_told_by_the_receiver_also_when_it_is_dead() -> None:
+    account = Account(CHAIN)
+    account.keep(Reading("work", [words(), words(unmatched=2)]), Remains.GIVEN_BACK)
+    counts = account.balance([Reading("work", [words(), words(unmatched=3)])])
+    assert counts[0].unmatched == 5
+    assert counts[0].held == 0
+
+
 def test_what_is_dropped_twice_because_it_came_again_cannot_be_more_than_there_was() -> None:
     counts = {0: LinkCount(sent=10, settled=10), 1: LinkCount(sent=19, settled=4, dropped_full=15)}
     totals = total(CHAIN, counts)

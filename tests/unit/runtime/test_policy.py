@@ -285,6 +285,13 @@ def test_what_cannot_be_scaled_says_why(stage: str, replicas: int, why: str) -> 
     assert refusal(Run().roster, stage, replicas) == why
 
 
+def test_who_has_to_see_all_items_is_not_scaled() -> None:
+    roster = Run().roster
+    roster.stages["work"] = roster.stages["work"]._replace(is_shape=True)  # type: ignore[index]
+    assert refusal(roster, "work", 2) == "work has to see all items, so it has one replica"
+    assert not refusal(roster, "work", 1)
+
+
 def test_a_draining_pipeline_is_not_scaled_any_more() -> None:
     run = Run()
     run.feed(stimulus.Drain())

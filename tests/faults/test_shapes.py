@@ -1,0 +1,89 @@
+"""Windows and joins: what they keep is nobody's alone, so no death loses any of it."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.faults.rig import Rig, Run
+
+pytestmark = pytest.mark.fault
+
+KEYS = 7
+LONGEST = 20
+
+
+def assert_whole(run: Run, items: int, *, within: float = 30) -> dict[str, int]:
+    """Every item was in a window and in a pair, and the account adds up."""
+    account = run.end(within=within)
+    assert set(run.tape("windows")) == set(range(items))
+    assert set(run.tape("pairs")) == set(range(items))
+    assert max(run.tape("lengths")) == LONGEST
+    totals: dict[str, int] = account["totals"]
+    assert totals["dead"] == 0
+    assert totals["through"] == totals["entered"] >= 2 * items
+    return totals
+
+
+def kept(run: Run) -> dict[str, int]:
+    """What each worker keeps."""
+    return {
+        each["worker"]: each["kept"]
+        for stage in run.ps()["stages"]
+        for each in stage["replicas"]
+        if "pid" in each
+    }
+
+
+def test_what_is_open_goes_out_when_nothing_more_can_come(rig: Rig) -> None:
+    items = 1_003
+    run = rig.start("shapes", ITEMS=items)
+    run.open("count")
+    assert_whole(run, items)
+    assert len(run.tape("pairs")) == items, "nobody died, so each is in one pair"
+    assert len(run.tape("lengths")) == sum(-(-len(range(key, items, KEYS)) // 10) for key in range(KEYS))
+
+
+@pytest.mark.parametrize("victim", ["windows", "pairs", "left", "Windows", "count"])
+def test_what_is_kept_when_somebody_dies_comes_again(rig: Rig, victim: str) -> None:
+    items = 3_000
+    run = rig.start("shapes", ITEMS=items)
+    run.until_whole()
+    run.open("count", 1_005)
+    run.until(lambda: kept(run)["windows/0"] >= 70 and run.noted("pairs") >= 1_005, "windows are open")
+    run.kill(run.workers(victim)[0])
+    run.open("count")
+    assert_whole(run, items)
+
+
+def test_a_drain_lets_out_what_is_open(rig: Rig) -> None:
+    run = rig.start("shapes", ITEMS=1_000_000)
+    run.until_whole()
+    run.open("count", 25)
+    run.until(lambda: run.noted("pairs") == 25, "all are in pairs")
+    assert run.noted("windows") == 0
+    run.type("drain")
+    run.open("count")
+    account = run.end()
+    assert sorted(set(run.tape("windows"))) == sorted(set(run.tape("pairs")))
+    assert account["totals"]["entered"] == account["totals"]["through"] >= 50
+
+
+@pytest.mark.timeout(900)
+def test_every_item_is_in_a_window_and_in_a_pair_though_random_workers_are_killed(
+    rig: Rig, long_form: bool
+) -> None:
+    items, kills = (300_000, 20) if long_form else (20_000, 5)
+    luck = random.Random(7)
+    run = rig.start("shapes", ITEMS=items)
+    part = items // (kills + 1)
+    for kill in range(kills):
+        victim = luck.choice(run.until_whole())
+        run.open("count", (kill + 1) * part)
+        enough = kill * part + luck.randrange(part // 2)
+        run.until(lambda at=enough: run.noted("pairs") > at, "items arrive")  # type: ignore[misc]
+        run.kill(victim)
+    run.open("count")
+    assert_whole(run, items, within=600)
+    assert len(run.lines("killed (SIGKILL)")) == kills
