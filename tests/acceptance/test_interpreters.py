@@ -107,3 +107,61 @@ def test_stages_on_three_other_pythons_pass_arrays_and_dataclasses_both_ways(
     assert done.returncode == 0, done.stderr
     lines = sorted(json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines())
     assert lines == [[n, n + 3.0, n + 3.0, n % 24, versions] for n in range(40)]
+
+
+FUSED = """
+import penstock
+from penstock import Pipeline, sink, source, stage
+from dataclasses import dataclass
+from typing import List, Optional
+from pathlib import Path
+import sys
+
+@dataclass
+class Frame:
+    number: int
+    note: Optional[str] = None
+
+@source
+def camera():
+    for number in range(20):
+        yield Frame(number)
+
+def even(frame: Frame) -> bool:
+    return frame.number % 2 == 0
+
+def noted(frame: Frame) -> Frame:
+    return Frame(frame.number, "%d.%d" % sys.version_info[:2])
+
+@stage(interpreter=PYTHON)
+def same(frame: Frame) -> Frame:
+    return frame
+
+def twice(frame: Frame) -> List[Frame]:
+    return [frame, frame]
+
+@sink
+def collect(frame: Frame) -> None:
+    with Path(__file__).with_name("out").open("a") as file:
+        file.write("%d %s\\n" % (frame.number, frame.note))
+
+steps = penstock.filter(even, interpreter=PYTHON) >> penstock.map(noted, interpreter=PYTHON)
+halves = penstock.split(twice, interpreter=PYTHON)
+pipeline = Pipeline("fused", camera >> steps >> same >> halves >> collect)
+
+if __name__ == "__main__":
+    print([stage.title for stage in pipeline.plan().stages])
+    raise SystemExit(pipeline.run())
+"""
+
+
+def test_small_steps_share_the_process_of_a_stage_on_another_python(
+    worker_python: WorkerPython, tmp_path: Path
+) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(f"PYTHON = {worker_python('3.9')!r}\n{FUSED}")
+    done = subprocess.run([sys.executable, str(app)], capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "['camera', '[even + noted + same + twice]', 'collect']\n"
+    lines = sorted((tmp_path / "out").read_text().splitlines())
+    assert lines == sorted(f"{number} 3.9" for number in range(0, 20, 2) for _ in range(2))

@@ -22,7 +22,7 @@ from typing import Any
 import zmq
 
 from penstock.bench.gauge import EVERY, DelayGauge, RateGauge
-from penstock.bench.item import CELSIUS, SENSOR
+from penstock.bench.item import CELSIUS, SENSOR, Reading, corrected
 from penstock.bench.trial import FAN, Trial
 from penstock.bench.turns import Turns
 
@@ -102,6 +102,17 @@ def proxy_back(trial: Trial, sockets: Sockets) -> None:
 def pull_json(trial: Trial, sockets: Sockets) -> None:
     """Receive JSON and count."""
     count_small(trial, sockets.connect(zmq.PULL, "done").recv_json)
+
+
+def loop(trial: Trial, sockets: Sockets) -> None:
+    """Make dicts, change them and count, in one process: no hop at all."""
+    gauge, number = RateGauge(trial), 0
+    while True:
+        reading: Reading = {"number": number, "sensor": SENSOR, "celsius": CELSIUS}
+        corrected(reading)
+        number += 1
+        if not number & EVERY and gauge.look(number):
+            return
 
 
 def push_arrays(trial: Trial, sockets: Sockets) -> None:
@@ -246,6 +257,7 @@ ROLES: Mapping[str, Role] = {
         proxy_front,
         proxy_back,
         pull_json,
+        loop,
         push_arrays,
         pull_arrays,
         push_arrays_far,

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import Any, Dict
+from typing import Any, Callable, Dict
 
 from penstock.message import arrays
 from penstock.message.codec import Decoder, Encoder, join
-from penstock.message.flat import PLAIN
+from penstock.message.flat import FIELDS, LEARN, PLAIN, compiled, unlike
 
 TEXT = frozenset((str,))
 
@@ -27,6 +27,8 @@ class Arrival:
         self._encoder = Encoder(None, allow_pickle=allow_pickle)
         self._decoder = Decoder(allow_pickle=allow_pickle)
         self._pickle = allow_pickle
+        self._alike: Callable[[Any], Any] = unlike
+        self._misses = 0
 
     def of(self, value: Any) -> Any:
         """What ``value`` arrives as.
@@ -34,6 +36,12 @@ class Arrival:
         Raises:
             UnsupportedType: it could not travel.
         """
+        try:
+            copy = self._alike(value)
+        except KeyError:
+            copy = None
+        if copy is not None:
+            return copy
         try:
             return self._of(value)
         except RecursionError:
@@ -48,6 +56,8 @@ class Arrival:
         if kind is tuple:
             return tuple(map(self._of, value))
         if kind is dict and TEXT.issuperset(map(type, value)):
+            if PLAIN.issuperset(map(type, value.values())):
+                return self._flat(value)
             return {key: self._of(part) for key, part in value.items()}
         if arrays.is_array(value):
             return self._array(value)
@@ -56,6 +66,13 @@ class Arrival:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return self._fields(value)
         return self._travelled(value)
+
+    def _flat(self, value: Dict[str, Any]) -> Any:
+        """A copy of a dict; the next that are like it will be held against it, as in ``flat.py``."""
+        if not self._misses % LEARN and 0 < len(value) <= FIELDS:
+            self._alike = compiled(value, "d.copy()")
+        self._misses += 1
+        return value.copy()
 
     def _fields(self, value: Any) -> Dict[str, Any]:
         return {field.name: self._of(getattr(value, field.name)) for field in dataclasses.fields(value)}

@@ -30,7 +30,7 @@ class Flat:
     """Encodes flat values, and remembers what they look like."""
 
     def __init__(self) -> None:
-        self.alike: Callable[[Any], Optional[bytes]] = _unlike
+        self.alike: Callable[[Any], Optional[bytes]] = unlike
         """Encodes what looks like the last; for others it says None or raises KeyError."""
         self._misses = 0
 
@@ -54,22 +54,22 @@ class Flat:
             if type(key) is not str or type(part) not in PLAIN or (type(part) is bytes and len(part) >= LONG):
                 return False
         if not self._misses % LEARN and len(value) <= FIELDS:
-            self.alike = _compiled(value)
+            self.alike = compiled(value, "pack(d)")
         self._misses += 1
         return True
 
 
-def _compiled(example: Dict[str, Any]) -> Callable[[Any], Optional[bytes]]:
-    """Encodes dicts with the keys of ``example`` and values of the very same types; for all others it says
-    None or KeyError. Keys enter the expression as literals, types by reference."""
+def compiled(example: Dict[str, Any], answer: str) -> Callable[[Any], Any]:
+    """Answers ``answer``, an expression about ``d``, for dicts with the keys of ``example`` and values of
+    the very same types; for all others None or KeyError. Keys enter it as literals, types by reference."""
     names: Dict[str, Any] = {f"t{number}": type(part) for number, part in enumerate(example.values())}
     tests = ["type(d) is dict", f"len(d) == {len(example)}"]
     tests += [f"type(d[{key!r}]) is t{number}" for number, key in enumerate(example)]
     tests += [f"len(d[{key!r}]) < {LONG}" for key, part in example.items() if type(part) is bytes]
-    source = f"lambda d: pack(d) if {' and '.join(tests)} else None"
-    alike: Callable[[Any], Optional[bytes]] = eval(source, {"pack": _pack, **names})  # noqa: S307
+    source = f"lambda d: {answer} if {' and '.join(tests)} else None"
+    alike: Callable[[Any], Any] = eval(source, {"pack": _pack, **names})  # noqa: S307
     return alike
 
 
-def _unlike(_: Any) -> Optional[bytes]:
-    return None
+def unlike(_: Any) -> None:
+    """In place of what has not been compiled yet."""

@@ -15,7 +15,7 @@ Pure: plan in, plan or sentence out.
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Set
+from typing import AbstractSet, Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Set
 
 import msgspec
 
@@ -45,21 +45,26 @@ class Fit(NamedTuple):
     """Why it cannot; empty: it can."""
 
 
-def fused(plan: Plan, places: Mapping[str, str]) -> Plan:
-    """``plan`` with what may share a process in one. ``places``: where ``fuse`` was said, by stage.
+def fused(plan: Plan, places: Mapping[str, str], named: AbstractSet[str] = frozenset()) -> Plan:
+    """``plan`` with what may share a process in one.
+
+    Args:
+        plan: Each stage has a process of its own.
+        places: Where ``fuse`` was said, by stage.
+        named: The stages whose code is named by a text, and not imported here.
 
     Raises:
         WiringError: a stage says ``fuse=True`` and fits nowhere.
     """
     for name in [stage.name for stage in reversed(plan.stages)]:
-        if _may(plan.stage(name)) and not (fit := _into_next(plan, plan.stage(name))).reason:
+        if _may(plan.stage(name)) and not (fit := _into_next(plan, plan.stage(name), named)).reason:
             plan = _merged(plan, first=name, second=fit.host, host=fit.host)
     for name in [stage.name for stage in plan.stages]:
-        if _may(plan.stage(name)) and not (fit := _into_last(plan, plan.stage(name))).reason:
+        if _may(plan.stage(name)) and not (fit := _into_last(plan, plan.stage(name), named)).reason:
             plan = _merged(plan, first=fit.host, second=name, host=fit.host)
     for stage in plan.stages:
         if stage.fuse:
-            raise WiringError(_refusal(plan, stage), places.get(stage.name, stage.where))
+            raise WiringError(_refusal(plan, stage, named), places.get(stage.name, stage.where))
     return plan
 
 
@@ -80,8 +85,8 @@ def _may(stage: StagePlan) -> bool:
     return stage.fuse if stage.fuse is not None else stage.how in ONE_LINERS
 
 
-def _refusal(plan: Plan, stage: StagePlan) -> str:
-    fits = {fit.reason: fit for fit in (_into_next(plan, stage), _into_last(plan, stage))}
+def _refusal(plan: Plan, stage: StagePlan, named: AbstractSet[str]) -> str:
+    fits = {fit.reason: fit for fit in (_into_next(plan, stage, named), _into_last(plan, stage, named))}
     reasons = [f"not into {fit.host!r}: {fit.reason}" if fit.host else fit.reason for fit in fits.values()]
     return f"{stage.name!r} has fuse=True and fits into no neighbour's process; {'; '.join(reasons)}"
 
@@ -89,7 +94,7 @@ def _refusal(plan: Plan, stage: StagePlan) -> str:
 # ---------------------------------------------------------------------------------------- what fits where
 
 
-def _into_next(plan: Plan, step: StagePlan) -> Fit:
+def _into_next(plan: Plan, step: StagePlan, named: AbstractSet[str]) -> Fit:
     """Whether ``step`` fits into the stage behind it."""
     out = [link for link in plan.links if link.source == step.name]
     into = [link for link in plan.links if link.target == step.name]
@@ -104,10 +109,12 @@ def _into_next(plan: Plan, step: StagePlan) -> Fit:
         return Fit(host.name, reason)
     if any(link.target == host.name and link != out[0] for link in plan.links):
         return Fit(host.name, f"{host.name!r} gets items from elsewhere, too")
-    return Fit(host.name, _apart(step, host, BEFORE) or _crowded(plan, step, host))
+    return Fit(
+        host.name, _apart(step, host, BEFORE) or _hidden(step, host, named) or _crowded(plan, step, host)
+    )
 
 
-def _into_last(plan: Plan, step: StagePlan) -> Fit:
+def _into_last(plan: Plan, step: StagePlan, named: AbstractSet[str]) -> Fit:
     """Whether ``step`` fits into the stage before it."""
     into = [link for link in plan.links if link.target == step.name]
     if reason := _unfit(step):
@@ -125,7 +132,9 @@ def _into_last(plan: Plan, step: StagePlan) -> Fit:
         return Fit(host.name, reason)
     if any((link.source, link.port) == (host.name, "") and link != into[0] for link in plan.links):
         return Fit(host.name, f"what {host.name!r} gives goes elsewhere, too")
-    return Fit(host.name, _apart(step, host, AFTER) or _crowded(plan, step, host))
+    return Fit(
+        host.name, _apart(step, host, AFTER) or _hidden(step, host, named) or _crowded(plan, step, host)
+    )
 
 
 def _unfit(step: StagePlan) -> str:
@@ -167,10 +176,16 @@ def _apart(step: StagePlan, host: StagePlan, allowed: FrozenSet[str]) -> str:
     for knob in sorted(HOME):
         if getattr(step, knob) != getattr(host, knob):
             return f"{host.name!r} has {'another' if knob == 'interpreter' else 'other'} {knob}"
-    roots = sorted(_roots(step) | _roots(host))
-    if len(roots) > 1:
-        return f"their code is imported from different directories, {' and '.join(roots)}"
     return ""
+
+
+def _hidden(step: StagePlan, host: StagePlan, named: AbstractSet[str]) -> str:
+    """Why modules of one could hide those of the other. (What is imported here has shared this process.)"""
+    steps = [*_steps(step), *_steps(host)]
+    roots = sorted({each.code.root for each in steps} - {""})
+    if len(roots) < 2 or not any(each.name in named for each in steps):
+        return ""
+    return f"their code is imported from different directories, {' and '.join(roots)}"
 
 
 def _crowded(plan: Plan, step: StagePlan, host: StagePlan) -> str:
@@ -189,11 +204,6 @@ _USUAL: Dict[str, Any] = {
     field.name: field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
     for field in msgspec.structs.fields(StagePlan)
 }
-
-
-def _roots(stage: StagePlan) -> Set[str]:
-    """Directories from which its code is imported; in one process they would hide each other's modules."""
-    return {step.code.root for step in _steps(stage)} - {""}
 
 
 # ------------------------------------------------------------------------------------------------ merging

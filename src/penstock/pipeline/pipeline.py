@@ -142,7 +142,8 @@ class Pipeline:
         whole = graph.plan(
             self.name, plans, edges, where=self._where, allow_pickle=self.allow_pickle, config=config
         )
-        return fusion.fused(whole, self._said_of_fuse(said)) if fuse else whole
+        named = {node.name for node in self.nodes if node.target is None}
+        return fusion.fused(whole, self._said_of_fuse(said), named) if fuse else whole
 
     def _said_of_fuse(self, overlays: Mapping[str, Overlay]) -> Dict[str, str]:
         """Where ``fuse`` was said, by stage."""

@@ -25,6 +25,7 @@ sys.stdin.read()
 PROMISED = {
     "stream-items": [1.0],
     "pipeline-items": [4.0],
+    "fused": [1.3, 0.1],
     "array-19mb": [15.0, 2.5],
     "array-19mb-inplace": [10_000.0],
     "array-64k": [1.2],
@@ -66,6 +67,7 @@ def test_apps_and_roles_are_there() -> None:
         "fanout",
         "passthrough",
         "batched",
+        "fused",
         "latency",
         "start",
         "idle",

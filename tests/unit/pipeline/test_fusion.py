@@ -97,7 +97,6 @@ def test_a_step_goes_into_the_stage_behind_it_else_into_the_one_before(
         ({}, {"fuse": False}, "not into 's': 's' says fuse=False"),
         ({}, {"interpreter": "/python3.9"}, "not into 's': 's' has another interpreter"),
         ({}, {"variables": {"A": "1"}}, "not into 's': 's' has other variables"),
-        ({}, {"code": ANOTHER}, "their code is imported from different directories, /elsewhere and /project"),
         ({}, {}, None),
         ({}, {"replicas": 4, "timeout": 3.0, "max_failures": 7, "window": 9, "batch": 32, "pad": 0}, None),
         ({"interpreter": "/python3.9"}, {"interpreter": "/python3.9"}, None),
@@ -117,6 +116,14 @@ def test_what_a_stage_chooses_for_itself_keeps_it_apart_from_what_chose_otherwis
     with pytest.raises(WiringError) as refusal:
         found(fuse=True)
     assert reason in str(refusal.value)
+
+
+def test_code_from_two_directories_shares_a_process_only_where_it_has_shared_this_one() -> None:
+    whole = wired("c>m>s>z", s=stage("s", code=ANOTHER))
+    assert len(fused(whole, {}).stages) == 3
+    assert len(fused(whole, {}, {"s"}).stages) == 4
+    with pytest.raises(WiringError, match="imported from different directories, /elsewhere and /project"):
+        fused(wired("c>m>s>z", m=step("m", fuse=True), s=stage("s", code=ANOTHER)), {}, {"m"})
 
 
 def test_stages_share_a_process_where_they_ask_for_it_and_one_liners_not_where_they_refuse() -> None:

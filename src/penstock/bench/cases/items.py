@@ -10,6 +10,9 @@ from penstock.bench.stand import Reading, Stand
 RAW = "pyzmq PUSH/PULL, 64 bytes, no acknowledgement"
 STREAMERS = "pyzmq send_json through two zmq.proxy streamers and 2 workers"
 
+APART = "the same step in a process of its own"
+LOOP = "a Python loop with the same calls, in one process"
+
 
 def ours(stand: Stand, app: str) -> Reading:
     """One pipeline, to its clean end: what is counted is settled."""
@@ -26,6 +29,16 @@ def streamers(stand: Stand) -> Reading:
     return stand.peer("proxy_front", "proxy_back", "pull_json", "work_json", "work_json", "push_json")
 
 
+def apart(stand: Stand) -> Reading:
+    """The same pipeline, with a hop more."""
+    return stand.pipeline("fused.py", style="apart")
+
+
+def loop(stand: Stand) -> Reading:
+    """What it costs without any hop, and without a process that could die alone."""
+    return stand.peer("loop")
+
+
 CASES = (
     Case(
         name="stream-items",
@@ -40,5 +53,15 @@ CASES = (
         ours=partial(ours, app="chain.py"),
         peers={STREAMERS: streamers},
         measures=(Measure(unit="items/s", peers=(STREAMERS,), target=4.0),),
+    ),
+    Case(
+        name="fused",
+        about="small dicts, source -> a small step in the process of the sink",
+        ours=partial(ours, app="fused.py"),
+        peers={APART: apart, LOOP: loop},
+        measures=(
+            Measure(unit="items/s", peers=(APART,), target=1.3),
+            Measure(unit="items/s", peers=(LOOP,), target=0.1),
+        ),
     ),
 )
