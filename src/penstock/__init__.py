@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from penstock.message.recording import Recording
     from penstock.pipeline.at import at
     from penstock.pipeline.context import Context
+    from penstock.pipeline.external import external
     from penstock.pipeline.flow import Flow, route
     from penstock.pipeline.joining import join
     from penstock.pipeline.oneliner import filter as filter  # noqa: A004  for `penstock.filter`: say that
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from penstock.pipeline.pipeline import Pipeline
     from penstock.pipeline.stage import Sink, Source, Stage, sink, source, stage
     from penstock.pipeline.window import session, sliding, tumbling
+    from penstock.runtime.attach import attach
+    from penstock.runtime.guest import Guest
 
 __version__ = "0.1.0"
 
@@ -45,6 +48,7 @@ __all__ = [
     "Context",
     "EnvironmentFault",
     "Flow",
+    "Guest",
     "NotRunning",
     "PeerError",
     "PenstockError",
@@ -62,6 +66,8 @@ __all__ = [
     "WiringError",
     "__version__",
     "at",
+    "attach",
+    "external",
     "join",
     "route",
     "session",
@@ -76,12 +82,15 @@ __all__ = [
 _HOMES = {
     "Context": "penstock.pipeline.context",
     "Flow": "penstock.pipeline.flow",
+    "Guest": "penstock.runtime.guest",
     "Pipeline": "penstock.pipeline.pipeline",
     "Recording": "penstock.message.recording",
     "Sink": "penstock.pipeline.stage",
     "Source": "penstock.pipeline.stage",
     "Stage": "penstock.pipeline.stage",
     "at": "penstock.pipeline.at",
+    "attach": "penstock.runtime.attach",
+    "external": "penstock.pipeline.external",
     "filter": "penstock.pipeline.oneliner",
     "map": "penstock.pipeline.oneliner",
     "join": "penstock.pipeline.joining",

@@ -92,6 +92,7 @@ _SENTENCES: dict[str, Callable[[Record], str]] = {
     "stage_scaled": lambda it: f"scaled: {it['before']} → {it['after']}",
     "stage_drained": lambda it: "told to finish what it holds",
     "worker_started": lambda it: f"started, pid {it['pid']}",
+    "guest_attached": lambda it: f"attached from outside, pid {it['pid']}",
     "worker_ready": lambda it: f"ready after {figures.duration(it['took'])}",
     "worker_failed": lambda it: f"failed: {it['error']}\n{it['traceback']}",
     "worker_died": _died,

@@ -149,7 +149,7 @@ def _stage(stage: Answer) -> list[list[str]]:
 def _worker(worker: Answer) -> list[str]:
     state = _state(worker["state"], good="ready")
     if "pid" not in worker:
-        due = f"{state} in {worker['restart_in']:.1f} s"
+        due = f"{state} in {worker['restart_in']:.1f} s" if "restart_in" in worker else state
         return [worker["worker"], due, *[""] * (len(WORKERS) - 1), str(worker["restarts"]), *[""] * 3]
     return [
         worker["worker"],

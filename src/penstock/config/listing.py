@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from penstock.config.configuration import Configuration
 from penstock.config.redaction import redacted
-from penstock.pipeline.checks import CHECKS, REFUSED
+from penstock.pipeline.checks import CHECKS, NOT_EXTERNAL, REFUSED
 from penstock.pipeline.knobs import Knobs
 from penstock.pipeline.options import Options
 from penstock.pipeline.pipeline import Pipeline
@@ -38,10 +38,13 @@ def _knobs(node: Node[Any, Any], found: Configuration) -> list[Row]:
     overlay = found.overlays[node.name]
     options = node.options.with_checked(overlay.values, overlay.places)
     rows = []
+    idle = {"name", *REFUSED[node.how], *(NOT_EXTERNAL if options.external else ())}
     for knob in CHECKS:
+        if knob in idle:
+            continue
         if knob == "variables":
             rows += _variables(node, options, found)
-        elif knob != "name" and knob not in REFUSED[node.how]:
+        else:
             value = _with_unit(knob, getattr(options, knob))
             rows.append(Row(("stages", node.name, knob), value, str(options.places.get(knob, DEFAULT))))
     return rows

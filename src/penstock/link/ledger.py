@@ -135,6 +135,8 @@ class Fault(NamedTuple):
     """The batch could not be decoded: in one of several items nobody knows yet which was bad."""
     shared: bool = False
     """The call failed that it was in with others. True at a first delivery alone: later ones come alone."""
+    unbegun: bool = False
+    """It goes to somebody else: whoever had it leaves, and has not tried."""
 
 
 class _Open:
@@ -229,7 +231,7 @@ class Ledger:
                 entry.failed.add(fault.place)
                 one = entry.cargo.single(fault.place)
                 in_company = fault.unread and len(entry.cargo) > 1
-                if in_company or (fault.shared and entry.cargo.attempt == 1):
+                if in_company or fault.unbegun or (fault.shared and entry.cargo.attempt == 1):
                     self._queue(one, now)  # not a failure of its own until it has come alone
                 else:
                     dying += self._fail(one, fault, now)

@@ -257,7 +257,7 @@ class Sender:
         for offset, generation in credit.releases:
             self._arena.returned(peer.number, offset, generation)
         faults = [
-            Fault(f.index, f.error, f.traceback, f.reject, f.after, f.unread, f.shared)
+            Fault(f.index, f.error, f.traceback, f.reject, f.after, f.unread, f.shared, f.unbegun)
             for f in credit.failures
         ]
         stale = credit.stale if isinstance(link, Lossy) and link.marks is not None else 0

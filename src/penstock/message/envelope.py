@@ -55,7 +55,7 @@ class Failure(msgspec.Struct, array_like=True, frozen=True):
     index: int
     error: str
     """One line: type and message. Of a ``shared`` failure one item has it, and the others nothing."""
-    traceback: str
+    traceback: str = ""
     reject: bool = False
     """True: to the dead letters at once."""
     after: Optional[float] = None
@@ -64,6 +64,8 @@ class Failure(msgspec.Struct, array_like=True, frozen=True):
     """True: it could not be decoded, so no view of its slots exists and none will be released."""
     shared: bool = False
     """True: it was one of several items of a call that failed, and nobody knows yet which was bad."""
+    unbegun: bool = False
+    """True: no failure at all. Whoever had it leaves without having tried, and it goes to somebody else."""
 
 
 class Hello(msgspec.Struct, array_like=True, frozen=True, tag=1):

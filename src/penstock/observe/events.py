@@ -135,6 +135,12 @@ class WorkerStarted(WorkerEvent, frozen=True, kw_only=True):
     pid: int
 
 
+class GuestAttached(WorkerEvent, frozen=True, kw_only=True):
+    """A process that we have not started works here from now on."""
+
+    pid: int
+
+
 class WorkerReady(WorkerEvent, frozen=True, kw_only=True):
     """Its code is loaded and ``setup`` is done."""
 

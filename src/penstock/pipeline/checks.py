@@ -61,6 +61,17 @@ REFUSED: Dict[How, Dict[str, str]] = {
 }
 """Knobs that say nothing where code is declared so, and why."""
 
+NOT_EXTERNAL = {
+    "batch": "a script that is attached takes its items one by one",
+    "batch_wait": "a script that is attached takes its items one by one",
+    "pad": "a script that is attached takes its items one by one",
+    "fuse": "it runs in the script that is attached",
+    "interpreter": "the script that is attached has its own",
+    "variables": "the script that is attached has its own",
+    "max_restarts": "a script is never started again by the pipeline; whoever runs it attaches again",
+}
+"""Knobs that say nothing for a stage without code of its own, and why."""
+
 SYNONYMS = {
     "batch_size": "batch",
     "batch_timeout": "batch_wait",

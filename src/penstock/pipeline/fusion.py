@@ -168,6 +168,8 @@ def _special(plan: Plan, links: List[LinkPlan]) -> str:
 
 def _apart(step: StagePlan, host: StagePlan, allowed: FrozenSet[str]) -> str:
     """Why their code cannot share a process."""
+    if host.external:
+        return f"{host.name!r} runs in scripts of yours"
     if host.fuse is False:
         return f"{host.name!r} says fuse=False"
     own = _chosen(host, allowed)

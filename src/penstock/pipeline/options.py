@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 from penstock.errors import WiringError
-from penstock.pipeline.checks import check
+from penstock.pipeline.checks import NOT_EXTERNAL, check
 from penstock.pipeline.place import Place
 from penstock.pipeline.plan import By, How, OnFull
 
@@ -34,6 +34,8 @@ class Options:
     pad: Union[int, float, None] = None
     batch: int = 0
     """0: the code takes one item in one call."""
+    external: bool = False
+    """No code: scripts take part in it while the pipeline runs. No knob, but what ``external`` makes."""
     places: Dict[str, Place] = field(default_factory=dict, compare=False)
     """Where each knob was chosen, for those that were; no knob itself."""
 
@@ -65,6 +67,8 @@ class Options:
 
 def _clash(chosen: Options, knob: str) -> Optional[str]:
     """Why ``knob``, which was just chosen, does not go with the others; ``None`` when it does."""
+    if chosen.external and knob in NOT_EXTERNAL:
+        return f"{chosen.name!r} is an external stage, which has no {knob}=: {NOT_EXTERNAL[knob]}"
     if knob in {"batch_wait", "pad"} and not chosen.batch:
         return f"{knob}= is about batches, and none are asked for; say batch=32 as well"
     if knob in {"batch", "window"} and 0 < chosen.window < chosen.batch:

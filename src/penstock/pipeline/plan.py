@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Literal, Mapping, Optional, Tuple, Union
 
 import msgspec
 
-from penstock.pipeline.reference import Reference
+from penstock.pipeline.reference import EXTERNAL, Reference
 from penstock.pipeline.secret import Secret
 
 By = Union[Reference, str]
@@ -139,6 +139,11 @@ class StagePlan(msgspec.Struct, frozen=True):
         """What runs in its process: ``detect``, ``[shrink + detect]``."""
         names = [step.name for step in self.steps]
         return f"[{' + '.join(names)}]" if names else self.name
+
+    @property
+    def external(self) -> bool:
+        """Whether no process is started for it: scripts take part by ``penstock.attach``."""
+        return self.code == EXTERNAL
 
 
 class LinkPlan(msgspec.Struct, frozen=True):

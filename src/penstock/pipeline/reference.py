@@ -37,6 +37,10 @@ class Reference(msgspec.Struct, frozen=True):
         return f"{self.module}:{self.name}"
 
 
+EXTERNAL = Reference("", "penstock", "attach")
+"""In place of the code of a stage that a script takes while the pipeline runs: nobody imports it."""
+
+
 # ------------------------------------------------------------------------- from an object to its name
 
 

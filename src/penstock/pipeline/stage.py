@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     P = ParamSpec("P")
 
-NO_KNOBS = ("name", "places")
+NO_KNOBS = ("name", "external", "places")
 """What ``Options`` has and a plan keeps otherwise, or not at all."""
 
 In = TypeVar("In")
@@ -95,6 +95,10 @@ class Node(Flow[I_contra, O_co]):
         Raises:
             WiringError: it is named by a string, so that its code is not imported here.
         """
+        if self.options.external:
+            raise WiringError(
+                f"{self.name!r} has no code of its own; a script takes part by penstock.attach", self.where
+            )
         if self.target is None:
             raise WiringError(
                 f"the code of {self.name!r} is not loaded here; import {self._named} to call it", self.where

@@ -19,6 +19,23 @@ class Spawn(NamedTuple):
     replicas: int
 
 
+class Admit(NamedTuple):
+    """Give a guest the assignment of this worker."""
+
+    number: int
+    stage: str
+    replica: int
+    replicas: int
+    guest: int
+
+
+class Refuse(NamedTuple):
+    """Tell a guest who waits that there will be no seat."""
+
+    guest: int
+    cause: str
+
+
 class Introduce(NamedTuple):
     """Tell ``receiver`` to take work from ``sender``."""
 
@@ -93,4 +110,4 @@ class End(NamedTuple):
     """No worker is left and none will come: the run is over."""
 
 
-Action = Union[Spawn, Introduce, Announce, Tell, Pause, Kill, Look, Retire, Report, End]
+Action = Union[Spawn, Admit, Refuse, Introduce, Announce, Tell, Pause, Kill, Look, Retire, Report, End]

@@ -71,6 +71,13 @@ def find(loads: Sequence[Load], machine: Machine) -> Bottleneck | None:
     return None
 
 
+def vacant(stage: str, items: int) -> Bottleneck:
+    """An external stage that no script has taken."""
+    return Bottleneck(
+        stage, f"{stage} is the bottleneck: {items:,} items wait until a script is attached to it"
+    )
+
+
 def _busy(load: Load, loads: Iterable[Load], machine: Machine) -> str:
     parts = [f"{load.name} is the bottleneck: {_percent(load.busy)} busy"]
     held_up = [other for other in loads if load.name in other.feeds and other.waiting >= FELT]

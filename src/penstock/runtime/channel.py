@@ -65,9 +65,23 @@ class Channel:
             except OSError:
                 raise SupervisorLost from None
             if not data:
-                raise SupervisorLost
+                return self._last_words()
             self._data += data
+        return self._whole()
+
+    def _last_words(self) -> List[control.ToWorker]:
+        """What was said before the end, first; then that it is the end."""
+        found = self._whole()
+        if not found:
+            raise SupervisorLost
+        return found
+
+    def _whole(self) -> List[control.ToWorker]:
         return [control.to_worker.decode(body) for body in control.split(self._data)]
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
 
     def _exactly(self, size: int) -> bytes:
         data = b""

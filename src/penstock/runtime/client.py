@@ -137,6 +137,26 @@ def record(run: Run, links: list[int], path: str) -> Recorder:
     return Recorder(run, links, path)
 
 
+def attach(run: Run, question: dict[str, Any]) -> int:
+    """Ask for a seat, and wait until it is free; our end of the line that a worker has, as a descriptor.
+
+    Raises:
+        NotRunning: it has ended.
+        UserError: there is no seat, now or later; the message says why.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        _put(line, run, {"verb": "attach", **question}, None)
+        text, found = b"", []
+        while not text.endswith(b"\n"):
+            part, fds, _, _ = socket.recv_fds(line, 4096, 1, socket.MSG_CMSG_CLOEXEC)
+            found += fds
+            text += part
+            if not part:
+                break
+    _result(run, text)
+    return found[0]
+
+
 def _events(lines: BinaryIO) -> Iterator[dict[str, Any]]:
     with lines:
         for text in lines:
@@ -148,6 +168,10 @@ def _answer(run: Run, lines: BinaryIO) -> dict[str, Any]:
         text = lines.readline()
     except (ConnectionError, TimeoutError):  # it hung up with our question unread, or says nothing
         text = b""
+    return _result(run, text)
+
+
+def _result(run: Run, text: bytes) -> dict[str, Any]:
     if not text:
         raise RunGone(f"{run.pipeline} ended before it answered")
     answer: dict[str, Any] = json.loads(text)
@@ -211,7 +235,7 @@ def _connect(line: socket.socket, run: Run) -> None:
     while True:
         try:
             line.connect(path)
-        except (FileNotFoundError, ConnectionRefusedError):
+        except (FileNotFoundError, ConnectionRefusedError):  # noqa: PERF203  it is tried a few times
             if time.monotonic() > until or not rundir.is_alive(run.path):
                 raise
             time.sleep(_PAUSE)

@@ -49,7 +49,11 @@ class Console:
         self._width = max((len(stage.name) for stage in plan.stages), default=0)
         self._ready: dict[str, set[int]] = {stage.name: set() for stage in plan.stages}
         """The numbers of the workers that are ready, by stage."""
-        self._asked = {stage.name: stage.replicas for stage in plan.stages}
+        self._asked = {stage.name: stage.replicas for stage in plan.stages if not stage.external}
+        self._external = {stage.name for stage in plan.stages if stage.external}
+        """Stages that wait for scripts, unless they are through."""
+        self._guests: dict[int, int] = {}
+        """Workers that we have not started: the pid by the number."""
         self._noticed: Counter[str] = Counter()
         self._details = ""
         """What was shown of the last death; the same again tells nothing."""
@@ -81,7 +85,8 @@ class Console:
         if self._stopping:
             return f"stopping   {number(totals.in_flight)} in flight   (Ctrl-C again kills)"
         if self._draining:
-            return f"draining   {number(totals.in_flight)} in flight   (Ctrl-C again stops now)"
+            draining = f"draining   {number(totals.in_flight)} in flight   (Ctrl-C again stops now)"
+            return "   ".join([draining, *self._waits()])
         parts = [time.strftime("%H:%M:%S", time.localtime(self._now())), f"{number(pace.items)} items/s"]
         if pace.bytes >= statement.WORTH_SAYING:
             parts.append(f"{size(pace.bytes)}/s")
@@ -92,12 +97,18 @@ class Console:
         return all(len(self._ready[name]) >= asked for name, asked in self._asked.items())
 
     def _short_of(self) -> list[str]:
-        """Stages that have had all their replicas and have not now."""
+        """Stages that have had all their replicas and have not now; and those that wait for scripts."""
         return [
-            f"{name} {len(self._ready[name])}/{asked}"
-            for name, asked in self._asked.items()
-            if 0 < len(self._ready[name]) < asked
+            *self._waits(),
+            *(
+                f"{name} {len(self._ready[name])}/{asked}"
+                for name, asked in self._asked.items()
+                if 0 < len(self._ready[name]) < asked
+            ),
         ]
+
+    def _waits(self) -> list[str]:
+        return [f"{name} waits for attach" for name in sorted(self._external) if not self._ready[name]]
 
     def _write(self, text: str) -> None:
         try:
@@ -129,9 +140,12 @@ class Console:
 
     @_on.register
     def _(self, event: events.RunBegan) -> None:
-        stages, workers = len(event.stages), sum(event.stages.values())
+        stages = len(event.stages)
+        workers = sum(count for stage, count in event.stages.items() if stage not in self._external)
         name = self._paint(event.pipeline, _BOLD)
         self.line(f"{name}   {_several(stages, 'stage')}   {_several(workers, 'worker')}")
+        for waiting in sorted(self._external):
+            self.line(f"{waiting.ljust(self._width)}   {self._paint('waits for attach', _YELLOW)}")
 
     @_on.register
     def _(self, event: events.Swept) -> None:
@@ -148,9 +162,17 @@ class Console:
         )
 
     @_on.register
+    def _(self, event: events.GuestAttached) -> None:
+        self._guests[event.number] = event.pid
+        what = "taken by a script" if event.stage in self._external else "debugged"
+        self._event(f"{event.label} is {what}, pid {event.pid}")
+
+    @_on.register
     def _(self, event: events.WorkerReady) -> None:
         name = event.stage
         self._ready[name].add(event.number)
+        if event.number in self._guests:
+            return
         ready = len(self._ready[name])
         if ready == self._asked[name] and not (self._draining or self._stopping):
             count = f"{ready}/{self._asked[name]}"
@@ -169,6 +191,12 @@ class Console:
     @_on.register
     def _(self, event: events.WorkerEnded) -> None:
         self._ready[event.stage].discard(event.number)
+        if event.number in self._guests:
+            self._event(f"{event.label}: pid {self._guests.pop(event.number)} has left")
+
+    @_on.register
+    def _(self, event: events.StageDrained) -> None:
+        self._external.discard(event.stage)
 
     @_on.register
     def _(self, event: events.WorkerRenewed) -> None:
@@ -184,7 +212,8 @@ class Console:
 
     @_on.register
     def _(self, event: events.StageScaled) -> None:
-        self._asked[event.stage] = event.after
+        if event.stage not in self._external:
+            self._asked[event.stage] = event.after
         self._event(f"{event.stage}: {event.before} → {_several(event.after, 'replica')}")
 
     @_on.register

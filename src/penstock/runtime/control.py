@@ -230,6 +230,12 @@ class Tap(msgspec.Struct, frozen=True, tag="tap"):
     """At most so many a second; 0: none any more."""
 
 
+class Dismissed(msgspec.Struct, frozen=True, tag="dismissed"):
+    """Supervisor -> worker that it did not start: you have lost your seat; the line ends here."""
+
+    cause: str
+
+
 class Bound(msgspec.Struct, frozen=True, tag="bound"):
     """Worker -> supervisor: my socket accepts receivers (sent before user code is loaded)."""
 
@@ -254,6 +260,10 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """A restart would not help: the code is missing, the interpreter is wrong."""
 
 
+class Leaving(msgspec.Struct, frozen=True, tag="leaving"):
+    """Worker that the supervisor did not start -> supervisor: tell me to drain, I want to go."""
+
+
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """Worker -> supervisor: all I sent is settled, all I got is settled; I end now."""
 
@@ -275,8 +285,8 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
     fields: Dict[str, Union[str, int, float]] = {}
 
 
-ToWorker = Union[Assignment, Connect, Gone, Drain, Stop, Pause, Requeue, Tap, Record]
-ToSupervisor = Union[Bound, Ready, Failed, Finished, Recorded, Notice]
+ToWorker = Union[Assignment, Connect, Gone, Drain, Stop, Pause, Requeue, Tap, Record, Dismissed]
+ToSupervisor = Union[Bound, Ready, Failed, Leaving, Finished, Recorded, Notice]
 
 _encoder = msgspec.msgpack.Encoder()
 to_worker = msgspec.msgpack.Decoder(ToWorker)

@@ -15,6 +15,7 @@ from penstock.runtime.gauge import Work
 from penstock.runtime.line import Line
 from penstock.runtime.oom import OomWatch
 from penstock.runtime.process import Child
+from penstock.runtime.visit import GONE, Visit
 
 BOOT_ERROR = "PENSTOCK-BOOT-ERROR "
 
@@ -29,7 +30,7 @@ class Member:
         stage: str,
         replica: int,
         links: int,
-        child: Child,
+        child: Child | Visit,
         line: Line,
         log: str,
         log_start: int,
@@ -42,7 +43,7 @@ class Member:
             stage: where it works.
             replica: its seat there.
             links: how many it has, of both kinds.
-            child: its process.
+            child: its process, started by us or not.
             line: its control socket.
             log: the path of its log.
             log_start: how long that was before it.
@@ -112,6 +113,7 @@ class Member:
             tail=statedir.last_lines(log),
             report=crash_report(log),
             fault=self._fault(exit, log),
+            parting=GONE if isinstance(self.child, Visit) else "",
         )
 
     def _fault(self, exit: int, log: str) -> str:

@@ -31,6 +31,8 @@ class Death(NamedTuple):
     """What ``boot.py`` or the kernel found wrong with the interpreter."""
     stillborn: str = ""
     """Why no process could be made at all."""
+    parting: str = ""
+    """How a guest went, of whose process the kernel tells us no more than that."""
 
 
 def cause(death: Death, condemned: str = "") -> str:
@@ -44,6 +46,8 @@ def cause(death: Death, condemned: str = "") -> str:
         return condemned
     if death.stillborn or death.fault:
         return death.stillborn or death.fault
+    if death.parting:
+        return death.parting
     if death.exit >= 0:
         return f"exit code {death.exit}"
     if death.exit == -signal.SIGKILL and death.oom:

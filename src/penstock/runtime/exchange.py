@@ -65,6 +65,8 @@ class Exchange:
         self.waited = 0
         """ns that user code has waited for room in a link."""
         self.clock = world.clock
+        self.bereft: Callable[[BaseException], None] = _die
+        """What the steward does when it cannot go on."""
         self._number = number
         self._label = label
         self._words = words
@@ -285,12 +287,8 @@ class Exchange:
         self.sender.stride = 1
         try:
             self.turn()
-        except SupervisorLost:
-            os._exit(1)  # user code may never come back, and nobody is left to wait for it
-        except BaseException:
-            # A worker whose duties nobody does must not look alive: dead, its items go to others.
-            traceback.print_exc()
-            os._exit(70)
+        except BaseException as error:
+            self.bereft(error)
 
     def _refuse(self, error: PeerError) -> None:
         """A message that is none of the protocol is counted and told, and has changed nothing."""
@@ -323,3 +321,11 @@ class Exchange:
 def _sooner(one: Optional[float], other: Optional[float]) -> Optional[float]:
     """The earlier of two times that may not be."""
     return min((each for each in (one, other) if each is not None), default=None)
+
+
+def _die(error: BaseException) -> None:
+    """A worker whose duties nobody does must not look alive: dead, its items go to others."""
+    if isinstance(error, SupervisorLost):
+        os._exit(1)  # user code may never come back, and nobody is left to wait for it
+    traceback.print_exception(type(error), error, error.__traceback__)
+    os._exit(70)

@@ -114,6 +114,11 @@ def failure(index: int, error: BaseException, *, unread: bool = False, shared: b
     )
 
 
+def unbegun(index: int, *, unread: bool = False) -> Failure:
+    """What the sender is told of an item that goes back untried: it is nobody's failure."""
+    return Failure(index, "", unread=unread, unbegun=True)
+
+
 def one_line(error: BaseException) -> str:
     """``ValueError: not a number``, in one line of bearable length."""
     try:

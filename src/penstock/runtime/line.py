@@ -27,13 +27,16 @@ class Line:
         loop: asyncio.AbstractEventLoop,
         on_message: Callable[[control.ToSupervisor], None],
         on_nonsense: Callable[[str], None],
+        on_end: Callable[[], None] | None = None,
     ) -> None:
-        """Listen on ``mine``; ``on_nonsense`` gets a sentence, once, after which nothing more is read."""
+        """Listen on ``mine``; ``on_nonsense`` gets a sentence, once, after which nothing more is read.
+        ``on_end``: told when the other end is closed, once; of a child the kernel tells that, too."""
         mine.setblocking(False)
         self._socket = mine
         self._loop = loop
         self._on_message = on_message
         self._on_nonsense = on_nonsense
+        self._on_end = on_end
         self._received = bytearray()
         self._waiting = bytearray()
         loop.add_reader(mine, self._read)
@@ -80,6 +83,9 @@ class Line:
             data = b""
         if not data:
             self._loop.remove_reader(self._socket)
+            on_end, self._on_end = self._on_end, None
+            if on_end is not None:
+                on_end()
             return False
         self._received += data
         try:

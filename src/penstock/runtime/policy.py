@@ -25,7 +25,7 @@ from typing import Any
 
 from penstock.observe import events
 from penstock.pipeline.plan import MOST_REPLICAS
-from penstock.runtime import action, stimulus
+from penstock.runtime import action, guests, stimulus
 from penstock.runtime.action import Action
 from penstock.runtime.death import seconds
 from penstock.runtime.renewal import queue, renew
@@ -91,7 +91,7 @@ def _on_ready(turn: Turn, happened: stimulus.Ready) -> None:
     worker = turn.workers.get(happened.number)
     if worker is None or worker.ready_at is not None or worker.killed:
         return
-    timeout = turn.stages[worker.stage].timeout
+    timeout = None if guests.has_time(turn, worker) else turn.stages[worker.stage].timeout
     watched = timeout is not None and worker.told < Goal.STOP
     turn.change(
         worker,
@@ -186,6 +186,9 @@ _HANDLERS: dict[type[Stimulus], Callable[[Turn, Any], None]] = {
     stimulus.Bound: _on_bound,
     stimulus.Ready: _on_ready,
     stimulus.Failed: _on_failed,
+    stimulus.Attach: guests.on_attach,
+    stimulus.Withdrawn: guests.on_withdrawn,
+    stimulus.Leaving: guests.on_leaving,
     stimulus.Finished: _on_finished,
     stimulus.Looked: _on_looked,
     stimulus.Died: _on_died,
@@ -208,23 +211,24 @@ def _staff(turn: Turn, stage: Stage) -> None:
     for replica in staying[stage.asked :]:
         _clear(turn, stage.name, replica)
     free = (replica for replica in count() if replica not in mine)
-    for _ in range(stage.asked - len(staying)):
+    for _ in range(0 if stage.external else stage.asked - len(staying)):
         turn.seats[stage.name, next(free)] = Seat(due=turn.now)
 
 
 def _is_kept(turn: Turn, seat: tuple[str, int]) -> bool:
     """Whether somebody works there, or will."""
-    if turn.seats[seat].due is not None:
+    if turn.seats[seat].due is not None or turn.seats[seat].guest is not None:
         return True
-    return any(worker.told == Goal.WORK or turn.renewing(worker) for worker in turn.sitting(seat))
+    return any(one.told == Goal.WORK or one.leaving or turn.renewing(one) for one in turn.sitting(seat))
 
 
 def _clear(turn: Turn, stage: str, replica: int) -> None:
     """Who sits there drains and keeps the seat until it has ended; an empty seat goes at once."""
     seat = stage, replica
     turn.abandon([each for each in turn.renewals if each.seat == seat], f"{stage} has fewer replicas now")
+    guests.turn_away(turn, seat, f"{stage} has fewer replicas now")
     for worker in turn.sitting(seat):
-        turn.tell(worker, Goal.DRAIN)
+        turn.tell(turn.change(worker, leaving=False), Goal.DRAIN)
     if turn.sitting(seat):
         turn.seats[seat] = turn.seats[seat]._replace(due=None)
     else:
@@ -308,7 +312,7 @@ def _watch_items(turn: Turn) -> None:
 
 def _end(turn: Turn) -> None:
     """Step 4."""
-    if not turn.workers and all(seat.due is None for seat in turn.seats.values()):
+    if all(map(turn.over, turn.stages)):
         turn.ended = True
         turn.report(events.RunEnded(failed=turn.failure is not None, cut_short=turn.cut_short))
         turn.do(action.End())
@@ -319,6 +323,7 @@ _RULES = (
     _follow_goal,
     _drain_downstream,
     renew,
+    guests.seat_guests,
     _keep_deadlines,
     _fill_seats,
     _introduce,

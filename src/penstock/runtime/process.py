@@ -9,6 +9,7 @@ started by a thread that lives as long as the run: the kernel kills it when that
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -19,7 +20,11 @@ from collections.abc import Callable, Mapping
 from penstock.errors import EnvironmentFault
 from penstock.pipeline.plan import StagePlan
 from penstock.runtime import boot
+from penstock.runtime.death import Death
 from penstock.runtime.sweep import VARIABLE
+
+NO_PROCESS = 71
+"""The exit code that stands for a process that could not be made (EX_OSERR of sysexits)."""
 
 _SCRUBBED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 """Of the supervisor's Python, and wrong for another."""
@@ -139,6 +144,14 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         pass  # all of it has gone
+
+
+def stillbirth(interpreter: str, error: OSError) -> Death:
+    """No process: the interpreter's fault where it cannot be executed, else the machine's."""
+    what = f"{error.strerror or error}"
+    if isinstance(error, (FileNotFoundError, PermissionError)) or error.errno == errno.ENOEXEC:
+        return Death(exit=NO_PROCESS, fault=f"its interpreter {interpreter} cannot be executed: {what}")
+    return Death(exit=NO_PROCESS, stillborn=f"no process could be made: {what}")
 
 
 def reap_strangers(known: set[int]) -> None:

@@ -32,6 +32,8 @@ def refusal(roster: Roster, stage: str | None, replica: int | None) -> str:
     known = roster.stages.get(stage)
     if known is None:
         return f"no stage is called {stage}; there are {', '.join(roster.stages)}"
+    if known.external:
+        return f"{stage} is not ours to restart: scripts take part in it; start those anew"
     if known.drained or not any(name == stage for name, _ in roster.seats):
         return f"{stage} is not restarted any more: it has finished"
     if replica is not None and (stage, replica) not in roster.seats:
@@ -46,8 +48,12 @@ def wanted(roster: Roster, stage: str | None, replica: int | None) -> list[Worke
         worker
         for name in roster.stages
         for worker in sorted(roster.members(name), key=lambda one: one.replica)
-        if stage in {None, name} and replica in {None, worker.replica} and worker.told == Goal.WORK
+        if stage in {None, name} and replica in {None, worker.replica} and _may_be_renewed(worker)
     ]
+
+
+def _may_be_renewed(worker: Worker) -> bool:
+    return worker.told == Goal.WORK and not worker.guest
 
 
 def queue(turn: Turn, happened: Restart) -> None:
@@ -55,7 +61,7 @@ def queue(turn: Turn, happened: Restart) -> None:
     waiting = {renewal.old for renewal in turn.renewals}
     for number in happened.numbers:
         worker = turn.workers.get(number)
-        if worker is not None and worker.told == Goal.WORK and number not in waiting:
+        if worker is not None and _may_be_renewed(worker) and number not in waiting:
             drain_first = happened.drain_first or turn.stages[worker.stage].is_source
             turn.renewals += (Renewal(number, *worker.seat, drain_first=drain_first),)
 

@@ -50,6 +50,8 @@ class Stage(NamedTuple):
     """Its workers begin nothing more until somebody resumes it, or the run drains."""
     drained: bool = False
     """It was told to end because nothing can come to it any more."""
+    external: bool = False
+    """No worker of it is started: guests come and go."""
 
 
 class Seat(NamedTuple):
@@ -58,6 +60,8 @@ class Seat(NamedTuple):
     record: Record = Record()
     due: float | None = None
     """When a worker is to be started in it; ``None``: one sits there, or none will."""
+    guest: int | None = None
+    """Who is to sit here as soon as nobody does: the number of his request."""
 
 
 class Worker(NamedTuple):
@@ -77,6 +81,10 @@ class Worker(NamedTuple):
     resumes: bool = False
     """It is a source whose successor goes on where it was."""
     told: Goal = Goal.WORK
+    guest: bool = False
+    """Its process was not started by us: nobody starts it again."""
+    leaving: bool = False
+    """It is a guest that has asked to go."""
     finished: bool = False
     """It said so; its exit is awaited."""
     killed: bool = False
@@ -193,6 +201,7 @@ def enrol(plan: Plan, *, grace: float) -> Roster:
             timeout=None if plans[name].kind == "source" else plans[name].timeout,
             where=plans[name].where,
             is_shape=plans[name].shape is not None,
+            external=plans[name].external,
         )
         for name in order(plan)
     }

@@ -19,6 +19,7 @@ from penstock.observe.events import Event, RenewalAbandoned, WorkerRenewed
 from penstock.runtime import policy, renewal, stimulus
 from penstock.runtime.archive import Archive
 from penstock.runtime.journal import Journal, Record
+from penstock.runtime.reception import Reception
 from penstock.runtime.roster import Goal
 from penstock.runtime.supervisor import Supervisor
 from penstock.runtime.view import Document, View
@@ -41,6 +42,7 @@ class Server:
         self._calls: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._tapped: set[int] = set()
+        self._reception = Reception(supervisor)
         self._renewals: dict[int, WorkerRenewed | RenewalAbandoned] = {}
         """How each restart that was asked for has come out, by the number of the worker."""
         supervisor.listeners.append(self._on_event)
@@ -113,6 +115,9 @@ class Server:
             return
         if verb == "events":
             await self._stream(reader, writer)
+            return
+        if verb == "attach":
+            await self._reception.receive(reader, writer, question)
             return
         if verb == "tap":
             await self._tap(reader, writer, question.get("links"), question.get("rate"))

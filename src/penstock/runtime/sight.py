@@ -16,7 +16,7 @@ from penstock.runtime import bottleneck, usage
 from penstock.runtime.account import LinkCount, out_count
 from penstock.runtime.bottleneck import Bottleneck, Load, Machine
 from penstock.runtime.gauge import Look, Meter, WorkerPace, link_pace, worker_pace
-from penstock.runtime.roster import Goal, Worker
+from penstock.runtime.roster import Goal, Stage, Worker
 from penstock.runtime.supervisor import Supervisor
 from penstock.runtime.usage import Usage
 
@@ -142,9 +142,20 @@ class Sight:
     def _bottleneck(self, paces: dict[int, WorkerPace], used: float) -> Bottleneck | None:
         if self._supervisor.roster.goal != Goal.WORK:
             return None
+        for stage in self._supervisor.roster.stages.values():
+            if self._is_vacant(stage) and (items := self._items_for(stage.name)):
+                return bottleneck.vacant(stage.name, items)
         loads = [self._load(stage.name, paces) for stage in self._supervisor.roster.stages.values()]
         machine = Machine(len(os.sched_getaffinity(0)), used)
         return bottleneck.find([load for load in loads if load is not None], machine)
+
+    def _is_vacant(self, stage: Stage) -> bool:
+        return stage.external and not any(self._supervisor.roster.members(stage.name))
+
+    def _items_for(self, stage: str) -> int:
+        counts = self._supervisor.balance()
+        mine = [counts[link.id] for link in self._supervisor.plan.links if link.target == stage]
+        return sum(count.in_flight + count.waiting for count in mine)
 
     def _load(self, name: str, paces: dict[int, WorkerPace]) -> Load | None:
         roster, plan = self._supervisor.roster, self._supervisor.plan

@@ -50,7 +50,9 @@ class Guard:
         self.wake_fd, self._wake_write = os.pipe()
         os.set_blocking(self.wake_fd, False)
         os.set_blocking(self._wake_write, False)
-        threading.Thread(target=self._run, name="penstock-steward", daemon=True).start()
+        self._retired = False
+        self._thread = threading.Thread(target=self._run, name="penstock-steward", daemon=True)
+        self._thread.start()
 
     def leave(self) -> None:
         """The main thread goes into user code."""
@@ -87,11 +89,26 @@ class Guard:
         except BlockingIOError:
             pass
 
+    def retire(self) -> None:
+        """No steward any more: there is nothing left to serve."""
+        self._retired = True
+        self._armed.set()
+
+    def close(self) -> None:
+        """Let go of all, for a process that lives on. There is no way back into user code."""
+        self.retire()
+        if self._inside:
+            self.enter()
+        self._lock.release()  # the steward may wait for it, to see that there is nothing to do
+        self._thread.join()
+        os.close(self.wake_fd)
+        os.close(self._wake_write)
+
     def _run(self) -> None:
-        while True:
+        while not self._retired:
             self._armed.wait()
             quiet = 0
-            while quiet < PARK:
+            while quiet < PARK and not self._retired:
                 passage = self._passages
                 time.sleep(self._tick)
                 if self._passages != passage:
@@ -108,5 +125,5 @@ class Guard:
     def _serve(self, passage: int) -> None:
         """Do the main thread's duties until it wants them back."""
         with self._lock:
-            while self._inside and self._passages == passage:
+            while self._inside and self._passages == passage and not self._retired:
                 self._turn()

@@ -38,6 +38,28 @@ class Failed(NamedTuple):
     permanent: bool
 
 
+class Attach(NamedTuple):
+    """Somebody wants to work in a seat. ``guests.refusal`` has let him pass."""
+
+    stage: str
+    replica: int | None
+    """``None``: any that is free."""
+    guest: int
+    """The number of his request."""
+
+
+class Withdrawn(NamedTuple):
+    """Who asked for a seat has gone before there was one."""
+
+    guest: int
+
+
+class Leaving(NamedTuple):
+    """A guest wants to go."""
+
+    number: int
+
+
 class Finished(NamedTuple):
     """All a worker sent is settled and all it got; it ends."""
 
@@ -94,5 +116,21 @@ class Interrupt(NamedTuple):
 
 
 Stimulus = Union[
-    Begin, Tick, Bound, Ready, Failed, Finished, Looked, Died, Scale, Pause, Restart, Drain, Stop, Interrupt
+    Begin,
+    Tick,
+    Bound,
+    Ready,
+    Failed,
+    Attach,
+    Withdrawn,
+    Leaving,
+    Finished,
+    Looked,
+    Died,
+    Scale,
+    Pause,
+    Restart,
+    Drain,
+    Stop,
+    Interrupt,
 ]

@@ -102,6 +102,22 @@ class Stock:
             if not parcel.left:
                 self._finish(parcel)
 
+    def give_back(self) -> None:
+        """What has come and is not begun goes back to those who sent it, for others."""
+        parcel = self._front
+        if parcel is not None and parcel.values:
+            self._return(parcel, unread=False)
+        while (inbound := self._receiver.next()) is not None:
+            self._return(Parcel(inbound), unread=True)
+
+    def _return(self, parcel: Parcel, *, unread: bool) -> None:
+        rest = range(parcel.taken, parcel.inbound.count)
+        parcel.failures += [handler.unbegun(place, unread=unread) for place in rest]
+        parcel.left -= len(rest)
+        parcel.values.clear()
+        if not parcel.left:
+            self._finish(parcel)
+
     def _next(self) -> Optional[Parcel]:
         """The parcel of the next item."""
         while self._front is None or not self._front.values or self._outlived(self._front):
@@ -129,5 +145,5 @@ class Stock:
     def _finish(self, parcel: Parcel) -> None:
         words, failures, stale = self._words, parcel.failures, parcel.stale
         words[page.ITEMS] += parcel.inbound.count - len(failures) - stale
-        words[page.FAILURES] += len(failures)
+        words[page.FAILURES] += len(failures) - sum(failure.unbegun for failure in failures)
         self._receiver.finish(parcel.inbound, parcel.busy, failures, stale)

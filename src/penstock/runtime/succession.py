@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.observe import events
-from penstock.runtime import action
+from penstock.runtime import action, guests
 from penstock.runtime.action import Remains
 from penstock.runtime.control import Blame
 from penstock.runtime.death import Death, cause
@@ -27,6 +27,9 @@ def bury(turn: Turn, worker: Worker, death: Death) -> None:
         turn.report(events.WorkerEnded(**who(worker)))
         turn.do(action.Retire(worker.number, Remains.NONE if worker.finished else Remains.UNFINISHED))
         _vacate(turn, worker)
+    elif worker.guest:
+        guests.mourn(turn, worker, why)
+        _vacate(turn, worker)
     else:
         _replace(turn, worker, why, death)
 
@@ -34,9 +37,10 @@ def bury(turn: Turn, worker: Worker, death: Death) -> None:
 def _vacate(turn: Turn, worker: Worker) -> None:
     """Its seat goes, unless somebody else sits there or is to come; where it was renewed, he comes now."""
     seat = turn.seats.get(worker.seat)
-    if seat is None or seat.due is not None or turn.sitting(worker.seat):
+    if seat is None or seat.due is not None or seat.guest is not None or turn.sitting(worker.seat):
         return
-    if turn.renewing(worker) and worker.told == Goal.DRAIN:
+    renewed = turn.renewing(worker) and worker.told == Goal.DRAIN
+    if renewed or guests.makes_room(turn, worker):
         turn.seats[worker.seat] = seat._replace(due=turn.now)
         if turn.stages[worker.stage].is_source and not worker.resumes:
             turn.report(events.SourceRepeats(**who(worker)))

@@ -7,11 +7,12 @@ process, words from a worker or from the command line, a signal, or a time that 
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
+
+import msgspec
 
 from penstock.lifecycle import Clock, monotonic
 from penstock.observe import events
@@ -21,8 +22,8 @@ from penstock.runtime import action, control, process, stimulus, sweep
 from penstock.runtime.account import Account, LinkCount, Totals, total
 from penstock.runtime.action import Action
 from penstock.runtime.crew import Member, log_size
-from penstock.runtime.death import Death
 from penstock.runtime.line import Line
+from penstock.runtime.lobby import Lobby
 from penstock.runtime.oom import OomWatch
 from penstock.runtime.policy import step
 from penstock.runtime.recordings import Recordings
@@ -31,11 +32,9 @@ from penstock.runtime.rundir import RunDir
 from penstock.runtime.shm import Budget
 from penstock.runtime.statedir import StateDir
 from penstock.runtime.stimulus import Stimulus
+from penstock.runtime.visit import Visit
 
 Listener = Callable[[events.Event], None]
-
-NO_PROCESS = 71
-"""The exit code that stands for a process that could not be made (EX_OSERR of sysexits)."""
 
 
 class Supervisor:
@@ -87,6 +86,7 @@ class Supervisor:
         self._timer: asyncio.TimerHandle | None = None
         self._taps: dict[int, float] = {}
         self.recordings = Recordings(self)
+        self.lobby = Lobby(self)
 
     async def run(self) -> Roster:
         """Start all workers and keep them going until the run is over; the roster at its end.
@@ -148,6 +148,8 @@ class Supervisor:
         match wanted:
             case action.Spawn():
                 self._spawn(wanted)
+            case action.Admit() | action.Refuse():
+                self.lobby.answer(wanted)
             case action.Introduce(link, sender, receiver):
                 self._introduce(link, sender, receiver)
             case action.Announce() | action.Tell() | action.Pause():
@@ -174,21 +176,29 @@ class Supervisor:
                 self.send(number, control.Pause(paused))
 
     def _spawn(self, wanted: action.Spawn) -> None:
-        self._lives[wanted.stage, wanted.replica] += 1
-        log_path = self.state_dir.log_path(wanted.stage, wanted.replica)
-        log_start = log_size(log_path)
+        log_start = log_size(self.state_dir.log_path(wanted.stage, wanted.replica))
         try:
             child = self._start(wanted)
         except OSError as error:
-            self.tell(stimulus.Died(wanted.number, self._stillbirth(wanted.stage, error)))
+            self.tell(
+                stimulus.Died(wanted.number, process.stillbirth(self._commands[wanted.stage][0], error))
+            )
             return
+        self.enlist(wanted, child, log_start)
+
+    def enlist(
+        self, wanted: action.Spawn | action.Admit, child: process.Child | Visit, log_start: int, **other: Any
+    ) -> None:
+        """Take charge of a process, and give it its assignment (with what is ``other`` in it than usual)."""
+        self._lives[wanted.stage, wanted.replica] += 1
+        assignment = msgspec.structs.replace(self._assignment(wanted), **other)
         line = Line(
             child.socket,
             loop=self._loop,
             on_message=lambda message: self._heard(wanted.number, message),
             on_nonsense=lambda why: self._misheard(wanted.number, why),
+            on_end=child.gone if isinstance(child, Visit) else None,
         )
-        assignment = self._assignment(wanted)
         links = sum(len(outlet.links) for outlet in assignment.outlets) + len(assignment.inlinks)
         self.crew[wanted.number] = Member(
             number=wanted.number,
@@ -197,16 +207,13 @@ class Supervisor:
             links=links,
             child=child,
             line=line,
-            log=log_path,
+            log=self.state_dir.log_path(wanted.stage, wanted.replica),
             log_start=log_start,
             foreign=self._commands[wanted.stage][0] if self._stages[wanted.stage].interpreter else "",
         )
         line.send(assignment)
-        self.report(
-            events.WorkerStarted(
-                stage=wanted.stage, replica=wanted.replica, number=wanted.number, pid=child.pid
-            )
-        )
+        kind = events.GuestAttached if isinstance(child, Visit) else events.WorkerStarted
+        self.report(kind(stage=wanted.stage, replica=wanted.replica, number=wanted.number, pid=child.pid))
 
     def _start(self, wanted: action.Spawn) -> process.Child:
         log = self.state_dir.open_log(wanted.stage, wanted.replica)
@@ -216,21 +223,13 @@ class Supervisor:
                 self._commands[wanted.stage],
                 env=process.environment(self._stages[wanted.stage], self.run_dir.path, environ),
                 log=log,
-                on_exit=lambda code: self._exited(wanted.number, code),
+                on_exit=lambda code: self.exited(wanted.number, code),
                 loop=self._loop,
             )
         finally:
             os.close(log)
 
-    def _stillbirth(self, stage: str, error: OSError) -> Death:
-        """No process: the interpreter's fault where it cannot be executed, else the machine's."""
-        what = f"{error.strerror or error}"
-        if isinstance(error, (FileNotFoundError, PermissionError)) or error.errno == errno.ENOEXEC:
-            interpreter = self._commands[stage][0]
-            return Death(exit=NO_PROCESS, fault=f"its interpreter {interpreter} cannot be executed: {what}")
-        return Death(exit=NO_PROCESS, stillborn=f"no process could be made: {what}")
-
-    def _assignment(self, wanted: action.Spawn) -> control.Assignment:
+    def _assignment(self, wanted: action.Spawn | action.Admit) -> control.Assignment:
         feeds = outlets(self.plan, wanted.stage)
         return control.assign(
             self.plan,
@@ -268,6 +267,9 @@ class Supervisor:
 
     def _kill(self, number: int) -> None:
         if member := self.crew.get(number):
+            if isinstance(member.child, Visit):
+                why = self.roster.workers[number].condemned
+                member.line.send(control.Dismissed(why or "the pipeline is stopped"))
             member.child.kill()
 
     def _look(self, number: int) -> None:
@@ -283,7 +285,8 @@ class Supervisor:
 
     # What happens ----------------------------------------------------------------------------------------
 
-    def _exited(self, number: int, exit: int) -> None:
+    def exited(self, number: int, exit: int) -> None:
+        """The process of a worker is no more, or no worker any more."""
         member = self.crew[number]
         member.line.drain()
         self.tell(stimulus.Died(number, member.death(exit, self._oom)))
@@ -295,6 +298,8 @@ class Supervisor:
                 self._bound(member, python)
             case control.Ready(resumes):
                 self.tell(stimulus.Ready(number, resumes))
+            case control.Leaving():
+                self.tell(stimulus.Leaving(number))
             case control.Finished():
                 self.tell(stimulus.Finished(number))
             case control.Failed(error, traceback, permanent):
@@ -383,4 +388,5 @@ class Supervisor:
             member.child.abandon()
             member.close()
         self.crew.clear()
+        self.lobby.close()
         sweep.kill_descendants(self.run_dir.path)

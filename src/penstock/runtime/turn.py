@@ -80,8 +80,19 @@ class Turn:
 
     def over(self, stage: str) -> bool:
         """Whether no worker of the stage lives and none is to come."""
-        awaited = any(seat.due is not None for (name, _), seat in self.seats.items() if name == stage)
-        return not awaited and not self.members(stage)
+        awaited = any(
+            seat.due is not None or seat.guest is not None
+            for (name, _), seat in self.seats.items()
+            if name == stage
+        )
+        if awaited or self.members(stage):
+            return False
+        return not self.stages[stage].external or self.closed(stage)
+
+    def closed(self, stage: str) -> bool:
+        """Whether nobody is to begin work in it any more."""
+        known = self.stages[stage]
+        return known.drained or self.goal >= (Goal.DRAIN if known.is_source else Goal.STOP)
 
     def change(self, worker: Worker, **fields: Any) -> Worker:
         """``worker`` with other fields, also in the roster."""

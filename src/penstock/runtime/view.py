@@ -89,7 +89,8 @@ class View:
         roster = self._supervisor.roster
         members = list(roster.members(stage.name))
         waiting = any(seat.due is not None for (name, _), seat in roster.seats.items() if name == stage.name)
-        return stage.was_ready and not waiting and all(one.ready_at is not None for one in members)
+        begun = stage.was_ready or stage.external  # which is as ready as it can be
+        return begun and not waiting and all(one.ready_at is not None for one in members)
 
     def _ledger(self) -> Document:
         counts = self._supervisor.balance()
@@ -114,8 +115,16 @@ class View:
             "replicas": [
                 *(self._replica(one, seen) for one in members),
                 *(self._empty_seat(stage, replica, seat) for replica, seat in waiting),
+                *(_open_seat(stage, replica) for replica in self._open(stage)),
             ],
         }
+
+    def _open(self, stage: Stage) -> list[int]:
+        """The seats that wait for scripts."""
+        if not stage.external or stage.drained or self._supervisor.roster.ended:
+            return []
+        taken = {one.replica for one in self._supervisor.roster.members(stage.name)}
+        return [replica for replica in range(stage.asked) if replica not in taken]
 
     def _replica(self, worker: Worker, seen: dict[int, Document]) -> Document:
         member = self._supervisor.crew[worker.number]
@@ -157,3 +166,8 @@ def _state(worker: Worker, says: str, *, paused: bool) -> str:
     if worker.told >= Goal.DRAIN:
         return "draining" if worker.told == Goal.DRAIN else "stopping"
     return "paused" if paused and says == "ready" else says
+
+
+def _open_seat(stage: Stage, replica: int) -> Document:
+    label = f"{stage.name}/{replica}"
+    return {"worker": label, "replica": replica, "state": "waits for attach", "restarts": 0}

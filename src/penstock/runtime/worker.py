@@ -79,7 +79,8 @@ class Worker:
         socket_path, arena_path, page_path = control.paths(assignment.run_dir, assignment.number)
         self._assignment = assignment
         self._channel = channel
-        self._words = words = page.Page(page_path, create=True).words
+        self._page = page.Page(page_path, create=True)
+        self._words = words = self._page.words
         self._arena = Arena(arena_path, assignment.arena_bytes)
         self._sockets = surroundings.sockets
         self._exchange = Exchange(
@@ -146,13 +147,7 @@ class Worker:
 
     def run(self) -> int:
         """From Bound to Finished; the exit status."""
-        taps = Tappers(
-            self._assignment, self._links, whole=self._undertaker.whole, clock=self._exchange.clock
-        )
-        self._exchange.obey(control.Tap, taps.wish)
-        self._exchange.obey(control.Requeue, self._returns.look)
-        self._exchange.obey(control.Record, self._record)
-        self._channel.say(control.Bound(os.getpid(), platform.python_version()))
+        self._open()
         try:
             self._load()
         except Exception as error:
@@ -179,6 +174,16 @@ class Worker:
         self._channel.say(control.Finished())
         return 0
 
+    def _open(self) -> None:
+        """From here on receivers may come."""
+        taps = Tappers(
+            self._assignment, self._links, whole=self._undertaker.whole, clock=self._exchange.clock
+        )
+        self._exchange.obey(control.Tap, taps.wish)
+        self._exchange.obey(control.Requeue, self._returns.look)
+        self._exchange.obey(control.Record, self._record)
+        self._channel.say(control.Bound(os.getpid(), platform.python_version()))
+
     def close(self) -> None:
         """Send what has been said, and let go. The files in the run directory the supervisor removes."""
         self._recorders.close()
@@ -194,10 +199,7 @@ class Worker:
         shape = self._assignment.shape
         if shape is not None:
             self._parts = self._as_user(lambda: shapes.parts(shape, _chooser))
-        ports = self._as_user(lambda: _ports(self._assignment, self._links))
-        self._emitter = self._context.emitter = Emitter(
-            encoder=self._encoder, ports=ports, on_spill=self._on_spill
-        )
+        self._emitter = self._context.emitter = self._make_emitter()
         if self._handler.signature.resumes:
             self._context.resumption = self._resumption
         self._words[page.STATE] = page.SETUP
@@ -221,6 +223,10 @@ class Worker:
     def _target(self, name: str, code: Reference) -> Any:
         """The code of the step ``name``: a rehearsal may have other."""
         return _target(code) if self._assignment.shape is None else shapes.work
+
+    def _make_emitter(self) -> Emitter:
+        ports = self._as_user(lambda: _ports(self._assignment, self._links))
+        return Emitter(encoder=self._encoder, ports=ports, on_spill=self._on_spill)
 
     def _work(self) -> Optional[BaseException]:
         """What broke the source, if something did."""

@@ -82,6 +82,7 @@ def _cast(plan: Plan, items: Items, replace: Mapping[str, Any]) -> tuple[Plan, d
     for stage in stages:
         if stage.name not in made:
             _refuse_foreign(stage)
+            _refuse_vacant(stage, replace)
     given = {name: getattr(each, "target", each) for name, each in replace.items()}
     # Nobody is slow here, so no link is ever full: one that may drop would drop by whose turn it was.
     links = [msgspec.structs.replace(link, on_full="block") for link in plan.links]
@@ -115,6 +116,23 @@ def _by_source(plan: Plan, items: Items) -> Mapping[str, Iterable[Any]]:
 def _find(plan: Plan, name: str, known: list[str], kind: str) -> None:
     if name not in known:
         raise WiringError(f"{plan.pipeline} has no {kind} {name!r}{nearest(name, known)}")
+
+
+def _refuse_vacant(stage: StagePlan, replace: Mapping[str, Any]) -> None:
+    """No script can be attached to a test.
+
+    Raises:
+        WiringError: it is an external stage, and nothing stands in for it.
+    """
+    if stage.external and stage.name not in replace:
+        cure = (
+            f"items={{{stage.name!r}: [...]}}"
+            if stage.kind == "source"
+            else f"replace={{{stage.name!r}: function}}"
+        )
+        raise WiringError(
+            f"{stage.name!r} is taken by a script, and none is here; give test() {cure}", stage.where
+        )
 
 
 def _refuse_foreign(stage: StagePlan) -> None:

@@ -126,7 +126,7 @@ class Account(RuleBasedStateMachine):
             if 0 <= fault.place < len(out.cargo) and fault.place not in out.failed:
                 out.failed.add(fault.place)
                 in_company = fault.unread and len(out.cargo) > 1
-                if not in_company and not (fault.shared and out.cargo.attempt == 1):
+                if not in_company and not fault.unbegun and not (fault.shared and out.cargo.attempt == 1):
                     self.failures[names(out.cargo)[fault.place]] += 1
         cargo, dying = self.ledger.finish(out.receiver, number, faults, self.now)
         assert cargo is out.cargo

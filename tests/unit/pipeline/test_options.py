@@ -23,7 +23,8 @@ def chosen(kind: How = "stage", **knobs: Any) -> Options:
 
 
 def test_every_knob_that_is_typed_is_checked_and_kept() -> None:
-    assert [*Knobs.__annotations__, "places"] == [*CHECKS, "places"] == list(vars(Options()))
+    others = ["external", "places"]
+    assert [*Knobs.__annotations__, *others] == [*CHECKS, *others] == list(vars(Options()))
 
 
 def test_times_are_kept_in_seconds() -> None:

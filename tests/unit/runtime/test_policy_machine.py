@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from penstock.pipeline.plan import LinkPlan, Plan, StagePlan
-from penstock.pipeline.reference import Reference
+from penstock.pipeline.reference import EXTERNAL, Reference
 from penstock.runtime import action, stimulus
 from penstock.runtime.death import Death
 from penstock.runtime.policy import step
@@ -36,6 +36,19 @@ def diamond() -> Plan:
     return Plan("diamond", stages, links)
 
 
+def open_house() -> Plan:
+    """A source of ours and one of scripts; a stage of scripts between others."""
+    stages = [
+        StagePlan("left", "source", CODE, max_restarts=3),
+        StagePlan("feed", "source", EXTERNAL),
+        StagePlan("ext", "stage", EXTERNAL, replicas=2, timeout=2.0),
+        StagePlan("work", "stage", CODE, replicas=2, max_restarts=4, timeout=2.0),
+        StagePlan("save", "sink", CODE, max_restarts=4),
+    ]
+    wires = [("left", "ext"), ("feed", "work"), ("ext", "work"), ("work", "save")]
+    return Plan("open", stages, [LinkPlan(number, *wire) for number, wire in enumerate(wires)])
+
+
 @dataclass
 class Process:
     """A worker as the world has it."""
@@ -49,6 +62,7 @@ class Process:
     told: Goal = Goal.WORK
     killed: bool = False
     paused: bool = False
+    guest: bool = False
 
 
 def chain() -> Plan:
@@ -73,9 +87,12 @@ class World(RuleBasedStateMachine):
         self.known: set[Pair] = set()
         self.to_look: set[int] = set()
         self.retired: set[int] = set()
+        self.waiting: set[int] = set()
+        """Guests who have asked for a seat."""
+        self.asked = 0
         self.ended = False
 
-    @initialize(plan=st.sampled_from([chain(), diamond()]))
+    @initialize(plan=st.sampled_from([chain(), diamond(), open_house()]))
     def a_run_begins(self, plan: Plan) -> None:
         self.plan = plan
         self.roster = enrol(plan, grace=GRACE)
@@ -99,19 +116,10 @@ class World(RuleBasedStateMachine):
             assert dead in self.retired
 
     def perform(self, wanted: action.Action) -> None:
-        assert not self.ended, "nothing is wanted after the end"
-        if isinstance(wanted, action.Spawn):
-            assert self.roster.goal < Goal.STOP
-            assert wanted.number not in self.alive
-            seat = wanted.stage, wanted.replica
-            sitting = {n for n, process in self.alive.items() if (process.stage, process.replica) == seat}
-            renewed = any(each.begun and each.seat == seat for each in self.roster.renewals)
-            working = {number for number in sitting if self.alive[number].told == Goal.WORK}
-            assert len(working) <= renewed, "one a seat works, and a second only while that is renewed"
-            if self.plan.stage(wanted.stage).kind == "source":
-                assert not sitting, "two sources would make everything twice"
-            paused = self.roster.stages[wanted.stage].paused  # as its assignment says
-            self.alive[wanted.number] = Process(wanted.stage, wanted.replica, paused=paused)
+        late = isinstance(wanted, action.Refuse)
+        assert late or not self.ended, "nothing is wanted after the end, but that who comes late is told"
+        if isinstance(wanted, (action.Spawn, action.Admit, action.Refuse)):
+            self.fill_seat(wanted)
         elif isinstance(wanted, action.Introduce):
             self.introduce(Pair(*wanted))
         elif isinstance(wanted, action.Tell):
@@ -131,6 +139,29 @@ class World(RuleBasedStateMachine):
         elif isinstance(wanted, action.End):
             assert not self.alive
             self.ended = True
+
+    def fill_seat(self, wanted: action.Spawn | action.Admit | action.Refuse) -> None:
+        if isinstance(wanted, action.Spawn):
+            assert self.roster.goal < Goal.STOP
+            assert not self.plan.stage(wanted.stage).external, "nobody could be started there"
+            assert wanted.number not in self.alive
+            seat = wanted.stage, wanted.replica
+            sitting = {n for n, process in self.alive.items() if (process.stage, process.replica) == seat}
+            renewed = any(each.begun and each.seat == seat for each in self.roster.renewals)
+            working = {number for number in sitting if self.alive[number].told == Goal.WORK}
+            assert len(working) <= renewed, "one a seat works, and a second only while that is renewed"
+            if self.plan.stage(wanted.stage).kind == "source":
+                assert not sitting, "two sources would make everything twice"
+            paused = self.roster.stages[wanted.stage].paused  # as its assignment says
+            self.alive[wanted.number] = Process(wanted.stage, wanted.replica, paused=paused)
+            return
+        self.waiting.remove(wanted.guest)
+        if isinstance(wanted, action.Admit):
+            seat = wanted.stage, wanted.replica
+            assert seat not in {(process.stage, process.replica) for process in self.alive.values()}
+            assert wanted.replica < wanted.replicas or not self.plan.stage(wanted.stage).external
+            paused = self.roster.stages[wanted.stage].paused
+            self.alive[wanted.number] = Process(*seat, paused=paused, guest=True)
 
     def introduce(self, pair: Pair) -> None:
         assert pair not in self.known, "a pair is introduced once"
@@ -226,6 +257,28 @@ class World(RuleBasedStateMachine):
         numbers = data.draw(st.lists(st.sampled_from(sorted(self.alive)), max_size=4))
         self.feed(stimulus.Restart(tuple(numbers), drain_first))
 
+    @rule(data=st.data())
+    def somebody_asks_for_a_seat(self, data: st.DataObject) -> None:
+        seats = [(stage.name, None) for stage in self.plan.stages if stage.external]
+        stage, replica = data.draw(st.sampled_from([*seats, *sorted(self.roster.seats), ("save", 7)]))
+        self.asked += 1
+        self.waiting.add(self.asked)
+        self.feed(stimulus.Attach(stage, replica, self.asked))
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data())
+    def somebody_waits_no_longer(self, data: st.DataObject) -> None:
+        guest = data.draw(st.sampled_from(sorted(self.waiting)))
+        self.waiting.remove(guest)
+        self.feed(stimulus.Withdrawn(guest))
+
+    @precondition(lambda self: any(process.guest for process in self.alive.values()))
+    @rule(data=st.data())
+    def a_guest_wants_to_go(self, data: st.DataObject) -> None:
+        guests = [number for number, process in self.alive.items() if process.guest and not process.over]
+        if guests:
+            self.feed(stimulus.Leaving(data.draw(st.sampled_from(sorted(guests)))))
+
     @rule(
         word=st.sampled_from([stimulus.Drain(), stimulus.Interrupt(), stimulus.Stop()]),
         luck=st.integers(0, 9),
@@ -256,13 +309,17 @@ class World(RuleBasedStateMachine):
     @invariant()
     def there_are_as_many_as_asked_for_while_there_is_work(self) -> None:
         for stage in self.roster.stages.values():
-            if self.roster.goal == Goal.WORK and not stage.is_source and not stage.drained:
+            ours = not stage.is_source and not stage.external
+            if self.roster.goal == Goal.WORK and ours and not stage.drained:
                 assert len(self.kept(stage.name)) == stage.asked
 
     def kept(self, stage: str) -> set[tuple[str, int]]:
         """The seats where somebody works, will work, or makes room for a successor."""
         working = {one.seat for one in self.roster.members(stage) if one.told == Goal.WORK}
-        waiting = {key for key, seat in self.roster.seats.items() if key[0] == stage and seat.due}
+        working |= {one.seat for one in self.roster.members(stage) if one.leaving}
+        waiting = {
+            key for key, seat in self.roster.seats.items() if key[0] == stage and (seat.due or seat.guest)
+        }
         making_room = {
             each.seat
             for each in self.roster.renewals
@@ -291,8 +348,19 @@ class World(RuleBasedStateMachine):
             assert all(one.told >= goal for one in self.roster.members(stage.name))
 
     def is_over(self, stage: str) -> bool:
-        waiting = any(key[0] == stage and seat.due for key, seat in self.roster.seats.items())
-        return not waiting and not any(self.roster.members(stage))
+        waiting = any(key[0] == stage and (seat.due or seat.guest) for key, seat in self.roster.seats.items())
+        known = self.roster.stages[stage]
+        until = Goal.DRAIN if known.is_source else Goal.STOP
+        may_come = known.external and not known.drained and self.roster.goal < until
+        return not waiting and not may_come and not any(self.roster.members(stage))
+
+    @invariant()
+    def who_waits_for_a_seat_will_be_answered(self) -> None:
+        kept = {seat.guest for seat in self.roster.seats.values()} - {None}
+        assert kept == self.waiting
+        for key, seat in self.roster.seats.items():
+            sitting = [one for one in self.roster.workers.values() if one.seat == key]
+            assert seat.guest is None or any(one.told > Goal.WORK for one in sitting)
 
     @invariant()
     def every_living_pair_on_a_link_has_been_introduced(self) -> None:
@@ -317,6 +385,8 @@ class World(RuleBasedStateMachine):
         """From wherever this has led, the run ends once its sources have."""
         if not self.roster.begun:
             return
+        if any(stage.external for stage in self.plan.stages):
+            self.feed(stimulus.Drain())  # scripts could come for ever
         for _ in range(200):
             if self.ended:
                 break
