@@ -126,7 +126,7 @@ def _numbers(board: Board, answer: Answer, room: int) -> list[str]:
     names = [stage["name"] for stage in ordered["stages"] for _ in stage["replicas"] or [None]]
     rows = [_marked(row, chosen=name == board.selected) for row, name in zip(rows, names, strict=True)]
     neck = answer["bottleneck"]
-    below = ["", *ps.link_table(answer), "", neck["sentence"] if neck else ""]
+    below = [*ps.shared(answer), "", *ps.link_table(answer), "", neck["sentence"] if neck else ""]
     # Of many workers those around the selected stage are shown; links yield before them.
     first = names.index(board.selected) if board.selected in names else 0
     space = max(1, room - 2 - len(below)) if room - 2 > len(below) else max(1, room - 2)

@@ -23,7 +23,7 @@ from penstock.errors import WiringError
 from penstock.observe.page import LINKS
 from penstock.pipeline.plan import ONE_LINERS, LinkPlan, Plan, StagePlan, Step
 
-ITSELF = frozenset(("name", "kind", "code", "how", "gives", "steps", "where", "fuse"))
+ITSELF = frozenset(("name", "kind", "code", "how", "gives", "steps", "shape", "where", "fuse"))
 """What says what a stage is, and not how its process is to be run."""
 HOME = frozenset(("interpreter", "variables", "secrets"))
 """What must be the same for code that shares a process."""
@@ -170,6 +170,8 @@ def _apart(step: StagePlan, host: StagePlan, allowed: FrozenSet[str]) -> str:
     """Why their code cannot share a process."""
     if host.external:
         return f"{host.name!r} runs in scripts of yours"
+    if host.shape is not None:
+        return f"{host.name!r} keeps items, and has its process for itself"
     if host.fuse is False:
         return f"{host.name!r} says fuse=False"
     own = _chosen(host, allowed)

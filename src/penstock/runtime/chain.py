@@ -136,12 +136,12 @@ class Chain:
             raise
 
     def _note(self, error: BaseException, name: str) -> None:
-        """Have ``error`` say where it was raised, where its stage's name does not."""
-        if name != self._stage and not hasattr(error, STEP):
-            try:
-                setattr(error, STEP, name)
-            except Exception:  # noqa: S110  one with slots: then its traceback has to do
-                pass
+        """Have ``error`` say where it was raised, where its stage's name does not. (It may be one that was
+        raised before, elsewhere.)"""
+        try:
+            setattr(error, STEP, "" if name == self._stage else name)
+        except Exception:  # noqa: S110  one with slots: then its traceback has to do
+            pass
 
 
 def _call(step: Step, handler: Handler) -> Call:

@@ -104,7 +104,9 @@ def test_a_drain_is_asked_for_first() -> None:
 
 def test_of_many_workers_those_of_the_selected_stage_are_shown() -> None:
     found = told(*(worker(f"detect/{n}") for n in range(40)))
-    found["stages"].append({"name": "save", "kind": "sink", "asked": 1, "replicas": [worker("save/0")]})
+    found["stages"].append(
+        {"name": "save", "kind": "sink", "steps": [], "asked": 1, "replicas": [worker("save/0")]}
+    )
     lines = shown(Board(selected="save"), found, height=12)
     assert [line for line in lines if line.startswith("save/0")]
     assert lines[-1] == HINT

@@ -182,6 +182,13 @@ def test_what_goes_from_step_to_step_is_what_would_have_arrived() -> None:
     assert played(pipeline, [1, 2], fuse=True)[1] == played(pipeline, [1, 2], fuse=False)[1]
 
 
+def test_windows_and_joins_stay_apart_from_the_steps_around_them() -> None:
+    pairs = penstock.tumbling(count=2, name="pairs")
+    pipeline = Pipeline("windows", numbers >> penstock.map(plus) >> pairs >> penstock.map(len) >> save)
+    assert [each.title for each in pipeline.plan().stages] == ["numbers", "plus", "pairs", "[len + save]"]
+    assert played(pipeline, [1, 2, 3], fuse=True)[1] == played(pipeline, [1, 2, 3], fuse=False)[1]
+
+
 def overwrite(array: Any) -> Any:
     array[0] = 1
     return array
@@ -206,6 +213,25 @@ def test_what_raises_says_in_which_step_it_was_raised() -> None:
     pipeline = Pipeline("names", numbers >> stage(plus).named("host") >> penstock.split(each) >> save)
     result, _ = played(pipeline, [1], fuse=True)
     assert [dead.cause for dead in result.dead] == ["each: ValueError: only half of 2"]
+
+
+ALWAYS = ValueError("the same one")
+
+
+def first_time(n: int, ctx: Context) -> int:
+    if ctx.attempt == 1:
+        raise ALWAYS
+    return n
+
+
+def ever_after(n: int) -> int:
+    raise ALWAYS
+
+
+def test_an_exception_that_was_raised_elsewhere_before_says_where_it_was_raised_last() -> None:
+    steps = numbers >> penstock.map(first_time) >> penstock.map(ever_after)
+    result, _ = played(Pipeline("again", steps >> stage(plus).named("host") >> save), [1], fuse=True)
+    assert [dead.cause for dead in result.dead] == ["ever_after: ValueError: the same one"]
 
 
 def test_a_value_that_cannot_travel_is_the_fault_of_the_step_that_made_it() -> None:
