@@ -134,7 +134,7 @@ class Receiver:
         self._views = views
         self._wake = wake
         self._queue: Deque[Inbound] = deque()
-        self._released: Deque[Tuple[Connection, View]] = deque()
+        self._released: Deque[Tuple[Tuple[int, int], View]] = deque()
         self._leaving = False
         self.paused = False
         """Nothing that came is to be begun. Meanwhile no credit goes back, so little more comes."""
@@ -315,8 +315,10 @@ class Receiver:
             except (OSError, ValueError) as error:
                 raise PeerError(f"an arena that cannot be mapped: {error}") from None
 
+        key = (connection.peer, connection.link)  # not itself: a ring of references would keep the arena open
+
         def released(view: View) -> None:
-            self._released.append((connection, view))
+            self._released.append((key, view))
             self._wake()
 
         connection.source = Source(mapping, released, self._views)
@@ -324,8 +326,10 @@ class Receiver:
     def _sort_releases(self) -> None:
         self._views.end_leases()
         while self._released:
-            connection, view = self._released.popleft()
-            (connection.passed if view.passed else connection.releases).append(view.ref)
+            key, view = self._released.popleft()
+            connection = self.connections.get(key)
+            if connection is not None:
+                (connection.passed if view.passed else connection.releases).append(view.ref)
 
 
 def _bearable(failures: List[envelope.Failure]) -> List[envelope.Failure]:

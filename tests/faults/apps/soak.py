@@ -1,8 +1,11 @@
 """Everything at once, for as long as the gate is open, to see whether anything grows.
 
-ticks -> prepare x2 -> account x2    (key)
-                    -> preview       (drop_oldest)
-         [odd]      -> review        (max_age)
+ticks -> [fresh + prepare] x2 -> account x2                    (key)
+                              -> preview                       (drop_oldest)
+                              -> visits -> summary             (windows)
+         [odd]                -> review                        (max_age)
+ticks -> pass_on -> pairs <- ticks                             (join; arrays without a copy)
+                    pairs -> compare
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ import numpy as np
 from gate import Gate
 from tape import Tape
 
-from penstock import Context, Pipeline, Retry, at, sink, source, stage
+import penstock
+from penstock import Context, Pipeline, Retry, at, join, sink, source, stage, tumbling
 
 STEP = 1000
 """Items between two looks at the gate, two positions, two large arrays."""
@@ -40,6 +44,45 @@ def ticks(start: int = 0) -> Iterator[Tick]:
             size = 250_000 if number % STEP == 0 else 64
             tick = Tick(number=number, user=f"user {number % 97}", pixels=np.full(size, number, "i8"))
             yield at(number + 1, tick) if number % STEP == STEP - 1 else tick
+
+
+def fresh(tick: Tick) -> Tick:
+    """A small step in the process of the next."""
+    return {**tick, "user": tick["user"].replace("user", "account")}
+
+
+@stage
+def pass_on(tick: Tick) -> Tick:
+    """The same array, without a copy."""
+    return tick
+
+
+@sink
+class Compare:
+    """What came by two ways is one."""
+
+    def setup(self) -> None:
+        """Lay the tape in."""
+        self.broken = Tape("broken")
+
+    def __call__(self, pair: tuple[Tick, Tick]) -> None:
+        """Both as they were sent."""
+        if not (whole(pair[0]) and whole(pair[1]) and pair[0]["number"] == pair[1]["number"]):
+            self.broken.note(pair[0]["number"])
+
+
+@sink
+class Summary:
+    """Windows of one user, each item as it was sent."""
+
+    def setup(self) -> None:
+        """Lay the tape in."""
+        self.broken = Tape("broken")
+
+    def __call__(self, window: list[Tick]) -> None:
+        """One window."""
+        if len({tick["user"] for tick in window}) != 1 or not all(map(whole, window)):
+            self.broken.note(window[0]["number"])
 
 
 @stage(replicas=2, batch=16, max_restarts=1000, ports=("odd",))
@@ -94,7 +137,13 @@ def review(tick: Tick) -> None:
     assert whole(tick)
 
 
-pipeline = Pipeline("soak", ticks >> prepare >> (Account, Preview), prepare["odd"] >> review)
+pipeline = Pipeline(
+    "soak",
+    ticks >> penstock.map(fresh) >> prepare >> (Account, Preview),
+    prepare["odd"] >> review,
+    prepare >> tumbling(count=20, time="1s", by="user", name="visits") >> Summary,
+    join(ticks, ticks >> pass_on, on="number", within="30s", name="pairs") >> Compare,
+)
 
 if __name__ == "__main__":
     raise SystemExit(pipeline.run())
