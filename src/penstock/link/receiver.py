@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import time
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
+from typing import Any, Callable, Container, Deque, Dict, Iterable, List, Optional, Tuple
 
 import msgspec
 
@@ -228,6 +228,26 @@ class Receiver:
         if self.paused and not self._leaving:
             return None
         return self._queue.popleft() if self._queue else None
+
+    def next_of(self, links: Container[int]) -> Optional[Inbound]:
+        """The next batch of these links; otherwise as ``next``."""
+        if self.paused and not self._leaving:
+            return None
+        for place, inbound in enumerate(self._queue):
+            if inbound.connection.link in links:
+                del self._queue[place]
+                return inbound
+        return None
+
+    def silent(self, links: Iterable[int]) -> bool:
+        """Whether nothing more is to be waited for from these links; as ``dry_from``, for some."""
+        now, connections = self._clock(), self.connections.values()
+        return all(
+            self._awaited.get(link, 0.0) <= now
+            and not self._words[self._links[link] + page.HELD]
+            and all(each.dry for each in connections if each.link == link)
+            for link in links
+        )
 
     def finish(self, inbound: Inbound, busy: int, failures: List[envelope.Failure], stale: int = 0) -> None:
         """User code is through with a batch, in ``busy`` ns; ``stale`` of its items were too old for it."""

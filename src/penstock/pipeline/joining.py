@@ -94,7 +94,7 @@ def join(
         how: What becomes of an item that has waited so long. ``"inner"``: it is counted as unmatched, and
             nothing comes out; ``"left"``: it comes out, with ``None`` for what is missing, if it is of the
             first flow or one of that waits for it; ``"outer"``: it comes out in any case.
-        limit: Items that wait at most. One more, and the one that has waited longest waits no more.
+        limit: Items of one flow that wait at most. A flow that is so far ahead waits for the others.
         knobs: As of a stage: ``name``, ``interpreter``, ``on_full`` ...
 
     Raises:

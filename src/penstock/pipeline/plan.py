@@ -76,7 +76,7 @@ class JoinPlan(msgspec.Struct, frozen=True, tag="join"):
     """Seconds that the items of a row may be apart."""
     how: Rows = "inner"
     limit: int = 100_000
-    """Items that wait for a partner at most."""
+    """Items of one flow that wait for a partner at most."""
 
 
 ShapePlan = Union[WindowPlan, JoinPlan]

@@ -11,10 +11,11 @@ copy would come on top.
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, List, Mapping, Optional, Protocol, Sequence
+from typing import Any, Callable, Container, List, Mapping, Optional, Protocol, Sequence
 
-from penstock.link.receiver import Inbound
+from penstock.link.receiver import Inbound, Receiver
 from penstock.message.codec import Decoder
+from penstock.message.envelope import Failure
 from penstock.observe import page
 from penstock.runtime import handler
 from penstock.runtime.channel import SupervisorLost
@@ -23,9 +24,6 @@ from penstock.runtime.exchange import Exchange, Stopped
 from penstock.runtime.group import Group
 from penstock.runtime.stock import Item, Stock
 from penstock.runtime.windows import Output
-
-MOST = 4096
-"""Items that are taken in between two looks."""
 
 Asker = Callable[[Any], Any]
 """Answers the key of an item."""
@@ -47,8 +45,15 @@ class Shape(Protocol):
     def due(self) -> Optional[float]:
         """When to ``advance``; None: time alone changes nothing."""
 
-    def relieve(self) -> List[Output]:
-        """Too much is kept: the oldest gives way."""
+    @property
+    def cut(self) -> int:
+        """How often something was over before its time, as too much was kept."""
+
+    def room(self, side: int, /) -> int:
+        """How many items may come from that flow; 0: it has to wait."""
+
+    def give_up(self, side: int, /) -> List[Output]:
+        """Nothing more comes but from that flow; what waits in vain."""
 
     def flush(self) -> List[Output]:
         """Nothing more comes: all goes."""
@@ -81,7 +86,6 @@ class Gatherer:
         keys: Sequence[Optional[Asker]],
         sides: Mapping[int, int],
         whole: Callable[[Sequence[Any]], Any],
-        limit: int,
         origin: str,
         label: str,
     ) -> None:
@@ -95,7 +99,6 @@ class Gatherer:
         self._keys = keys
         self._sides = sides
         self._whole = whole
-        self._limit = limit
         self._origin = origin
         self._label = label
         self._made = 0
@@ -104,7 +107,12 @@ class Gatherer:
         """One entry for each item that is kept no longer, until its batch is told."""
         self._told: List[str] = []
         self._tell: List[str] = []
-        self._stock = Stock(receiver=exchange.receiver, decoder=decoder, words=words, clock=exchange.clock)
+        self._stocks = [
+            Stock(
+                receiver=_Flow(exchange.receiver, links), decoder=decoder, words=words, clock=exchange.clock
+            )
+            for links in _links(sides, len(keys))
+        ]
 
     def run(self) -> None:
         """Until it is drained.
@@ -116,10 +124,9 @@ class Gatherer:
         while True:
             taken = self._take()
             self._forget()
-            self._let_out()
             if exchange.stopping:
                 raise Stopped
-            if taken:
+            if self._let_out() or taken:  # what has gone makes room for more
                 exchange.glance()
             elif receiver.left:
                 return
@@ -130,29 +137,54 @@ class Gatherer:
 
     def _take(self) -> bool:
         """Take in what has come; whether something had."""
+        taken = [self._take_of(side) for side in range(len(self._keys))]
+        return any(taken)
+
+    def _take_of(self, side: int) -> bool:
+        """Take in what has come from one flow, unless it is too far ahead of the others."""
+        room = self._shape.room(side)
+        if not room:
+            return self._wait_for_others(side)
         items: List[Item] = []
         values: List[Any] = []
-        self._stock.fill(items, values, MOST)
+        stock = self._stocks[side]
+        stock.fill(items, values, room)
         if not items:
             return False
         waited, started = self._exchange.waited, time.monotonic_ns()
-        self._outside(lambda: self._absorb(items, values))
+        self._outside(lambda: self._absorb(side, items, values))
         busy = time.monotonic_ns() - started
         self._words[page.BUSY] += busy - (self._exchange.waited - waited)
-        self._stock.finish(items, busy)
+        stock.finish(items, busy)
         self._settle()
         return True
 
-    def _let_out(self) -> None:
-        """What is over by now goes; where nothing more can come, all."""
+    def _wait_for_others(self, side: int) -> bool:
+        """A flow is too far ahead. It waits, unless the others have nothing more; whether it goes on."""
+        if self._exchange.receiver.silent(link for link, other in self._sides.items() if other != side):
+            return self._emit_apart(self._shape.give_up(side))
+        self._say_once(
+            f"{self._label} keeps as many items of one flow as it may, so that flow waits for the others;"
+            " say limit= for more"
+        )
+        self._settle()
+        return False
+
+    def _let_out(self) -> bool:
+        """What is over by now goes; where nothing more can come, all. Whether something went."""
         shape, exchange = self._shape, self._exchange
         if not shape.held:
-            return
+            return False
         over = exchange.draining or exchange.dry
         outputs = shape.flush() if over else shape.advance(exchange.clock())
+        return self._emit_apart(outputs)
+
+    def _emit_apart(self, outputs: Sequence[Output]) -> bool:
+        """What goes out though nothing came in; whether there was something."""
         if outputs:
             self._outside(lambda: self._emit_all(outputs))
             self._settle()
+        return bool(outputs)
 
     def _forget(self) -> None:
         """What a sender had made that is dead, others get again; so it goes from what is open here."""
@@ -179,16 +211,20 @@ class Gatherer:
         receiver, over, self._over = self._exchange.receiver, self._over, []
         for inbound in over:
             receiver.settled(inbound, 1)
+        if self._shape.cut:
+            self._say_once(
+                f"{self._label} keeps as many items as it may, so the oldest windows close before their time;"
+                " say limit= for more"
+            )
         tell, self._tell = self._tell, []
         for text in tell:
             self._exchange.notice("warning", text)
 
-    def _absorb(self, items: Sequence[Item], values: List[Any]) -> None:
+    def _absorb(self, side: int, items: Sequence[Item], values: List[Any]) -> None:
         now, shape = self._exchange.clock(), self._shape
         values.reverse()
         for item in items:
             value, inbound = values.pop(), item.parcel.inbound
-            side = self._sides[inbound.connection.link]
             try:
                 key = self._key(side, value, item)
             except (Stopped, SupervisorLost):
@@ -198,12 +234,6 @@ class Gatherer:
                 continue
             inbound.emitted += 1  # as long as it is kept
             self._emit_all(shape.add(key, side, Member(inbound, value), now))
-            while shape.held > self._limit:
-                self._emit_all(shape.relieve())
-                self._say_once(
-                    f"{self._label} keeps no more than {self._limit:,} items, so the oldest go out before"
-                    " their time; say limit= for more"
-                )
             if self._exchange.stopping:
                 raise Stopped
 
@@ -252,3 +282,24 @@ class Gatherer:
         if text not in self._told:
             self._told.append(text)
             self._tell.append(text)
+
+
+class _Flow:
+    """What comes by some of a worker's links: to its stock it is the receiver."""
+
+    def __init__(self, receiver: Receiver, links: Container[int]) -> None:
+        self._receiver = receiver
+        self._links = links
+
+    def next(self) -> Optional[Inbound]:
+        """The next batch."""
+        return self._receiver.next_of(self._links)
+
+    def finish(self, inbound: Inbound, busy: int, failures: List[Failure], stale: int = 0) -> None:
+        """It is finished."""
+        self._receiver.finish(inbound, busy, failures, stale)
+
+
+def _links(sides: Mapping[int, int], count: int) -> List[List[int]]:
+    """The links of each flow."""
+    return [[link for link, side in sides.items() if side == flow] for flow in range(count)]

@@ -10,10 +10,10 @@ order of arrival, whatever the key.
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Any, Callable, Deque, Dict, Hashable, List, Optional
+from collections import OrderedDict
+from typing import Any, Callable, Dict, Hashable, List, Optional
 
-from penstock.runtime.windows import Output
+from penstock.runtime.windows import MOST, Output
 
 
 class _Entry:
@@ -30,20 +30,33 @@ class _Entry:
 class Matching:
     """All items of one worker that wait for a partner."""
 
-    def __init__(self, sides: int, within: float, how: str) -> None:
+    cut = 0
+    """Who may wait waits as long as it may."""
+
+    def __init__(self, sides: int, within: float, how: str, limit: int) -> None:
         """``within``: seconds that the items of a row may be apart. ``how``: which rows go out that are not
-        full: ``inner`` none, ``left`` those that have an item of the first flow, ``outer`` all."""
+        full: ``inner`` none, ``left`` those that have an item of the first flow, ``outer`` all. ``limit``:
+        items of one flow that wait at most."""
         self._sides = range(sides)
         self._within = within
         self._how = how
-        self._lines: Dict[Hashable, List[Deque[_Entry]]] = {}
-        self._waiting: Dict[int, _Entry] = {}
-        """By the id of the entry, so the oldest is the first."""
+        self._limit = limit
+        self._lengths = [0] * sides
+        """How many of each flow wait."""
+        self._lines: Dict[Hashable, List[List[_Entry]]] = {}
+        """(Most are short; a deque has room for 64 from the beginning.)"""
+        self._waiting: OrderedDict[int, _Entry] = OrderedDict()
+        """By the id of the entry, so the oldest is the first. (Of a plain dict the first is found only past
+        all that were before it and are gone.)"""
 
     @property
     def held(self) -> int:
         """Items that wait."""
         return len(self._waiting)
+
+    def room(self, side: int) -> int:
+        """How many items may come now, from that flow. One that is ahead waits for the others."""
+        return max(0, min(MOST, self._limit - self._lengths[side]))
 
     def add(self, key: Hashable, side: int, member: Any, now: float) -> List[Output]:
         """An item came; the row that it completes, behind those whose time was over before."""
@@ -51,9 +64,10 @@ class Matching:
         entry = _Entry(key, side, member, now)
         lines = self._lines.get(key)
         if lines is None:
-            lines = self._lines[key] = [deque() for _ in self._sides]
+            lines = self._lines[key] = [[] for _ in self._sides]
         lines[side].append(entry)
         self._waiting[id(entry)] = entry
+        self._lengths[side] += 1
         return [*over, self._row(key)] if all(lines) else over
 
     def advance(self, now: float) -> List[Output]:
@@ -65,14 +79,14 @@ class Matching:
         first = next(iter(self._waiting.values()), None)
         return None if first is None else first.since + self._within
 
-    def relieve(self) -> List[Output]:
-        """Too many wait: who has waited longest waits no more."""
-        first = next(iter(self._waiting.values()), None)
-        return [] if first is None else [self._part(first)]
-
     def flush(self) -> List[Output]:
         """Nothing more comes: nobody waits any more."""
         return self._expire(lambda _: True)
+
+    def give_up(self, side: int) -> List[Output]:
+        """Nothing more comes but from that flow: whoever came from there waits in vain."""
+        mine = [entry for entry in self._waiting.values() if entry.side == side]
+        return [self._part(entry) for entry in mine if id(entry) in self._waiting]
 
     def forget(self, gone: Callable[[Any], bool]) -> List[Any]:
         """Items come again by another way: they wait no more. Those that were taken out."""
@@ -92,18 +106,18 @@ class Matching:
         return found
 
     def _part(self, entry: _Entry) -> Output:
-        """Who has waited longest, and so stands first in its line, goes."""
+        """Who stands first in its line goes."""
         lines = self._lines[entry.key]
         if self._how == "outer" or (self._how == "left" and lines[0]):
             return self._row(entry.key)
-        lines[entry.side].popleft()
+        lines[entry.side].pop(0)
         self._let_go(entry)
         return Output((), [entry.member])
 
     def _row(self, key: Hashable) -> Output:
         """The first of each line."""
         lines = self._lines[key]
-        row = [line.popleft() if line else None for line in lines]
+        row = [line.pop(0) if line else None for line in lines]
         present = [entry for entry in row if entry is not None]
         for entry in present:
             self._let_go(entry)
@@ -112,5 +126,6 @@ class Matching:
 
     def _let_go(self, entry: _Entry) -> None:
         del self._waiting[id(entry)]
+        self._lengths[entry.side] -= 1
         if not any(self._lines.get(entry.key, ())):
             self._lines.pop(entry.key, None)

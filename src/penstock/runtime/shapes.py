@@ -26,8 +26,8 @@ def parts(plan: ShapePlan, load: Callable[[By], Chooser]) -> Dict[str, Any]:
     """
     if isinstance(plan, WindowPlan):
         rule = Rule(plan.count, plan.step, plan.time, plan.every, plan.gap)
-        return {"shape": Windows(rule), "keys": [_asker(plan.by, "by=", load)], "whole": list}
-    shape: Shape = Matching(len(plan.on), plan.within, plan.how)
+        return {"shape": Windows(rule, plan.limit), "keys": [_asker(plan.by, "by=", load)], "whole": list}
+    shape: Shape = Matching(len(plan.on), plan.within, plan.how, plan.limit)
     return {"shape": shape, "keys": [_asker(on, "on=", load) for on in plan.on], "whole": tuple}
 
 

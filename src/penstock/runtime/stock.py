@@ -7,10 +7,10 @@ the last of its items is.
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, NamedTuple, Optional
+from typing import Any, Callable, List, NamedTuple, Optional, Protocol
 
 from penstock.errors import EnvironmentFault, PeerError
-from penstock.link.receiver import Inbound, Receiver
+from penstock.link.receiver import Inbound
 from penstock.message.codec import Decoder
 from penstock.message.envelope import Failure
 from penstock.observe import page
@@ -63,12 +63,20 @@ class Item(NamedTuple):
         self.parcel.failures.append(failure)
 
 
+class Feeder(Protocol):
+    """Where batches come from, and who is told that they are finished: a receiver, or a part of it."""
+
+    def next(self) -> Optional[Inbound]:
+        """The next batch."""
+
+    def finish(self, inbound: Inbound, busy: int, failures: List[Failure], stale: int = 0) -> None:
+        """It is finished."""
+
+
 class Stock:
     """What a worker has received and not finished. Called with the worker's lock held."""
 
-    def __init__(
-        self, *, receiver: Receiver, decoder: Decoder, words: Any, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, *, receiver: Feeder, decoder: Decoder, words: Any, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._receiver = receiver
         self._decoder = decoder

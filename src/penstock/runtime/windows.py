@@ -16,11 +16,14 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import deque
+from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, Callable, Deque, Dict, Hashable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Hashable, List, NamedTuple, Optional, Sequence, Tuple
 
 NEVER = math.inf
+
+MOST = 4096
+"""Items that are taken in between two looks at what has closed."""
 
 
 class Output(NamedTuple):
@@ -66,8 +69,9 @@ class _Lane:
     def __init__(self, key: Hashable) -> None:
         self.key = key
         self.items: List[Any] = []
-        self.windows: Deque[_Window] = deque()
-        """Those that are open, the oldest first."""
+        self.windows: List[_Window] = []
+        """Those that are open, the oldest first. (They are few; a deque has room for 64 from the beginning,
+        and there may be a lane for each of a hundred thousand keys.)"""
         self.next = 0
         """Where windows open by count: the place of the item that opens the next."""
         self.opens = -NEVER
@@ -77,16 +81,22 @@ class _Lane:
 class Windows:
     """All windows of one worker that are open."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, limit: int) -> None:
+        """``limit``: items that are kept at most; one more, and the oldest window closes before its time.
+        (To take no more would help nobody: what a window waits for may have to come past others.)"""
         self._rule = rule
+        self._limit = limit
         self._lanes: Dict[Hashable, _Lane] = {}
-        self._open: Dict[int, _Lane] = {}
-        """By the window's serial, so the oldest is the first."""
+        self._open: OrderedDict[int, _Lane] = OrderedDict()
+        """By the window's serial, so the oldest is the first. (Of a plain dict the first is found only past
+        all that were before it and are gone.)"""
         self._due: List[Tuple[float, int]] = []
         """When windows close; of one that is closed by then, or later, it says nothing."""
         self._serial = 0
         self.held = 0
         """Items that are kept."""
+        self.cut = 0
+        """Windows that have closed before their time."""
 
     def add(self, key: Hashable, _: int, member: Any, now: float) -> List[Output]:
         """An item came; what closes by that, or has closed before. (From where it came makes no
@@ -102,7 +112,14 @@ class Windows:
             lane.windows[0].closes = now + self._rule.gap
         if self._rule.count and len(lane.items) - lane.windows[0].first >= self._rule.count:
             closed.append(self._close(lane))
+        while self.held > self._limit:
+            self.cut += 1
+            closed.append(self._close(next(iter(self._open.values()))))
         return closed
+
+    def room(self, _: int) -> int:
+        """How many items may come now, from that flow."""
+        return MOST
 
     def advance(self, now: float) -> List[Output]:
         """What has closed by now."""
@@ -123,16 +140,16 @@ class Windows:
         """When to ``advance``; None: nothing closes by time alone. May be too early."""
         return self._due[0][0] if self._due else None
 
-    def relieve(self) -> List[Output]:
-        """Too much is kept: the oldest window closes before its time."""
-        return [self._close(next(iter(self._open.values())))] if self._open else []
-
     def flush(self) -> List[Output]:
         """Nothing more comes: all close."""
         closed: List[Output] = []
         while self._open:
-            closed += self.relieve()
+            closed.append(self._close(next(iter(self._open.values()))))
         return closed
+
+    def give_up(self, _: int) -> List[Output]:
+        """Nothing more comes but from that flow: windows do not ask from where."""
+        return []
 
     def forget(self, gone: Callable[[Any], bool]) -> List[Any]:
         """Items come again by another way: take them out of the windows. Those that were taken out."""
@@ -173,7 +190,7 @@ class Windows:
 
     def _close(self, lane: _Lane) -> Output:
         """Close the oldest window of a lane."""
-        window, items, count = lane.windows.popleft(), lane.items, self._rule.count
+        window, items, count = lane.windows.pop(0), lane.items, self._rule.count
         del self._open[window.serial]
         members = items[window.first : window.first + count] if count else items[window.first :]
         return Output(members, self._trim(lane))

@@ -247,7 +247,7 @@ class Worker:
         parts["decoder"] = Decoder(allow_pickle=assignment.allow_pickle)
         if assignment.shape is not None:
             del parts["handler"]
-            self._gatherer(parts, assignment.shape.limit).run()
+            self._gatherer(parts).run()
             return None
         parts["context"] = self._context
         parts["is_sink"] = not self._links
@@ -258,13 +258,12 @@ class Worker:
             Consumer(**parts, timed=assignment.timeout is not None, sieve=self._sieve()).run()
         return None
 
-    def _gatherer(self, parts: Dict[str, Any], limit: int) -> Gatherer:
+    def _gatherer(self, parts: Dict[str, Any]) -> Gatherer:
         assignment = self._assignment
         sides = {link.id: link.side for link in assignment.inlinks}
         return Gatherer(
             **parts,
             **self._parts,
-            limit=limit,
             sides=sides,
             label=assignment.label,
             origin=assignment.origin,

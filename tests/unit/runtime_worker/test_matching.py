@@ -32,7 +32,7 @@ def streams(draw: st.DrawFn, sides: int = 2) -> list[Arrival]:
 
 def played(stream: list[Arrival], *, sides: int, how: str = "inner") -> list[Output]:
     """What goes out, by the matching's own clock."""
-    matching, outputs = Matching(sides, WITHIN, how), list[Output]()
+    matching, outputs = Matching(sides, WITHIN, how, 1000), list[Output]()
     for now, key, side, number in stream:
         while (due := matching.due()) is not None and due < now:
             outputs += matching.advance(due)
@@ -104,26 +104,37 @@ def test_a_left_join_has_the_rows_of_the_inner_one_and_the_rest_of_the_first_flo
 
 
 @given(streams(), st.integers(1, 4))
-def test_no_more_wait_than_may_and_who_has_waited_longest_gives_way(
-    stream: list[Arrival], limit: int
-) -> None:
-    matching, outputs = Matching(2, WITHIN, "inner"), list[Output]()
+def test_a_flow_that_is_ahead_has_to_wait_and_the_other_has_not(stream: list[Arrival], limit: int) -> None:
+    matching = Matching(2, WITHIN, "inner", limit)
+    waiting = [0, 0]
     for now, key, side, number in stream:
-        outputs += matching.add(key, side, number, now)
-        while matching.held > limit:
-            oldest = min(entry.member for entry in matching._waiting.values())
-            (output,) = matching.relieve()
-            assert output.released == [oldest]
-            outputs.append(output)
-        assert matching.held <= limit
-    outputs += matching.flush()
-    assert sorted(one for each in outputs for one in each.released) == [each[3] for each in stream]
-    assert not matching._lines
+        if matching.room(side):
+            outputs = matching.add(key, side, number, now)
+            waiting[side] += 1
+            for one in (one for each in outputs for one in each.released):
+                waiting[stream[one][2]] -= 1
+        assert [matching.room(each) for each in (0, 1)] == [limit - each for each in waiting]
+        assert matching.held == sum(waiting) <= 2 * limit
+
+
+@given(streams(), st.sampled_from(["inner", "left", "outer"]), st.integers(0, 1))
+def test_who_waits_for_a_flow_that_has_ended_waits_in_vain(
+    stream: list[Arrival], how: str, side: int
+) -> None:
+    matching = Matching(2, 1000, how, 1000)
+    for now, key, from_side, number in stream:
+        matching.add(key, from_side, number, now)
+    others = [entry.member for entry in matching._waiting.values() if entry.side != side]
+    mine = [entry.member for entry in matching._waiting.values() if entry.side == side]
+    outputs = matching.give_up(side)
+    assert [one for each in outputs for one in each.released] == mine
+    assert [entry.member for entry in matching._waiting.values()] == others
+    assert all(bool(each.members) is (how == "outer" or (how == "left" and not side)) for each in outputs)
 
 
 @given(streams(), st.sets(st.integers(0, 40)))
 def test_who_comes_again_by_another_way_waits_no_more(stream: list[Arrival], gone: set[int]) -> None:
-    matching, outputs = Matching(2, WITHIN, "outer"), list[Output]()
+    matching, outputs = Matching(2, WITHIN, "outer", 1000), list[Output]()
     for now, key, side, number in stream[:-1]:
         outputs += matching.add(key, side, number, now)
     forgotten = matching.forget(gone.__contains__)
@@ -137,6 +148,6 @@ def test_who_comes_again_by_another_way_waits_no_more(stream: list[Arrival], gon
 
 @pytest.mark.parametrize(("pause", "found"), [(WITHIN, [[0, 1]]), (WITHIN + 0.1, [])])
 def test_who_comes_at_the_last_moment_comes_in_time(pause: float, found: list[list[int]]) -> None:
-    matching = Matching(2, WITHIN, "inner")
+    matching = Matching(2, WITHIN, "inner", 1000)
     outputs = [*matching.add("a", 0, 0, 0.0), *matching.add("a", 1, 1, pause)]
     assert rows(outputs) == found

@@ -31,7 +31,7 @@ def streams(draw: st.DrawFn) -> list[Arrival]:
 
 def played(rule: Rule, stream: list[Arrival]) -> tuple[list[list[int]], list[int]]:
     """What goes out, each window as a list, and what is let go of; woken up as it asks for."""
-    windows, outputs = Windows(rule), list[Output]()
+    windows, outputs = Windows(rule, 1000), list[Output]()
     for now, key, number in stream:
         while (due := windows.due()) is not None and due < now:
             outputs += windows.advance(due)
@@ -153,16 +153,14 @@ RULES = st.one_of(
 def test_every_item_is_in_a_window_or_was_forgotten_and_is_let_go_of_once(
     rule: Rule, stream: list[Arrival], gone: set[int], when: int, limit: int
 ) -> None:
-    windows, outputs = Windows(rule), list[Output]()
+    windows, outputs = Windows(rule, limit), list[Output]()
     forgotten: list[int] = []
     for now, key, number in stream:
         outputs += windows.add(key, 0, number, now)
-        while windows.held > limit:
-            outputs += windows.relieve()
+        assert windows.held <= limit
         if number == when:
             forgotten += windows.forget(gone.__contains__)
             assert windows.held == sum(len(lane.items) for lane in windows._lanes.values())
-    assert windows.held <= limit
     outputs += windows.flush()
     assert windows.held == 0
     assert not windows._lanes
@@ -177,7 +175,7 @@ def test_windows_of_which_an_item_was_forgotten_go_on_with_the_others(
     rule: Rule, stream: list[Arrival], when: int
 ) -> None:
     """It is put in again at once, as whoever owns it does: nothing is missing, and nothing twice in one."""
-    windows, outputs = Windows(rule), list[Output]()
+    windows, outputs = Windows(rule, 1000), list[Output]()
     for now, key, number in stream:
         outputs += windows.add(key, 0, number, now)
         if number == when:
@@ -189,7 +187,7 @@ def test_windows_of_which_an_item_was_forgotten_go_on_with_the_others(
 
 
 def test_what_closes_by_count_leaves_nothing_to_wake_up_for() -> None:
-    windows = Windows(Rule(count=2, time=3600.0))
+    windows = Windows(Rule(count=2, time=3600.0), 1000)
     for number in range(10_000):
         windows.add(None, 0, number, 0.0)
     assert windows.held == 0
@@ -198,6 +196,6 @@ def test_what_closes_by_count_leaves_nothing_to_wake_up_for() -> None:
 
 @pytest.mark.parametrize("rule", [Rule(count=3), Rule(count=3, step=1)])
 def test_windows_by_count_need_no_clock(rule: Rule) -> None:
-    windows = Windows(rule)
+    windows = Windows(rule, 1000)
     windows.add(None, 0, "a", 0.0)
     assert windows.due() is None

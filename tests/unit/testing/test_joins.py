@@ -131,14 +131,31 @@ def test_partners_that_come_too_late_are_unmatched_and_in_time_they_are_not() ->
     assert result.totals.through == 5
 
 
-def test_when_too_many_wait_the_oldest_gives_way_and_nothing_stands_still() -> None:
-    items = {"frames": [{"id": n} for n in range(100)], "depths": [{"id": n} for n in range(99, 49, -1)]}
-    result = Pipeline("t", join(frames, depths, on="id", within="1h", limit=10) >> save).test(items)
+def test_a_flow_that_is_ahead_waits_for_the_other_and_no_pair_is_missed() -> None:
+    items: dict[str, Any] = {"frames": [{"id": n} for n in range(5000)], "depths": []}
+    flow = join(frames, depths >> in_time, on="id", within="1h", limit=10)
+    items["depths"] = [{"id": n, "at": 0.5} for n in range(0, 5000, 2)]
+    result = Pipeline("t", flow >> save).test(items)
     ledger = result.ledger
-    matched = len(result["save"])
-    assert ledger["frames→join"].unmatched == 100 - matched
-    assert ledger["depths→join"].unmatched == 50 - matched
-    assert result.totals.through == 150
+    assert len(result["save"]) == 2500 - ledger["in_time→join"].unmatched
+    assert result.totals.through == 7500
+
+
+def test_a_flow_that_is_ahead_does_not_wait_for_one_that_has_ended() -> None:
+    items = {"frames": [{"id": n} for n in range(100)], "depths": [{"id": 99}]}
+    result = Pipeline("t", join(frames, depths, on="id", within="24h", limit=10) >> save).test(items)
+    assert [left["id"] for left, _ in result["save"]] == [99]
+    assert result.ledger["frames→join"].unmatched == 99
+    assert result.took == 0.0
+
+
+def test_whoever_waits_in_a_full_line_waits_as_long_as_it_may_and_nothing_stands_still() -> None:
+    items = {"frames": [{"id": n} for n in range(30)], "depths": [{"id": -1, "at": 100}]}
+    flow = join(frames, depths >> in_time, on="id", within="1h", limit=10)
+    result = Pipeline("t", flow >> save).test(items)
+    assert result["save"] == []
+    assert result.ledger["frames→join"].unmatched == 30
+    assert result.totals.through == 31
 
 
 def test_a_flow_may_be_several_merged_and_what_comes_out_may_be_put_in_a_window() -> None:
