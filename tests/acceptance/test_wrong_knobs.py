@@ -31,6 +31,8 @@ CODE = {
     "ports": "'rejected'",
     "key": "3",
     "fuse": "'yes'",
+    "concurrency": "'many'",
+    "threads": "0",
     "batch_wait": "'2h'",
     "pad": "'0'",
     "batch": "1.5",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Optional, Union
@@ -133,6 +133,52 @@ class TrainAll:
 encode = stage(batch=4)(Encode)
 
 
+# --------------------------------------------------- several items in hand
+
+
+@source
+async def listen(ctx: Context) -> AsyncIterator[Image]:
+    yield np.zeros((4, 4), np.float32)
+
+
+@stage(concurrency=16, timeout="5s")
+async def fetch(image: Image, ctx: Context) -> Optional[Box]:
+    return Box(1)
+
+
+@stage
+async def crops(image: Image) -> AsyncIterator[Image]:
+    yield image
+
+
+@stage(threads=4)
+def shrink(image: Image) -> Image:
+    return image
+
+
+@sink(concurrency=4)
+async def upload(box: Box) -> None: ...
+
+
+@stage(concurrency=4)
+class Ask:
+    async def setup(self, ctx: Context) -> None: ...
+
+    async def __call__(self, image: Image) -> Box:
+        return Box(1)
+
+
+@stage
+class Split:
+    async def __call__(self, image: Image) -> AsyncIterator[Image]:
+        yield image
+
+
+@sink
+class Post:
+    async def __call__(self, box: Box) -> None: ...
+
+
 # ------------------------------------------------------------------ classes
 
 
@@ -255,6 +301,8 @@ Pipeline(
 )
 Pipeline("small", ticks >> penstock.map("other.py:half") >> store, camera >> penstock.map(loose_one) >> save)
 Pipeline("small", (camera, patient) >> penstock.map(half) >> (discard, penstock.filter(bright) >> discard))
+Pipeline("async", listen >> crops >> shrink >> fetch >> upload, fetch >> save, crops >> Split >> Ask >> Post)
+Pipeline("async", camera >> fetch >> show, listen >> normalise >> detect >> upload)
 
 
 @stage

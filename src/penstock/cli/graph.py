@@ -84,14 +84,16 @@ def _about(plan: Plan, stage: StagePlan) -> list[str]:
     """The cells of one stage."""
     times = f" x{stage.replicas}" if stage.replicas > 1 else ""
     key = "" if stage.key is None else f"key {_name(stage.key)}"
-    said = (key, _batch(stage), _shape(stage), _ports(plan, stage), stage.interpreter or "")
+    said = (key, _in_hand(stage), _shape(stage), _ports(plan, stage), stage.interpreter or "")
     notes = [note for note in said if note]
     kind = stage.how if stage.kind == "stage" else stage.kind
     return [terminal.strong(stage.title), kind + times, terminal.dim(str(stage.code)), "   ".join(notes)]
 
 
-def _batch(stage: StagePlan) -> str:
-    return f"batch {stage.batch}" if stage.batch else ""
+def _in_hand(stage: StagePlan) -> str:
+    """How many items it takes at once, and in which way; nothing for one. (The three exclude each other.)"""
+    ways = {"batch": stage.batch, "concurrency": stage.concurrency, "threads": stage.threads}
+    return "".join(f"{way} {count}" for way, count in ways.items() if count)
 
 
 def _shape(stage: StagePlan) -> str:
@@ -147,7 +149,7 @@ def _name(by: By) -> str:
 
 def _mermaid_node(stage: StagePlan) -> str:
     times = f" x{stage.replicas}" if stage.replicas > 1 else ""
-    more = [note for note in (_batch(stage), _shape(stage)) if note]
+    more = [note for note in (_in_hand(stage), _shape(stage)) if note]
     text = f'"{_mermaid_text(", ".join([f"{stage.title}{times}", *more]))}"'
     return {"source": f"([{text}])", "sink": f"[/{text}/]"}.get(stage.kind, f"[{text}]")
 

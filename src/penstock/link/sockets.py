@@ -147,6 +147,10 @@ def _not_now(error: zmq.ZMQError) -> bool:
     return False
 
 
+def _nothing() -> None:
+    """Of a file that only ends a wait."""
+
+
 class Waiter:
     """Waits on sockets and files together, and knows who is to be called for each."""
 
@@ -162,6 +166,14 @@ class Waiter:
         self._calls = {socket.raw: call for socket, call in sockets.items()}
         self._calls.update(self._files)
         self._wanted = [(ready, _POLLIN) for ready in self._calls]
+
+    def attend(self, file: int, expects: Callable[[], bool]) -> None:
+        """From the next ``watch`` on, wait on that file too. ``expects`` is for waiters that are not real."""
+        self._files[file] = _nothing
+
+    def dismiss(self, file: int) -> None:
+        """From the next ``watch`` on no longer."""
+        self._files.pop(file, None)
 
     def ready(self, timeout: Optional[float]) -> List[Call]:
         """Block until something can be read, or ``timeout`` seconds (None: for ever) have passed; what is

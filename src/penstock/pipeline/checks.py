@@ -15,6 +15,12 @@ from penstock.pipeline.plan import MOST_REPLICAS, By, How, OnFull
 NAME = re.compile(r"\w[\w.-]{0,63}")
 """Names of stages and pipelines are parts of file names and of labels like ``detect/0``."""
 
+MOST_IN_HAND = 4096
+"""Items that one replica works on at once."""
+
+MOST_THREADS = 256
+"""Of one replica. More of them wait for the GIL than work."""
+
 MOST_BATCHED = 4096
 """Items of one call: what a link puts into one message at most."""
 
@@ -25,6 +31,8 @@ ONE_LINE = {
     "batch": "a one-liner takes one item; make it a @stage",
     "batch_wait": "a one-liner takes one item; make it a @stage",
     "pad": "a one-liner takes one item; make it a @stage",
+    "concurrency": "a one-liner takes one item after the other; make it a @stage",
+    "threads": "a one-liner takes one item after the other; make it a @stage",
     "ports": "a one-liner sends what it returns and nothing else; make it a @stage",
 }
 
@@ -46,6 +54,8 @@ REFUSED: Dict[How, Dict[str, str]] = {
         "max_age": "a source gets no items that could be too old; say it at the stage that is fed",
         "on_full": "a source gets no items; say it at the stage that is fed, or at the wire to it",
         "key": "a source gets no items; say it of the stage whose replicas are to get them by key",
+        "concurrency": "a source gets no items; an async generator may wait for many things by itself",
+        "threads": "a source gets no items; it may start threads of its own",
         "batch": "a source gets no items; those it yields are batched where they are taken",
         "batch_wait": "a source gets no items to wait for",
         "pad": "a source gets no items to stack",
@@ -65,6 +75,8 @@ NOT_EXTERNAL = {
     "batch": "a script that is attached takes its items one by one",
     "batch_wait": "a script that is attached takes its items one by one",
     "pad": "a script that is attached takes its items one by one",
+    "concurrency": "a script that is attached takes its items one by one",
+    "threads": "a script that is attached takes its items one by one",
     "fuse": "it runs in the script that is attached",
     "interpreter": "the script that is attached has its own",
     "variables": "the script that is attached has its own",
@@ -75,7 +87,15 @@ NOT_EXTERNAL = {
 SYNONYMS = {
     "batch_size": "batch",
     "batch_timeout": "batch_wait",
-    "concurrency": "replicas",
+    "max_concurrency": "concurrency",
+    "max_in_flight": "concurrency",
+    "max_threads": "threads",
+    "max_workers": "replicas",
+    "num_workers": "replicas",
+    "parallel": "replicas",
+    "parallelism": "replicas",
+    "pool": "threads",
+    "thread_pool": "threads",
     "backpressure": "on_full",
     "drop": "on_full",
     "colocate": "fuse",
@@ -153,10 +173,7 @@ def _more_than_zero(value: Any) -> float:
 
 
 def _batch(value: Any, place: Place) -> int:
-    found = _at_least(1)(value, place)
-    if found > MOST_BATCHED:
-        raise ValueError(f"{MOST_BATCHED} items are the most that one call takes")
-    return found
+    return _at_most(MOST_BATCHED, "{} items are the most that one call takes")(value, place)
 
 
 def _batch_wait(value: Any, _: Place) -> float:
@@ -173,10 +190,19 @@ def _pad(value: Any, _: Place) -> Union[int, float]:
 
 
 def _replicas(value: Any, place: Place) -> int:
-    found = _at_least(1)(value, place)
-    if found > MOST_REPLICAS:
-        raise ValueError(f"each replica is a process, and {MOST_REPLICAS} are the most")
-    return found
+    return _at_most(MOST_REPLICAS, "each replica is a process, and {} are the most")(value, place)
+
+
+def _at_most(most: int, sentence: str) -> Callable[[Any, Place], int]:
+    """``sentence``: what is said of more, with a place for the number."""
+
+    def check(value: Any, place: Place) -> int:
+        found = _at_least(1)(value, place)
+        if found > most:
+            raise ValueError(sentence.format(most))
+        return found
+
+    return check
 
 
 def whole_number(value: Any, least: int) -> int:
@@ -260,6 +286,8 @@ CHECKS: Dict[str, Callable[[Any, Place], Any]] = {
     "ports": _ports,
     "key": _key,
     "fuse": _fuse,
+    "concurrency": _at_most(MOST_IN_HAND, "{} items in hand are the most"),
+    "threads": _at_most(MOST_THREADS, "{} threads are the most; `replicas` are not slowed down by the GIL"),
     "batch_wait": _batch_wait,
     "pad": _pad,
     "batch": _batch,

@@ -22,6 +22,8 @@ from dataclasses import replace
 from typing import (
     TYPE_CHECKING,
     Any,
+    AsyncIterator,
+    Coroutine,
     Generic,
     Iterator,
     List,
@@ -53,6 +55,10 @@ X = TypeVar("X")
 Y = TypeVar("Y")
 
 
+Awaited = Coroutine[Any, Any, X]
+"""What an async function gives."""
+
+
 class Start:
     """What goes into a source: there are no such values."""
 
@@ -72,7 +78,7 @@ class Handler(Protocol[I_contra, O_co]):
 class Producer(Protocol[O_co]):
     """An instance of a class that makes items."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Iterator[O_co]:
+    def __call__(self, *args: Any, **kwargs: Any) -> Union[Iterator[O_co], AsyncIterator[O_co]]:
         """Make them."""
         ...
 
@@ -148,7 +154,13 @@ class Flow(Generic[I_contra, O_co]):
     @overload
     def __rshift__(self: Flow[J, Optional[Y]], other: Type[Handler[Y, Iterator[X]]]) -> Flow[J, X]: ...
     @overload
+    def __rshift__(self: Flow[J, Optional[Y]], other: Type[Handler[Y, AsyncIterator[X]]]) -> Flow[J, X]: ...
+    @overload
     def __rshift__(self: Flow[J, Optional[Y]], other: Type[Handler[Y, None]]) -> Flow[J, End]: ...
+    @overload
+    def __rshift__(self: Flow[J, Optional[Y]], other: Type[Handler[Y, Awaited[None]]]) -> Flow[J, End]: ...
+    @overload
+    def __rshift__(self: Flow[J, Optional[Y]], other: Type[Handler[Y, Awaited[X]]]) -> Flow[J, X]: ...
     @overload
     def __rshift__(self: Flow[J, Optional[Y]], other: Type[Handler[Y, X]]) -> Flow[J, X]: ...
     @overload
@@ -170,6 +182,10 @@ class Flow(Generic[I_contra, O_co]):
     def __rrshift__(self, other: Type[Producer[I_contra]]) -> Flow[Start, O_co]: ...
     @overload
     def __rrshift__(self, other: Type[Handler[J, Iterator[I_contra]]]) -> Flow[J, O_co]: ...
+    @overload
+    def __rrshift__(self, other: Type[Handler[J, AsyncIterator[I_contra]]]) -> Flow[J, O_co]: ...
+    @overload
+    def __rrshift__(self, other: Type[Handler[J, Awaited[I_contra]]]) -> Flow[J, O_co]: ...
     @overload
     def __rrshift__(self, other: Type[Handler[J, I_contra]]) -> Flow[J, O_co]: ...
     @overload

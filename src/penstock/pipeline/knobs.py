@@ -46,6 +46,11 @@ class Common(TypedDict, total=False):
     """``True``: it runs in the process of the stage behind it, or of the one before. ``False``: it shares its
     process with nobody. Else ``penstock.map``, ``filter`` and ``split`` share one where they fit, and stages
     do not. Not for sources."""
+    concurrency: int
+    """Items that one replica has in hand at once, where its code is async; 1. Not for sources."""
+    threads: int
+    """Threads in which one replica runs its plain code, an item each; for code that frees the GIL. Else it
+    runs in the main thread, one item after the other. Not for sources."""
 
 
 class Batching(Common, total=False):

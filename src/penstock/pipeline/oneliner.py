@@ -47,7 +47,9 @@ class OneLiner(Stage[I_contra, O_co], Generic[I_contra, O_co]):
     """A stage that was declared in one line, by the name of its function."""
 
     def _misfit(self, signature: Signature, options: Options) -> Optional[str]:
-        if signature.is_generator:
+        if signature.is_async:
+            return f"is async, and a {self.how} is plain code; make it a @stage"
+        if signature.is_generator and self.how != "split":
             return f"yields, and a {self.how} answers once; for several of one item say penstock.split"
         return super()._misfit(signature, options)
 
@@ -71,9 +73,6 @@ class Split(OneLiner[I_contra, O_co]):
     """Sends each part of what its function returns."""
 
     how: ClassVar[How] = "split"
-
-    def _misfit(self, signature: Signature, options: Options) -> Optional[str]:
-        return Stage._misfit(self, signature, options)  # noqa: SLF001  what its base refuses is its trade
 
     def _gives(self, signature: Optional[Signature]) -> Gives:
         return "many"

@@ -30,6 +30,10 @@ class Options:
     key: Optional[By] = None
     fuse: Optional[bool] = None
     """None: one-liners where they fit, stages not."""
+    concurrency: int = 0
+    """0: not said, so one at a time."""
+    threads: int = 0
+    """0: the code runs in the main thread."""
     batch_wait: float = 0.005
     pad: Union[int, float, None] = None
     batch: int = 0
@@ -75,5 +79,25 @@ def _clash(chosen: Options, knob: str) -> Optional[str]:
         return (
             f"window={chosen.window}: a batch of {chosen.batch} could never be full;"
             f" leave window out, or say window={2 * chosen.batch} or more"
+        )
+    return _crowding(chosen) if knob in {"concurrency", "threads", "batch", "key", "window"} else None
+
+
+def _crowding(chosen: Options) -> Optional[str]:
+    """Why a replica cannot have several items in hand; ``None``: it can, or is not to."""
+    if chosen.concurrency and chosen.threads:
+        return "concurrency= is for async code and threads= is for plain code; say one of them"
+    said = f"concurrency={chosen.concurrency}" if chosen.concurrency else f"threads={chosen.threads}"
+    several = max(chosen.concurrency, chosen.threads)
+    if several and chosen.batch:
+        return f"{said} gives each call one item and batch={chosen.batch} gives it many; say one of them"
+    if several > 1 and chosen.key is not None:
+        return (
+            f"{said} has several items in hand, and those of one key= come one by one; say replicas= instead"
+        )
+    if 0 < chosen.window < several:
+        return (
+            f"window={chosen.window}: {several} items could never be in hand;"
+            f" leave window out, or say window={2 * several} or more"
         )
     return None

@@ -115,6 +115,10 @@ class StagePlan(msgspec.Struct, frozen=True):
     """Names it may emit to besides its default output; each has a link."""
     key: Optional[By] = None
     """What decides which replica gets an item; ``None``: whoever has room."""
+    concurrency: int = 0
+    """Items that a replica whose code is async has in hand at once; 0: not said, so one."""
+    threads: int = 0
+    """Threads that run its code, an item each; 0: the main thread does."""
     batch_wait: float = 0.005
     """Seconds that a batch may wait to be full."""
     pad: Union[int, float, None] = None
@@ -144,6 +148,13 @@ class StagePlan(msgspec.Struct, frozen=True):
     def external(self) -> bool:
         """Whether no process is started for it: scripts take part by ``penstock.attach``."""
         return self.code == EXTERNAL
+
+    @property
+    def room(self) -> int:
+        """Items one replica may hold unfinished, per sender, as ``window``. Where it has several in hand,
+        twice as many: the link alone would give it no more than keep one busy."""
+        several = max(self.concurrency, self.threads)
+        return self.window or (2 * several if several > 1 else 0)
 
 
 class LinkPlan(msgspec.Struct, frozen=True):
@@ -277,7 +288,7 @@ def order(plan: Plan) -> List[str]:
 
 def _outlink(plan: Plan, link: LinkPlan, asked: Mapping[str, int]) -> OutLink:
     target = plan.stage(link.target)
-    plain = OutLink(link.id, link.target, target.max_failures, link.on_full, target.window, target.max_age)
+    plain = OutLink(link.id, link.target, target.max_failures, link.on_full, target.room, target.max_age)
     if target.key is None:
         return plain
     replicas = asked.get(link.target, target.replicas)

@@ -21,6 +21,9 @@ from penstock.pipeline.context import Context
 MANY = (collections.abc.Iterator, collections.abc.Generator)
 """Return annotations that mean: each of these is one output. (A list is one output: the list.)"""
 
+MANY_ASYNC = (collections.abc.AsyncIterator, collections.abc.AsyncGenerator)
+"""The same of code that is iterated over with ``async for``."""
+
 LISTS = (list, collections.abc.Sequence, collections.abc.Collection, collections.abc.Iterable)
 """Annotations of code that takes its items in a list."""
 
@@ -33,6 +36,8 @@ class Signature:
     """Make an instance first, without arguments; it is called with each item."""
     is_generator: bool
     """A call gives an iterator over outputs: it yields, or says ``-> Iterator[...]``."""
+    is_async: bool
+    """What a call gives is to be awaited; of a generator, iterated over with ``async for``."""
     item: Optional[str]
     """The parameter that takes the item, passed by position; ``None``: it takes none, like a source."""
     item_optional: bool
@@ -81,7 +86,7 @@ def describe(target: Callable[..., Any]) -> Signature:
     """How to call ``target``, a function or a class.
 
     Raises:
-        WiringError: it cannot be called with an item and a ``Context`` alone, or it is async.
+        WiringError: it cannot be called with an item and a ``Context`` alone.
     """
     if not isinstance(target, type):
         return _describe_call(target, target, _parameters(target))
@@ -130,17 +135,32 @@ def misfit_batch(signature: Signature, batch: int, *, pad: bool) -> Optional[str
     return None
 
 
+def misfit_hand(signature: Signature, *, concurrency: int, threads: int, batch: int) -> Optional[str]:
+    """Why code of this signature cannot have items in hand like that: the end of a sentence; ``None``: it
+    can."""
+    if signature.is_async and threads:
+        return f"is async, and threads= is for plain code; say concurrency={threads}"
+    if signature.is_async and batch:
+        return f"is async, and batch= is for plain code; say concurrency={batch}, or write it without async"
+    if concurrency and not signature.is_async:
+        return (
+            "is plain code, and concurrency= is for async code;"
+            f" say threads={concurrency} if it frees the GIL, else replicas={concurrency}"
+        )
+    return None
+
+
 def _describe_call(
     target: Any, function: Callable[..., Any], parameters: List[Parameter], **hooks: Optional[str]
 ) -> Signature:
     """Describe the function that is called with each item."""
-    _refuse_async(function)
     item = next((each for each in parameters if not each.is_context and _is_positional(each)), None)
     _refuse_others(target.__name__, parameters, item)
     is_generator, output_type = _output(function)
     return Signature(
         is_class=isinstance(target, type),
         is_generator=is_generator,
+        is_async=_is_async(function),
         item=item.name if item else None,
         item_optional=item is not None and not item.required,
         item_type=item.type if item else Any,
@@ -157,7 +177,6 @@ def _hook_context(target: type, hook: str) -> Optional[str]:
     function = getattr(target, hook, None)
     if function is None:
         return None
-    _refuse_async(function)
     parameters = _parameters(function)[1:]
     _refuse_others(f"{target.__name__}.{hook}", parameters, None)
     return _context(parameters)
@@ -177,15 +196,6 @@ def _refuse_class(target: type) -> None:
                 f"{target.__name__}() needs {each.name!r}, but a stage's class is made without arguments;"
                 " give it a default, or get what it needs in setup()"
             )
-
-
-def _refuse_async(function: Callable[..., Any]) -> None:
-    inner = inspect.unwrap(function)
-    if inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner):
-        raise WiringError(
-            f"{inner.__qualname__} is async, and a stage is a plain function: it has its process for itself;"
-            " call asyncio.run() inside it where a library leaves no choice"
-        )
 
 
 def _refuse_others(name: str, parameters: List[Parameter], item: Optional[Parameter]) -> None:
@@ -294,15 +304,25 @@ def _resolve(annotation: Any, names: Dict[str, Any]) -> Any:
     return Any if isinstance(resolved, typing.TypeVar) else resolved
 
 
+def _returned(function: Callable[..., Any]) -> Any:
+    """What its annotation says that it returns."""
+    try:
+        return _resolve(_inspect(function).return_annotation, _names(function))
+    except ValueError:
+        return Any
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    inner, resolved = inspect.unwrap(function), _returned(function)
+    says_so = (typing.get_origin(resolved) or resolved) in MANY_ASYNC
+    return says_so or inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)
+
+
 def _output(function: Callable[..., Any]) -> Tuple[bool, Any]:
     """Whether a call gives many outputs, and the type of one."""
-    try:
-        annotation = _inspect(function).return_annotation
-    except ValueError:
-        return False, Any
-    resolved = _resolve(annotation, _names(function))
-    says_many = typing.get_origin(resolved) in MANY or resolved in MANY
-    if says_many or inspect.isgeneratorfunction(inspect.unwrap(function)):
+    inner, resolved = inspect.unwrap(function), _returned(function)
+    says_many = (typing.get_origin(resolved) or resolved) in MANY + MANY_ASYNC
+    if says_many or inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
         return True, (typing.get_args(resolved) or (Any,))[0]
     return False, _without_none(resolved)
 

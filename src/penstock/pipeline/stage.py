@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import (
     TYPE_CHECKING,
     Any,
+    AsyncIterator,
     Callable,
     ClassVar,
     Generic,
@@ -22,14 +23,14 @@ from typing import (
 
 from penstock.errors import WiringError
 from penstock.pipeline import reference as code
-from penstock.pipeline.flow import End, Exit, Flow, Handler, I_contra, O_co, Producer, Start
+from penstock.pipeline.flow import Awaited, End, Exit, Flow, Handler, I_contra, O_co, Producer, Start
 from penstock.pipeline.knobs import Knobs
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.options import Options
 from penstock.pipeline.overlay import Overlay
 from penstock.pipeline.place import Place, caller
 from penstock.pipeline.plan import Gives, How, StagePlan
-from penstock.pipeline.signature import Signature, describe, misfit, misfit_batch
+from penstock.pipeline.signature import Signature, describe, misfit, misfit_batch, misfit_hand
 
 if TYPE_CHECKING:
     from typing_extensions import Concatenate, ParamSpec, Self, Unpack
@@ -138,6 +139,8 @@ class Node(Flow[I_contra, O_co]):
         if unfit:
             raise WiringError(f"{self.name!r} {unfit}", self.where)
         knobs = {knob: value for knob, value in vars(options).items() if knob not in NO_KNOBS}
+        if signature is not None and signature.is_async and self.kind != "source":
+            knobs["concurrency"] = options.concurrency or 1
         return StagePlan(
             name=self.name,
             kind=self.kind,
@@ -150,7 +153,9 @@ class Node(Flow[I_contra, O_co]):
         )
 
     def _misfit(self, signature: Signature, options: Options) -> Optional[str]:
-        unfit = misfit(signature, self.kind)
+        unfit = misfit(signature, self.kind) or misfit_hand(
+            signature, concurrency=options.concurrency, threads=options.threads, batch=options.batch
+        )
         if unfit or not options.batch:
             return unfit
         return misfit_batch(signature, options.batch, pad=options.pad is not None)
@@ -250,7 +255,7 @@ class Decorator:
 
 
 class SourceDecorator(Decorator):
-    """Makes a ``Source`` of a generator function, or of a class whose ``__call__`` is one.
+    """Makes a ``Source`` of a generator function (async or not), or of a class whose ``__call__`` is one.
 
     ``@source``, ``@source(max_restarts=3)`` or ``source("cameras.py:front")``, relative to the file.
     """
@@ -259,6 +264,10 @@ class SourceDecorator(Decorator):
     def __call__(self, target: Type[Producer[Out]], /) -> Source[Out]: ...
     @overload
     def __call__(self, target: Callable[P, Iterator[Out]], /) -> SourceFunction[Out, P, Iterator[Out]]: ...
+    @overload
+    def __call__(
+        self, target: Callable[P, AsyncIterator[Out]], /
+    ) -> SourceFunction[Out, P, AsyncIterator[Out]]: ...
     @overload
     def __call__(self, target: str, /, **knobs: Unpack[Knobs]) -> Source[Any]: ...
     @overload
@@ -273,7 +282,8 @@ class SourceDecorator(Decorator):
 
 
 class StageDecorator(Decorator):
-    """Makes a ``Stage`` of a function or generator function, or of a class whose ``__call__`` is one.
+    """Makes a ``Stage`` of a function or generator function (async or not), or of a class whose ``__call__``
+    is one.
 
     ``@stage``, ``@stage(replicas=2)`` or ``stage("steps/clean.py:clean")``, relative to the file.
     """
@@ -285,12 +295,28 @@ class StageDecorator(Decorator):
     ) -> Stage[Optional[In], Out]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
+        self, target: Type[Handler[In, AsyncIterator[Out]]], /
+    ) -> Stage[Optional[In], Out]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, target: Type[Handler[In, Awaited[Out]]], /
+    ) -> Stage[Optional[In], Out]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
         self, target: Type[Handler[In, Out]], /
     ) -> Stage[Optional[In], Out]: ...
     @overload
     def __call__(
         self, target: Callable[Concatenate[In, P], Iterator[Out]], /
     ) -> StageFunction[Optional[In], Out, Concatenate[In, P], Iterator[Out]]: ...
+    @overload
+    def __call__(
+        self, target: Callable[Concatenate[In, P], AsyncIterator[Out]], /
+    ) -> StageFunction[Optional[In], Out, Concatenate[In, P], AsyncIterator[Out]]: ...
+    @overload
+    def __call__(
+        self, target: Callable[Concatenate[In, P], Awaited[Out]], /
+    ) -> StageFunction[Optional[In], Out, Concatenate[In, P], Awaited[Out]]: ...
     @overload
     def __call__(
         self, target: Callable[Concatenate[In, P], Out], /
@@ -311,7 +337,7 @@ class StageDecorator(Decorator):
 
 
 class SinkDecorator(Decorator):
-    """Makes a ``Sink`` of a function, or of a class that has ``__call__``.
+    """Makes a ``Sink`` of a function (async or not), or of a class that has ``__call__``.
 
     ``@sink``, ``@sink(replicas=2)`` or ``sink("store.py:save")``, relative to the file.
     """

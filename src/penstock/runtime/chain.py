@@ -75,6 +75,9 @@ class Chain:
 
     def _check(self, step: Step, handler: Handler) -> None:
         """What nobody could know before the code was loaded: it was named by a text."""
+        if handler.signature.is_async:
+            cure = "make it a @stage" if step.how in ONE_LINERS else f"say concurrency=1 of {step.name!r}"
+            raise WiringError(f"{step.name!r} is async, and shares its process with plain code; {cure}")
         if handler.yields and step.how in {"map", "filter"}:
             raise WiringError(f"{step.name!r} yields, and a {step.how} answers once; say penstock.split")
         if handler.yields and step is not self._steps[-1][0]:

@@ -100,6 +100,10 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """What goes out by some links is recorded from the first item on."""
     shape: Union[WindowPlan, JoinPlan, None] = None
     """It puts items together, and has no user code; None: it has."""
+    concurrency: int = 0
+    """Items that async code has in hand at once; 0: not said, so one."""
+    threads: int = 0
+    """Threads that run the code, an item each; 0: the main thread does."""
 
     @property
     def label(self) -> str:
@@ -110,6 +114,10 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     def origin(self) -> str:
         """The first part of the ids of what a source makes that begins anew: other items, other ids."""
         return f"{self.label}+{self.incarnation}" if self.incarnation else self.label
+
+
+AS_PLANNED = ("window_bytes", "timeout", "max_age", "batch", "batch_wait", "pad", "concurrency", "threads")
+"""What a worker is told as the plan of its stage has it."""
 
 
 def assign(
@@ -150,22 +158,17 @@ def assign(
         inlinks=inlinks(plan, stage.name),
         run_dir=run_dir,
         state_dir=state_dir,
-        window=stage.window,
-        window_bytes=stage.window_bytes,
-        timeout=stage.timeout,
+        window=stage.room,
         arena_bytes=arena_bytes,
         allow_pickle=plan.allow_pickle,
         config=config,
         resume=resume,
         incarnation=incarnation,
-        batch=stage.batch,
-        batch_wait=stage.batch_wait,
-        pad=stage.pad,
-        max_age=stage.max_age,
         steps=_steps(stage),
         shape=stage.shape,
         paused=paused,
         record=record,
+        **{knob: getattr(stage, knob) for knob in AS_PLANNED},
     )
 
 

@@ -81,21 +81,30 @@ class Member:
 
     @property
     def started(self) -> float | None:
-        """Since when it has been at its item (monotonic seconds); ``None``: it is at none."""
-        return self.word(page.STARTED) / 1e9 or None
+        """From when on the time-out of its item counts (monotonic seconds); ``None``: it is at none."""
+        started = self.word(page.STARTED)
+        return (started + self.word(page.LATITUDE)) / 1e9 if started else None
 
     def work(self, now: float) -> Work:
         """How it has spent its time up to ``now`` (monotonic seconds), what goes on at present included."""
         if self._page is None:
             return Work()
         words, at = self._page.words, int(now * 1e9)
-        began, blocked = words[page.STARTED], words[page.BLOCKED]
+        blocked = words[page.BLOCKED]
         return Work(
-            busy=words[page.BUSY] + (max(0, at - began) if began else 0),
+            busy=words[page.BUSY] + self._present(words, at),
             waited=words[page.WAITED] + (max(0, at - blocked) if blocked else 0),
             items=words[page.ITEMS],
             durations=self._page.durations(),
         )
+
+    @staticmethod
+    def _present(words: memoryview[int], at: int) -> int:
+        """ns that user code has been busy with what goes on at ``at``."""
+        lanes, began = words[page.LANES], words[page.STARTED]
+        if not lanes:
+            return max(0, at - began) if began else 0
+        return max(0, (words[page.BLOCKED] or at) - words[page.SINCE]) * words[page.IN_HAND] // lanes
 
     def reading(self) -> Reading:
         """Its links' numbers."""
@@ -103,13 +112,13 @@ class Member:
             return Reading(self.stage, ())
         return Reading(self.stage, [self._page.link(position) for position in range(self._links)])
 
-    def death(self, exit: int, oom: OomWatch) -> Death:
-        """What can be known of its end, now that it has ended."""
+    def death(self, exit: int, oom: OomWatch, *, condemned: bool = False) -> Death:
+        """What can be known of its end, now that it has ended. ``condemned``: we killed it."""
         log = statedir.tail(self._log, self._log_start)
         return Death(
             exit=exit,
             oom=exit == -signal.SIGKILL and oom.grown(),
-            blame=self._blame(),
+            blame=self._blame(condemned=condemned),
             tail=statedir.last_lines(log),
             report=crash_report(log),
             fault=self._fault(exit, log),
@@ -134,11 +143,14 @@ class Member:
             self._page.close()
             self._page = None
 
-    def _blame(self) -> Blame | None:
-        """The item it had in hand. Sources have none: their own number is nobody's item."""
+    def _blame(self, *, condemned: bool) -> Blame | None:
+        """The item it had in hand; with several, only that which took too long. Sources have none: their own
+        number is nobody's item."""
         if self._page is None or not self.word(page.STARTED) or not self.word(page.SENDER):
             return None
         words = self._page.words
+        if words[page.IN_HAND] > 1 and not (condemned and words[page.CULPRIT]):
+            return None
         return Blame(words[page.SENDER], words[page.LINK], words[page.BATCH], words[page.INDEX])
 
 

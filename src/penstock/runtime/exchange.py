@@ -95,6 +95,17 @@ class Exchange:
         """The two ends this worker serves."""
         self.sender, self.receiver = sender, receiver
 
+    def attend(self, file: int, expects: Callable[[], bool]) -> None:
+        """Let ``turn`` end when ``file`` can be read, too. ``expects``: whether anything is to be expected
+        there; only a test with a clock of its own asks."""
+        self._waiter.attend(file, expects)
+        self._watched = -1
+
+    def dismiss(self, file: int) -> None:
+        """No longer."""
+        self._waiter.dismiss(file)
+        self._watched = -1
+
     def notice(self, kind: str, text: str) -> None:
         """Tell people; of a kind that comes in thousands, the first few of every second."""
         second = int(self.clock())
@@ -137,9 +148,16 @@ class Exchange:
             self._flush()  # what came may have made room; there may be no more to wait for
         waited = time.monotonic_ns() - began
         self.waited += waited
-        words[page.WAITED], words[page.BLOCKED] = self.waited, 0
+        words[page.WAITED] += waited
+        words[page.BLOCKED] = 0
         if started:
             words[page.STARTED] = started + waited
+
+    def has_room(self) -> bool:
+        """Whether no link is full, once all is sent that may be: what has come may have made room."""
+        if self.sender.full:
+            self._flush()
+        return not self.sender.full
 
     def pause(self, *, paused: bool) -> None:
         """Begin nothing more, or go on."""

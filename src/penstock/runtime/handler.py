@@ -31,9 +31,19 @@ NEVER = (Reject, UserError, EnvironmentFault)
 class Handler:
     """One replica's user code."""
 
-    def __init__(self, target: Any, context: Context, *, hostwide: str, batches: bool = False) -> None:
-        """``hostwide``: the file that says whether this host is set up for it. ``batches``: it is called
-        with many items, whose types are whoever calls it to see to."""
+    def __init__(
+        self,
+        target: Any,
+        context: Context,
+        *,
+        hostwide: str,
+        loop: Callable[[], Any],
+        batches: bool = False,
+    ) -> None:
+        """``hostwide``: the file that says whether this host is set up for it. ``loop``: makes, or has,
+        the ``Loop`` for async code. ``batches``: it is called with many items, whose types are whoever calls
+        it to see to."""
+        self._loop = loop
         self._hostwide = hostwide
         self._target = target
         self._context = context
@@ -43,9 +53,12 @@ class Handler:
         self.yields = self.signature.is_generator
         """Whether a call answers a stream of values rather than one."""
         self.call: Callable[[Any], Any] = _unready
-        """Set by ``setup``."""
+        """Set by ``setup``, as ``begin``."""
         self.prepare: Optional[Callable[[Any], Any]] = None
         """What each item of a batch goes through before the call."""
+        self.begin: Callable[[Any, Context], Any] = _unready
+        """``call`` with a Context of the item's own. Of async code it answers what is to be awaited or, of a
+        generator, iterated over."""
 
     def setup(self) -> None:
         """Make the instance, if the target is a class, and let it set itself up."""
@@ -55,7 +68,7 @@ class Handler:
                 name = self.signature.setup_host_context
                 once(self._hostwide, lambda: self._optional("setup_host", name))
             self._optional("setup", self.signature.setup_context)
-        self.call = self._bind()
+        self.call, self.begin = self._bind(), self._bind_each()
 
     def teardown(self) -> None:
         """Let the instance clean up."""
@@ -70,6 +83,10 @@ class Handler:
         """
         name = self.signature.call_context
         made = self._object(**{name: self._context}, **start) if name else self._object(**start)
+        if self.signature.is_async and hasattr(made, "__aiter__"):
+            from penstock.runtime.drawn import Drawn
+
+            return Drawn(made, self._loop())
         if made is None or not hasattr(made, "__iter__"):
             raise WiringError(
                 f"a source yields its items; {self._target.__qualname__} returned {type(made).__name__}"
@@ -88,10 +105,19 @@ class Handler:
             return lambda item: function(item, **{name: context})
         return lambda item: function(convert(item), **{name: context})
 
+    def _bind_each(self) -> Callable[[Any, Context], Any]:
+        function = self._object.__call__ if self.signature.is_class else self._object
+        name, convert = self.signature.call_context, self._convert or _as_it_is
+        if name is None:
+            return lambda item, _: function(convert(item))
+        return lambda item, context: function(convert(item), **{name: context})
+
     def _optional(self, method: str, name: Optional[str]) -> None:
         function = getattr(self._object, method, None)
         if function is not None:
-            function(**{name: self._context} if name else {})
+            answer = function(**{name: self._context} if name else {})
+            if hasattr(answer, "__await__"):
+                self._loop().complete(answer)
 
 
 def failure(index: int, error: BaseException, *, unread: bool = False, shared: bool = False) -> Failure:
@@ -155,5 +181,9 @@ def _ours(file: str) -> bool:
     return any(f"/penstock/{room}/" in file for room in ("runtime", "link", "message", "pipeline", "testing"))
 
 
-def _unready(_: Any) -> Any:
+def _as_it_is(item: Any) -> Any:
+    return item
+
+
+def _unready(*_: Any) -> Any:
     raise RuntimeError("setup has not run")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from penstock.errors import WiringError
 from penstock.link.receiver import Inbound
@@ -56,6 +57,16 @@ class LiveContext(Context):
         """Whether the pipeline drains."""
         return self._exchange.draining
 
+    @contextlib.contextmanager
+    def crowded(self) -> Iterator[None]:
+        """Several items are in hand, each with a Context of its own: of this one nobody knows which it
+        means."""
+        mine, self._thread = self._thread, 0
+        try:
+            yield
+        finally:
+            self._thread = mine
+
     def hold(self, items: Sequence[Item]) -> None:
         """These are in hand together; none: nothing is."""
         self._items, self._families = items, {}
@@ -73,7 +84,8 @@ class LiveContext(Context):
         """See ``Context.emit``."""
         if threading.get_ident() != self._thread:
             raise RuntimeError(
-                "ctx.emit belongs to the thread that runs the stage; hand the value over to it"
+                "ctx.emit belongs to the call that works on the item: use the Context that this call has got,"
+                " in its own thread"
             )
         assert self.emitter is not None
         if self._items or of is not None:
@@ -108,3 +120,29 @@ class LiveContext(Context):
         """See ``Context.empty``."""
         array = self._encoder.empty(shape, dtype)
         return array if array is not None else super().empty(shape, dtype)
+
+
+class ItemContext(LiveContext):
+    """That of one item, where a replica has several in hand."""
+
+    def __init__(self, whole: LiveContext, item: Item, put: Callable[[str, Any], None]) -> None:
+        """``whole``: that of the replica. ``put(port, value)`` emits."""
+        self.__dict__.update(whole.__dict__)  # by far the quickest, and it has nothing of its own
+        self.inbound, self.index = item.parcel.inbound, item.place
+        self.children: Dict[str, int] = {}
+        """How many each port has got from the item."""
+        self._put = put
+
+    def emit(self, port: str, value: Any, *, of: Optional[int] = None) -> None:
+        """See ``Context.emit``."""
+        if of:
+            raise WiringError(f"ctx.emit(..., of={of}): this call has one item; leave `of` out")
+        self._put(port, value)
+
+    def leave(self) -> None:
+        """The item is no longer in hand."""
+        self.inbound, self._put = None, _too_late
+
+
+def _too_late(port: str, value: Any) -> None:
+    raise RuntimeError("ctx.emit came after the end of the call whose item it belongs to")

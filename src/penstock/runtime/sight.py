@@ -135,7 +135,7 @@ class Sight:
         receivers = sum(one.ready_at is not None for one in self._supervisor.roster.members(target))
         pace = Pace()
         pace.cost = float(words[page.COST])
-        return receivers * (plan.stage(target).window or pace.depth() * pace.target())
+        return receivers * (plan.stage(target).room or pace.depth() * pace.target())
 
     # The bottleneck --------------------------------------------------------------------------------------
 

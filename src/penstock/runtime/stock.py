@@ -83,14 +83,15 @@ class Stock:
         self._words = words
         self._front: Optional[Parcel] = None
 
-    def fill(self, items: List[Item], values: List[Any], most: int) -> bool:
-        """Take items, and their values, until there are ``most``; whether these should wait for no others."""
+    def fill(self, items: List[Item], values: List[Any], most: int, *, alone: bool = True) -> bool:
+        """Take items, and their values, until there are ``most``; whether these should wait for no others.
+        ``alone``: nothing is in hand but these."""
         while len(items) < most:
             parcel = self._next()
             if parcel is None:
                 return False
             is_suspect = parcel.inbound.attempt > 1  # why the last call went wrong? Alone from now on
-            if is_suspect and items:
+            if is_suspect and (items or not alone):
                 return True
             found = parcel.values[: most - len(items)]
             del parcel.values[: len(found)]

@@ -289,7 +289,9 @@ class Supervisor:
         """The process of a worker is no more, or no worker any more."""
         member = self.crew[number]
         member.line.drain()
-        self.tell(stimulus.Died(number, member.death(exit, self._oom)))
+        worker = self.roster.workers.get(number)
+        condemned = worker is not None and bool(worker.condemned)
+        self.tell(stimulus.Died(number, member.death(exit, self._oom, condemned=condemned)))
 
     def _heard(self, number: int, message: control.ToSupervisor) -> None:
         member = self.crew[number]

@@ -16,9 +16,6 @@ import sys
 from typing import Any, Callable, Dict, Optional, Union
 
 from penstock.errors import UserError
-from penstock.link.keyed import KeyedLink
-from penstock.link.link import Link
-from penstock.link.lossy import Lossy
 from penstock.link.receiver import Receiver
 from penstock.link.sender import Sender
 from penstock.message.arena import Arena
@@ -26,19 +23,17 @@ from penstock.message.arrival import Arrival
 from penstock.message.codec import Decoder, Encoder
 from penstock.message.views import Views
 from penstock.observe import page
-from penstock.pipeline.plan import By, OutLink
-from penstock.pipeline.reference import Reference, load
-from penstock.pipeline.stage import Node
-from penstock.runtime import chain, control, handler, shapes, steward, world
+from penstock.pipeline.reference import Reference
+from penstock.runtime import chain, control, handler, manner, outset, shapes, steward, world
 from penstock.runtime.batcher import Batcher
 from penstock.runtime.chain import Chain
 from penstock.runtime.channel import Channel, SupervisorLost
-from penstock.runtime.chooser import Chooser, Key
 from penstock.runtime.consumer import Consumer
-from penstock.runtime.emitter import Emitter, Port, Route
+from penstock.runtime.emitter import Emitter
 from penstock.runtime.exchange import Exchange, Stopped
 from penstock.runtime.gatherer import Gatherer
 from penstock.runtime.group import Groups
+from penstock.runtime.hand import Parts
 from penstock.runtime.handler import Handler
 from penstock.runtime.live import LiveContext
 from penstock.runtime.producer import Producer
@@ -93,9 +88,11 @@ class Worker:
         )
         self._views = Views(self._exchange.guard.wake)
         self._encoder = Encoder(self._arena, allow_pickle=assignment.allow_pickle, views=self._views)
-        self._links = _links(assignment)
+        self._links = outset.make_links(assignment)
         self._clock = surroundings.clock
         self._told_who_holds = False
+        self._pool = surroundings.pool
+        self._loop: Any = None
         receiver = self._make_receiver()
         self._resumption = self._make_resumption(surroundings)
         self._parts: Dict[str, Any] = {}
@@ -187,6 +184,8 @@ class Worker:
     def close(self) -> None:
         """Send what has been said, and let go. The files in the run directory the supervisor removes."""
         self._recorders.close()
+        if self._loop is not None:
+            self._as_user(self._loop.finish)
         self._sockets.close()
 
     def _record(self, wish: control.Record) -> None:
@@ -198,8 +197,9 @@ class Worker:
         self._handler = self._make_handler()
         shape = self._assignment.shape
         if shape is not None:
-            self._parts = self._as_user(lambda: shapes.parts(shape, _chooser))
+            self._parts = self._as_user(lambda: shapes.parts(shape, outset.chooser))
         self._emitter = self._context.emitter = self._make_emitter()
+        self._as_user(self._refuse_misfit)
         if self._handler.signature.resumes:
             self._context.resumption = self._resumption
         self._words[page.STATE] = page.SETUP
@@ -218,15 +218,26 @@ class Worker:
         target = self._as_user(lambda: self._target(name, code))
         hostwide = f"{self._assignment.run_dir}/{name}.host"
         batches = bool(self._assignment.batch) and name == self._assignment.stage
-        return Handler(target, context, hostwide=hostwide, batches=batches)
+        return Handler(target, context, hostwide=hostwide, loop=self._asyncio, batches=batches)
 
     def _target(self, name: str, code: Reference) -> Any:
         """The code of the step ``name``: a rehearsal may have other."""
-        return _target(code) if self._assignment.shape is None else shapes.work
+        return outset.target(code) if self._assignment.shape is None else shapes.work
 
     def _make_emitter(self) -> Emitter:
-        ports = self._as_user(lambda: _ports(self._assignment, self._links))
+        ports = self._as_user(lambda: outset.make_ports(self._assignment, self._links))
         return Emitter(encoder=self._encoder, ports=ports, on_spill=self._on_spill)
+
+    def _asyncio(self) -> Any:
+        """The loop for async code, made when it is first needed."""
+        if self._loop is None:
+            from penstock.runtime.loop import Loop
+
+            self._loop = Loop(self._exchange)
+        return self._loop
+
+    def _refuse_misfit(self) -> None:
+        manner.refuse_misfit(self._assignment, self._handler.signature)
 
     def _work(self) -> Optional[BaseException]:
         """What broke the source, if something did."""
@@ -251,7 +262,9 @@ class Worker:
             return None
         parts["context"] = self._context
         parts["is_sink"] = not self._links
-        if assignment.batch:
+        if self._handler.signature.is_async or assignment.threads:
+            manner.several(assignment, Parts(**parts), loop=self._asyncio, pool=self._pool).run()
+        elif assignment.batch:
             wait, pad = assignment.batch_wait, assignment.pad
             Batcher(**parts, batch=assignment.batch, wait=wait, pad=pad).run()
         else:
@@ -339,48 +352,3 @@ class Worker:
         elif count == OFTEN and not held:
             often = f"{label}: its {size} MiB of shared memory are often in use"
             self._exchange.notice("pool", f"{often}; {slower}")
-
-
-def _target(code: Reference) -> Any:
-    """The function or class that a reference means, without its decorator."""
-    found = load(code)
-    return found.target if isinstance(found, Node) else found
-
-
-def _links(assignment: control.Assignment) -> Dict[int, Link]:
-    links: Dict[int, Link] = {}
-    pool = assignment.arena_bytes // max(1, sum(len(outlet.links) for outlet in assignment.outlets))
-    for outlet in assignment.outlets:
-        for out in outlet.links:
-            word = page.link_word(len(links), 0)
-            links[out.id] = _link(out, word=word, pool=pool)
-    return links
-
-
-def _link(out: OutLink, **place: int) -> Link:
-    """The kind of link that was chosen: one that drops nothing has nothing of one that does."""
-    common: Dict[str, Any] = {"id": out.id, "target": out.target, "max_failures": out.max_failures, **place}
-    if out.key is not None:
-        return KeyedLink(**common, replicas=out.replicas)
-    if out.on_full == "block" and out.max_age is None:
-        return Link(**common)
-    return Lossy(**common, on_full=out.on_full, window=out.window, max_age=out.max_age)
-
-
-def _chooser(by: By) -> Chooser:
-    return _target(by) if isinstance(by, Reference) else by
-
-
-def _ports(assignment: control.Assignment, links: Dict[int, Link]) -> Dict[str, Port]:
-    ports: Dict[str, Port] = {}
-    for outlet in assignment.outlets:
-        port = ports.setdefault(outlet.port, Port())
-        for out in outlet.links:
-            link = links[out.id]
-            if out.key is not None and isinstance(link, KeyedLink):
-                link.shard = Key(_chooser(out.key), out.target).shard
-            if outlet.by is None:
-                (port.copies if out.key is None else port.keyed).append(link)
-        if outlet.by is not None:
-            port.routes.append(Route(_chooser(outlet.by), [links[out.id] for out in outlet.links]))
-    return ports

@@ -7,6 +7,7 @@ import time
 from typing import Any, Callable, NamedTuple
 
 from penstock.link.sockets import Context, Waiter
+from penstock.runtime.pool import Pool
 from penstock.runtime.steward import Guard
 
 
@@ -21,6 +22,8 @@ class World(NamedTuple):
     """Makes what ``link.sockets.Waiter`` is."""
     clock: Callable[[], float] = time.monotonic
     """Seconds that never go back."""
+    pool: Callable[[int], Any] = Pool
+    """Makes what ``pool.Pool`` is: threads for user code."""
 
 
 def real() -> World:

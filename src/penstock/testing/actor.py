@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from penstock.errors import UserError
@@ -11,6 +11,8 @@ from penstock.link.batching import Pace
 from penstock.message.shape import converter
 from penstock.pipeline.reference import Reference
 from penstock.runtime import control
+from penstock.runtime.handler import Handler
+from penstock.runtime.live import LiveContext
 from penstock.runtime.worker import Worker
 from penstock.runtime.world import World
 from penstock.testing.result import Delivery
@@ -61,6 +63,9 @@ class Actor(Worker):
         target = self._script.targets.get(name)
         return super()._target(name, code) if target is None else target
 
+    def _refuse_misfit(self) -> None:
+        """What stands in for code in a test may be plain where that is async, and the other way round."""
+
     def _load(self) -> None:
         super()._load()
         handler = self._handler
@@ -69,6 +74,8 @@ class Actor(Worker):
             handler.iterate = lambda **start: self._bounded(iterate(**start))  # type: ignore[method-assign]
         else:
             handler.call = self._noted(handler.call)
+            if isinstance(handler, Handler):
+                handler.begin = self._noted_each(handler.begin)
 
     def _fail(self, error: BaseException, *, permanent: bool) -> int:
         if self._script.failure is None:
@@ -91,20 +98,47 @@ class Actor(Worker):
                 close()
 
     def _noted(self, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        script, context, stage = self._script, self._context, self._assignment.stage
-        # What takes batches is called with values that are converted already.
-        many = bool(self._assignment.batch)
-        convert = None if many else converter(self._handler.signature.item_type)
-        taken = script.taken.get(stage)
+        """``call``, with what it is given written down."""
 
         def noted(argument: Any) -> Any:
-            now = script.clock()
-            script.deliveries += [Delivery(stage, id, attempt, now) for id, attempt in context.in_hand()]
-            # A copy, made before: what the sink does to its item afterwards is the sink's affair.
-            mine: Any = copy.deepcopy(argument) if taken is not None else None
+            mine = self._before(argument, self._context)
             answer = call(argument)
-            if taken is not None:
-                taken.extend(mine if many else [mine if convert is None else convert(mine)])
+            self._after(mine)
             return answer
 
         return noted
+
+    def _noted_each(self, begin: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """The same of what is called with each item's own Context."""
+
+        def noted(argument: Any, context: Any) -> Any:
+            mine = self._before(argument, context)
+            answer = begin(argument, context)
+            if hasattr(answer, "__await__"):
+                return self._awaited(answer, mine)
+            self._after(mine)
+            return answer
+
+        return noted
+
+    async def _awaited(self, answer: Awaitable[Any], mine: Any) -> Any:
+        found = await answer
+        self._after(mine)
+        return found
+
+    def _before(self, argument: Any, context: LiveContext) -> Any:
+        """A delivery. Answers what a sink has taken, should it not raise."""
+        script, stage = self._script, self._assignment.stage
+        now = script.clock()
+        script.deliveries += [Delivery(stage, id, attempt, now) for id, attempt in context.in_hand()]
+        # A copy, made before: what the sink does to its item afterwards is the sink's affair.
+        return copy.deepcopy(argument) if stage in script.taken else None
+
+    def _after(self, mine: Any) -> None:
+        taken = self._script.taken.get(self._assignment.stage)
+        if taken is None:
+            return
+        # What takes batches is called with values that are converted already.
+        many = bool(self._assignment.batch)
+        convert = None if many else converter(self._handler.signature.item_type)
+        taken.extend(mine if many else [mine if convert is None else convert(mine)])

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -31,11 +32,14 @@ from penstock.runtime.handler import one_line
 from penstock.runtime.world import World
 from penstock.testing.actor import Actor, Script
 from penstock.testing.result import Result, dead
-from penstock.testing.seat import Channel, Guard, Seat
+from penstock.testing.seat import Channel, Guard, Inline, Seat, outside
 from penstock.testing.wires import Wires
 
 ARENA = 1 << 26
 """Bytes of shared memory for what one replica sends. Sparse: only what is used costs anything."""
+
+PATIENCE = 60.0
+"""Seconds of real time that async code may wait for a socket or another thread while nothing else happens."""
 
 Items = Iterable[Any] | Mapping[str, Iterable[Any]] | None
 
@@ -221,7 +225,11 @@ class Rehearsal:
         seat = part.seat
         channel = Channel(seat, lambda message: self._hear(part, message))
         world = World(
-            sockets=self._wires, guard=lambda *_: Guard(seat), waiter=seat.waiter, clock=self._clock
+            sockets=self._wires,
+            guard=lambda *_: Guard(seat),
+            waiter=seat.waiter,
+            clock=self._clock,
+            pool=Inline,
         )
         worker = Actor(channel, part.assignment, world, self._script)
         try:
@@ -252,6 +260,14 @@ class Rehearsal:
     def _put_forward(self, living: list[_Part]) -> None:
         """Nobody has anything to do: it is the time at which somebody will."""
         due = [part.seat.deadline for part in living if part.seat.deadline is not None]
+        expecting = [part.seat for part in living if any(look() for look in part.seat.outside.values())]
+        if expecting:  # of this machine, whose time cannot be put forward
+            began, limit = time.monotonic(), min(due) - self._now if due else PATIENCE
+            came = outside(expecting, max(0.0, limit))
+            if came or due:
+                self._now = min([self._now + time.monotonic() - began, *due])
+                if came:
+                    return
         if not due:
             names = ", ".join(part.assignment.label for part in living)
             raise PenstockError(f"the test is stuck: {names} wait for ever; that is a fault in penstock")

@@ -8,9 +8,10 @@ able to wait from deep inside, and they shall be the same code as in a real run.
 
 from __future__ import annotations
 
+import select
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from penstock.link.sockets import Call
@@ -33,6 +34,8 @@ class Seat:
         """What nobody has caught: a fault of ours."""
         self.mailbox: deque[control.ToWorker] = deque()
         self.knocked = False
+        self.outside: dict[int, Callable[[], bool]] = {}
+        """Files of this machine that it waits for, each with whether anything is to be expected there."""
         self._run = run
         self._clock = clock
         self._waiter: Waiter | None = None
@@ -118,9 +121,18 @@ class Waiter:
             self._seat.wait(None if timeout is None else self._clock() + timeout)
         return self.now()
 
+    def attend(self, file: int, expects: Callable[[], bool]) -> None:
+        """A file of this machine is waited for too, if anything is to be expected there."""
+        self._seat.outside[file] = expects
+
+    def dismiss(self, file: int) -> None:
+        """No longer."""
+        self._seat.outside.pop(file, None)
+
     def now(self) -> list[Call]:
         """What is to be called without waiting."""
-        found = [call for socket, call in self._sockets.items() if socket.inbox]
+        found: list[Call] = [_nothing] if outside([self._seat], 0.0) else []
+        found += [call for socket, call in self._sockets.items() if socket.inbox]
         if self._seat.mailbox:
             found.append(self._files[CHANNEL])
         if self._seat.knocked:
@@ -165,6 +177,31 @@ class Guard:
         """A view was dropped."""
         self._seat.knocked |= self.waiting
 
+    def knock(self) -> None:
+        """A thread has something to say; here it is the same one."""
+        self._seat.knocked = True
+
     def hear(self) -> None:
         """It has been seen."""
         self._seat.knocked = False
+
+
+class Inline:
+    """In place of ``runtime.pool.Pool``: one thread runs at a time here, so it may as well be this one."""
+
+    def __init__(self, count: int) -> None:
+        """``count``: how many there are in a real run."""
+
+    def do(self, call: Callable[..., None], *arguments: Any) -> None:
+        """At once."""
+        call(*arguments)
+
+
+def outside(seats: Iterable[Seat], timeout: float) -> bool:
+    """Whether something of this machine has come for one of them, by ``timeout`` seconds of real time."""
+    files = [file for seat in seats for file, expects in seat.outside.items()]
+    return bool(files and select.select(files, [], [], timeout)[0])
+
+
+def _nothing() -> None:
+    """Of a file that only ends a wait."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Optional, TypedDict, Union
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 
 from penstock.errors import WiringError
 from penstock.pipeline.context import Context
-from penstock.pipeline.signature import Signature, describe, misfit, misfit_batch
+from penstock.pipeline.signature import Signature, describe, misfit, misfit_batch, misfit_hand
 
 if TYPE_CHECKING:
     from nowhere import Frame, ndarray  # type: ignore[import-not-found]
@@ -28,6 +28,7 @@ def test_a_function_is_described_by_its_item_its_output_and_its_context() -> Non
     assert describe(clean) == Signature(
         is_class=False,
         is_generator=False,
+        is_async=False,
         item="reading",
         item_optional=False,
         item_type=Reading,
@@ -161,15 +162,55 @@ def test_functions_of_libraries_can_be_stages(target: Callable[..., Any]) -> Non
     assert misfit(describe(target), "stage") is None
 
 
-# ------------------------------------------------------------------------------------------- refusals
-
-
-async def fetch(item: int) -> int:
+async def fetch(item: int) -> Optional[int]:
     return item
 
 
-async def stream(item: int) -> Any:
-    yield item
+async def stream(item: int, ctx: Context) -> AsyncIterator[str]:
+    yield str(item)
+
+
+def streams(item: int) -> AsyncIterator[str]:
+    return stream(item, Context())
+
+
+class Ask:
+    async def setup(self, ctx: Context) -> None: ...
+    async def __call__(self, item: int) -> str:
+        return str(item)
+
+
+@pytest.mark.parametrize(
+    ("target", "is_generator", "output"),
+    [(fetch, False, int), (stream, True, str), (streams, True, str), (Ask, False, str)],
+)
+def test_async_code_is_described_by_what_comes_out_in_the_end(
+    target: Any, is_generator: bool, output: type
+) -> None:
+    found = describe(target)
+    assert (found.is_async, found.is_generator, found.output_type) == (True, is_generator, output)
+    assert misfit(found, "stage") is None
+    assert not describe(len).is_async
+
+
+@pytest.mark.parametrize(
+    ("target", "knobs", "sentence"),
+    [
+        (fetch, {"threads": 4}, "is async, and threads= is for plain code; say concurrency=4"),
+        (fetch, {"batch": 4}, "is async, and batch= is for plain code; say concurrency=4"),
+        (len, {"concurrency": 4}, "say threads=4 if it frees the GIL, else replicas=4"),
+        (len, {"threads": 4}, None),
+        (fetch, {"concurrency": 4}, None),
+    ],
+)
+def test_items_in_hand_are_for_the_code_that_can_have_them(
+    target: Any, knobs: dict[str, int], sentence: str | None
+) -> None:
+    unfit = misfit_hand(describe(target), **{"concurrency": 0, "threads": 0, "batch": 0, **knobs})
+    assert unfit == sentence or (sentence and unfit and sentence in unfit)
+
+
+# ------------------------------------------------------------------------------------------- refusals
 
 
 class NotCallable:
@@ -178,11 +219,6 @@ class NotCallable:
 
 class NeedsArgument:
     def __init__(self, path: str) -> None: ...
-    def __call__(self, item: int) -> None: ...
-
-
-class AsyncSetup:
-    async def setup(self) -> None: ...
     def __call__(self, item: int) -> None: ...
 
 
@@ -200,9 +236,6 @@ def context_first(ctx: Context, item: int) -> None: ...
 @pytest.mark.parametrize(
     ("target", "sentence"),
     [
-        (fetch, "fetch is async, and a stage is a plain function"),
-        (stream, "stream is async"),
-        (AsyncSetup, "AsyncSetup.setup is async"),
         (NotCallable, "the class NotCallable has no __call__"),
         (NeedsArgument, r"NeedsArgument\(\) needs 'path'"),
         (PlainSetup, "PlainSetup.setup asks for 'ctx'.*annotate it `ctx: Context`"),

@@ -155,8 +155,13 @@ def yields(item: int) -> Any:
     yield item
 
 
-@stage
+@stage(threads=2)
 async def fetches(item: int) -> int:
+    return item
+
+
+@stage(concurrency=2)
+def computes(item: int) -> int:
     return item
 
 
@@ -169,7 +174,8 @@ def asks(item: int) -> Any:
     ("node", "sentence"),
     [
         (yields, "'yields' is a sink, but yields"),
-        (fetches, "fetches is async"),
+        (fetches, "'fetches' is async, and threads= is for plain code; say concurrency=2"),
+        (computes, "'computes' is plain code, and concurrency= is for async code; say threads=2"),
         (asks, "'asks' is a source and makes items, but asks for 'item'"),
         (stage(lambda item: item), "a lambda has no name"),
     ],
