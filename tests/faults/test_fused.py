@@ -25,16 +25,18 @@ def test_every_item_goes_through_all_steps_though_random_workers_are_killed(
     luck = random.Random(7)
     run = rig.start("fused", ITEMS=items)
     part = items // (kills + 1)
+    killed: list[str] = []
     for number in range(kills):
         victim = luck.choice(run.until_whole())
         run.open("count", (number + 1) * part)
         until_reached(run, luck.randrange(number * part, number * part + part // 2))
         run.kill(victim)
+        killed.append(victim.label)
     run.open("count")
     account = run.end(within=600)
     assert set(run.tape("record")) == wanted(items)
     assert account["totals"]["dead"] == 0
-    assert len(run.lines("killed (SIGKILL)")) == kills
+    assert len(run.lines("killed (SIGKILL)")) == kills, (killed, run.said)
     assert [link["link"] for link in account["links"]] == ["count→Touch", "Touch→Record"]
 
 
