@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Sequence, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from penstock.cli.appfile import App
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -61,6 +64,12 @@ def in_seconds(_ctx: click.Context, _parameter: click.Parameter, text: str | Non
 def app_argument(command: Command) -> Command:
     """``APP``: the file that declares the pipeline, and its name when there are several."""
     return click.argument("app", metavar="[APP.PY[:PIPELINE]]", required=False)(command)
+
+
+def again(loaded: App, flags: Sequence[str], profile: str | None) -> list[str]:
+    """The words by which another command gets the same app and configuration."""
+    words = [f"{loaded.path}:{loaded.pipeline.name}", *(word for flag in flags for word in ("--set", flag))]
+    return words if profile is None else [*words, "--profile", profile]
 
 
 def config_options(command: Command) -> Command:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import app_argument, config_options, in_seconds
+from penstock.cli.options import again, app_argument, config_options, in_seconds
+
+if TYPE_CHECKING:
+    from penstock.cli.appfile import App
+    from penstock.pipeline.plan import Plan
+    from penstock.runtime import reloader
 
 EXAMPLES = (
     "penstock run app.py",
     "penstock run app.py:pipeline",
     "penstock run --set detect.replicas=2 --for 30s",
     "penstock run --resume",
+    "penstock run --reload",
     "penstock run app.py --record rec.pst",
 )
 EXITS = (
@@ -39,6 +47,7 @@ EXITS = (
     type=click.Path(file_okay=False),
     help="Keep all that goes by its links in this new folder.",
 )
+@click.option("--reload", is_flag=True, help="New workers for the stages whose files change.")
 @click.option("--resume", is_flag=True, help="Sources that can, go on from where the last run came to.")
 def run(
     app: str | None,
@@ -46,6 +55,7 @@ def run(
     profile: str | None,
     lasting: float | None,
     record: str | None,
+    reload: bool,
     resume: bool,
 ) -> int:
     """Run a pipeline here, in the foreground.
@@ -58,4 +68,19 @@ def run(
 
     loaded = appfile.load(app)
     plan, path = loaded.plan(flags, profile), str(loaded.path)
-    return run_foreground(plan, app=path, resume=resume, lasting=lasting, record=record)
+    watched = _watched(loaded, plan, flags, profile) if reload else None
+    return run_foreground(plan, app=path, resume=resume, lasting=lasting, record=record, reload=watched)
+
+
+def _watched(loaded: App, plan: Plan, flags: tuple[str, ...], profile: str | None) -> reloader.App:
+    """What is reloaded, and how to see whether it is wired otherwise by then.
+
+    Raises:
+        EnvironmentFault: what watches files is not installed.
+    """
+    from penstock.cli import graph
+    from penstock.runtime import reloader
+
+    reloader.refuse_missing()
+    question = ["graph", *again(loaded, flags, profile), "--json"]
+    return reloader.App(str(loaded.path), question, graph.as_document(plan))

@@ -10,7 +10,7 @@ import click
 from penstock.cli import terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import app_argument, config_options, json_option, timeout_option
+from penstock.cli.options import again, app_argument, config_options, json_option, timeout_option
 from penstock.pipeline.place import near
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ EXITS = (
 @app_argument
 @config_options
 @click.option("--resume", is_flag=True, help="Sources that can, go on from where the last run came to.")
+@click.option("--reload", is_flag=True, help="New workers for the stages whose files change.")
 @timeout_option
 @json_option
 def up(
@@ -35,6 +36,7 @@ def up(
     flags: tuple[str, ...],
     profile: str | None,
     resume: bool,
+    reload: bool,
     timeout: float | None,
     as_json: bool,
 ) -> None:
@@ -43,7 +45,7 @@ def up(
     Returns when every worker is ready. It outlives this terminal, and says what `penstock run` would say
     into run.log in its state directory. `penstock down` ends it.
     """
-    started = start(app, flags, profile, resume=resume)
+    started = start(app, flags, profile, resume=resume, reload=reload)
     try:
         run = started.wait_ready(timeout)
     except KeyboardInterrupt:
@@ -60,14 +62,16 @@ def up(
         terminal.data(f"{name}   {state}   pid {started.pid}   log {near(started.log)}")
 
 
-def start(app: str | None, flags: tuple[str, ...], profile: str | None, *, resume: bool) -> Background:
+def start(
+    app: str | None, flags: tuple[str, ...], profile: str | None, *, resume: bool, reload: bool
+) -> Background:
     """What can be wrong with the app and its configuration is said here, before anything is started.
 
     Raises:
         UserError: the app, its wiring or its configuration is wrong, or it runs already.
     """
     from penstock.cli import appfile
-    from penstock.runtime import statedir
+    from penstock.runtime import reloader, statedir
     from penstock.runtime.background import Background
     from penstock.settings import Settings
 
@@ -75,9 +79,10 @@ def start(app: str | None, flags: tuple[str, ...], profile: str | None, *, resum
     loaded.plan(flags, profile)
     name = loaded.pipeline.name
     where = statedir.locate(Settings.read(os.environ).state_dir, str(loaded.path), name)
-    arguments = [f"{loaded.path}:{name}", *(word for flag in flags for word in ("--set", flag))]
-    if profile is not None:
-        arguments += ["--profile", profile]
+    arguments = again(loaded, flags, profile)
     if resume:
         arguments.append("--resume")
+    if reload:
+        reloader.refuse_missing()
+        arguments.append("--reload")
     return Background(name, arguments, statedir.StateDir(where))

@@ -120,6 +120,10 @@ class Console:
     def _paint(self, text: str, *codes: str) -> str:
         return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if self._colour else text
 
+    def say(self, text: str) -> None:
+        """A line with its time, of somebody who watches the run with us."""
+        self._event(text, _YELLOW)
+
     def _event(self, text: str, *codes: str) -> None:
         """A line with its time."""
         stamp = time.strftime("%H:%M:%S", time.localtime(self._now()))

@@ -233,6 +233,12 @@ class Tap(msgspec.Struct, frozen=True, tag="tap"):
     """At most so many a second; 0: none any more."""
 
 
+class Inquire(msgspec.Struct, frozen=True, tag="inquire"):
+    """Supervisor -> worker: which files below these directories have you imported?"""
+
+    roots: List[str]
+
+
 class Dismissed(msgspec.Struct, frozen=True, tag="dismissed"):
     """Supervisor -> worker that it did not start: you have lost your seat; the line ends here."""
 
@@ -263,6 +269,12 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """A restart would not help: the code is missing, the interpreter is wrong."""
 
 
+class Imported(msgspec.Struct, frozen=True, tag="imported"):
+    """Worker -> supervisor: the answer to ``Inquire``."""
+
+    files: List[str]
+
+
 class Leaving(msgspec.Struct, frozen=True, tag="leaving"):
     """Worker that the supervisor did not start -> supervisor: tell me to drain, I want to go."""
 
@@ -288,8 +300,8 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
     fields: Dict[str, Union[str, int, float]] = {}
 
 
-ToWorker = Union[Assignment, Connect, Gone, Drain, Stop, Pause, Requeue, Tap, Record, Dismissed]
-ToSupervisor = Union[Bound, Ready, Failed, Leaving, Finished, Recorded, Notice]
+ToWorker = Union[Assignment, Connect, Gone, Drain, Stop, Pause, Requeue, Tap, Record, Inquire, Dismissed]
+ToSupervisor = Union[Bound, Ready, Failed, Imported, Leaving, Finished, Recorded, Notice]
 
 _encoder = msgspec.msgpack.Encoder()
 to_worker = msgspec.msgpack.Decoder(ToWorker)

@@ -21,6 +21,7 @@ from penstock.runtime.account import total
 from penstock.runtime.console import Console
 from penstock.runtime.gauge import Speedometer
 from penstock.runtime.journal import Journal
+from penstock.runtime.reloader import App, Reloader
 from penstock.runtime.roster import Roster
 from penstock.runtime.rundir import RunDir
 from penstock.runtime.server import Server
@@ -46,6 +47,7 @@ def run_foreground(
     out: TextIO | None = None,
     lasting: float | None = None,
     record: str | None = None,
+    reload: App | None = None,
 ) -> int:
     """Run ``plan`` here until it ends; the first Ctrl-C drains it, the second stops it, the third kills it.
 
@@ -57,6 +59,7 @@ def run_foreground(
         out: where to talk; stderr by default.
         lasting: seconds after which it is drained; ``None``: when its sources are exhausted.
         record: the folder in which all that goes by its links is kept; ``None``: it is not.
+        reload: what has new workers as soon as its files change; ``None``: nothing.
 
     Returns:
         0 when all is through; 1 when the pipeline failed, 5 when an interpreter did; 130 or 143 when it was
@@ -72,6 +75,7 @@ def run_foreground(
             console=console,
             lasting=lasting,
             record=record,
+            reload=reload,
         )
         return asyncio.run(foreground.run())
     except PenstockError as error:
@@ -92,10 +96,12 @@ class Foreground:
         console: Console,
         lasting: float | None = None,
         record: str | None = None,
+        reload: App | None = None,
     ) -> None:
         """Nothing is made before ``run``."""
         self._lasting = lasting
         self._record = record
+        self._reload = reload
         self._plan = plan
         self._resume = resume
         self._app = app
@@ -128,6 +134,9 @@ class Foreground:
         try:
             await self._open(server, supervisor)
             self._tasks.add(asyncio.ensure_future(self._keep_status(supervisor, view)))
+            if self._reload is not None:
+                reloader = Reloader(supervisor, self._reload, say=self._console.say)
+                self._tasks.add(asyncio.ensure_future(reloader.run()))
             if self._lasting is not None:
                 self._tasks.add(asyncio.ensure_future(self._drain_after(supervisor, self._lasting)))
             roster = await supervisor.run()

@@ -87,6 +87,7 @@ class Supervisor:
         self._taps: dict[int, float] = {}
         self.recordings = Recordings(self)
         self.lobby = Lobby(self)
+        self.on_imports: Callable[[int, list[str]], None] = lambda number, files: None
 
     async def run(self) -> Roster:
         """Start all workers and keep them going until the run is over; the roster at its end.
@@ -300,6 +301,8 @@ class Supervisor:
                 self._bound(member, python)
             case control.Ready(resumes):
                 self.tell(stimulus.Ready(number, resumes))
+            case control.Imported(files):
+                self.on_imports(number, files)
             case control.Leaving():
                 self.tell(stimulus.Leaving(number))
             case control.Finished():

@@ -24,7 +24,7 @@ from penstock.message.codec import Decoder, Encoder
 from penstock.message.views import Views
 from penstock.observe import page
 from penstock.pipeline.reference import Reference
-from penstock.runtime import chain, control, handler, manner, outset, shapes, steward, world
+from penstock.runtime import chain, control, handler, imports, manner, outset, shapes, steward, world
 from penstock.runtime.batcher import Batcher
 from penstock.runtime.chain import Chain
 from penstock.runtime.channel import Channel, SupervisorLost
@@ -177,6 +177,7 @@ class Worker:
             self._assignment, self._links, whole=self._undertaker.whole, clock=self._exchange.clock
         )
         self._exchange.obey(control.Tap, taps.wish)
+        self._exchange.obey(control.Inquire, self._tell_imports)
         self._exchange.obey(control.Requeue, self._returns.look)
         self._exchange.obey(control.Record, self._record)
         self._channel.say(control.Bound(os.getpid(), platform.python_version()))
@@ -187,6 +188,9 @@ class Worker:
         if self._loop is not None:
             self._as_user(self._loop.finish)
         self._sockets.close()
+
+    def _tell_imports(self, wish: control.Inquire) -> None:
+        self._channel.say(control.Imported(imports.below(wish.roots)))
 
     def _record(self, wish: control.Record) -> None:
         self._recorders.wish(wish)
