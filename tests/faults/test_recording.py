@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,34 @@ def test_what_arrived_while_it_was_recorded_is_in_it_though_the_sender_was_kille
     assert set(numbers(recording, "double->Record")) == {2 * number for number in range(1_000, 5_000)}
     run.type("drain")
     run.end()
+
+
+def test_a_replay_of_a_recording_gives_the_same_sink_content_though_workers_are_killed(rig: Rig) -> None:
+    items = 20_000
+    kept = rig.desk / "rec.pst"
+    run = rig.start("doubling", ITEMS=items, command=[*PENSTOCK, "run", "--record", str(kept)])
+    run.open("count", items // 2)
+    run.until(lambda: run.noted("record") > items // 10, "items arrive")
+    run.kill(run.workers("double")[0])
+    run.open("count")
+    run.end()
+    before = set(run.tape("record"))
+    for path in rig.desk.glob("*.tape"):
+        path.unlink()
+    again = rig.start("doubling", ITEMS=0, command=[*PENSTOCK, "replay", str(kept)])
+    again.until(lambda: again.noted("record") > items // 10, "they arrive again")
+    for worker in again.workers():
+        worker.kill()
+    account = again.end()
+    assert set(again.tape("record")) == before == set(range(items))
+    assert account["totals"]["dead"] == 0
+    assert len(again.lines("killed (SIGKILL)")) >= 1
+    shutil.rmtree(rig.desk / "state")
+    compared = rig.start("doubling", ITEMS=0, command=[*PENSTOCK, "replay", str(kept), "--compare"])
+    noted = again.noted("record")
+    compared.end()
+    assert again.noted("record") == noted, "no sink is run"
+    assert "double→Record   20,000           0         0     0         0" in compared.said
 
 
 @pytest.mark.usefixtures("namespace")

@@ -24,6 +24,7 @@ VERBS = (
     Verb("events", RUNNING, "Show what has happened in a run."),
     Verb("tap", RUNNING, "Show samples of what flows between stages."),
     Verb("record", RUNNING, "Keep all that goes by the links of a running pipeline."),
+    Verb("replay", RUNNING, "Run a pipeline, or a part of it, on what was recorded."),
     Verb("scale", RUNNING, "Change how many workers a stage has."),
     Verb("pause", RUNNING, "Have stages begin nothing more, until `resume`."),
     Verb("resume", RUNNING, "Let paused stages go on."),

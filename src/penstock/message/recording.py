@@ -227,6 +227,12 @@ class Recording:
         self.missing = _missing(self.manifest, [each for one in segments.values() for each in one])
 
     @property
+    def first(self) -> int:
+        """When the first of all its items went out: ns since 1970."""
+        begins = (next(track.entries(), None) for track in self._tracks.values())
+        return min((entry.at for entry in begins if entry is not None), default=0)
+
+    @property
     def complete(self) -> bool:
         """Whether all that went by its links, from its beginning to its end, is in it."""
         return not self.missing

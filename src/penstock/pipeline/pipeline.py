@@ -17,6 +17,7 @@ from penstock.pipeline.plan import OnFull, Plan
 from penstock.pipeline.stage import Node
 
 if TYPE_CHECKING:
+    from penstock.message.recording import Recording
     from penstock.testing.result import Result
     from penstock.testing.running import Running
 
@@ -187,7 +188,7 @@ class Pipeline:
 
     def test(
         self,
-        items: Union[Iterable[Any], Mapping[str, Iterable[Any]], None] = None,
+        items: Union[Iterable[Any], Mapping[str, Iterable[Any]], Recording, None] = None,
         *,
         replace: Optional[Mapping[str, Any]] = None,
         config: Optional[Mapping[str, Any]] = None,
@@ -206,7 +207,8 @@ class Pipeline:
 
         Args:
             items: What the source makes instead of its own items; with several sources a mapping by their
-                names. A source that is not named runs as it is written.
+                names. A source that is not named runs as it is written. Or a ``Recording``: each source
+                plays what it has sent, under the ids of then.
             replace: Other code for some stages, by their names: functions or classes, also such as only the
                 test can see.
             config: What ``ctx.config`` is; no file and no variable is read for a test.
@@ -223,9 +225,11 @@ class Pipeline:
             PipelineFailed: a stage's code could not be loaded or set up, or a source raised; what it raised
                 is the ``__cause__``.
         """
+        from penstock.message.recording import Recording
         from penstock.testing.rehearsal import rehearse
 
-        plan = self.plan(config=dict(config or {}), fuse=False)
+        recorded = isinstance(items, Recording)  # its links are those that were left when stages were fused
+        plan = self.plan(config=dict(config or {}), fuse=recorded)
         targets = {node.name: node.target for node in self.nodes}
         known = {name: target for name, target in targets.items() if target is not None}
         return rehearse(plan, known, items=items, replace=replace or {}, limit=limit)

@@ -82,6 +82,19 @@ class JoinPlan(msgspec.Struct, frozen=True, tag="join"):
 ShapePlan = Union[WindowPlan, JoinPlan]
 
 
+class Reel(msgspec.Struct, frozen=True):
+    """What a source plays again instead of making items of its own."""
+
+    path: str
+    """The folder of the recording."""
+    tracks: Dict[int, str] = {}
+    """What is played on which link: the label of a recorded one, by the id of ours."""
+    speed: float = 0.0
+    """1: with the pauses as they were, 2: with half of them; 0: with none."""
+    loop: bool = False
+    """Begin anew at the end."""
+
+
 class StagePlan(msgspec.Struct, frozen=True):
     """One stage: where its code is, in how many processes and under which rules it runs."""
 
@@ -135,6 +148,8 @@ class StagePlan(msgspec.Struct, frozen=True):
     """All that runs in its process, in this order, itself among them; none: itself, called as ever."""
     shape: Union[WindowPlan, JoinPlan, None] = None
     """It is one of ours, and has no code of the user's; ``None``: it has."""
+    reel: Optional[Reel] = None
+    """Of a source whose code is not called: what it plays."""
     where: str = ""
     """``file:line`` of its definition."""
 

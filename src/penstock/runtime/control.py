@@ -24,6 +24,7 @@ from penstock.pipeline.plan import (
     JoinPlan,
     Outlet,
     Plan,
+    Reel,
     StagePlan,
     Step,
     WindowPlan,
@@ -96,6 +97,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """Seconds from when an item was made until it is not to be begun any more."""
     steps: List[Step] = []
     """All the code that is called with each item, in this order; none: ``code`` alone, as its kind says."""
+    reel: Optional[Reel] = None
+    """What a source plays instead of making items."""
     record: Optional[Record] = None
     """What goes out by some links is recorded from the first item on."""
     shape: Union[WindowPlan, JoinPlan, None] = None
@@ -116,7 +119,18 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
         return f"{self.label}+{self.incarnation}" if self.incarnation else self.label
 
 
-AS_PLANNED = ("window_bytes", "timeout", "max_age", "batch", "batch_wait", "pad", "concurrency", "threads")
+AS_PLANNED = (
+    "window_bytes",
+    "timeout",
+    "max_age",
+    "batch",
+    "batch_wait",
+    "pad",
+    "concurrency",
+    "threads",
+    "shape",
+    "reel",
+)
 """What a worker is told as the plan of its stage has it."""
 
 
@@ -165,7 +179,6 @@ def assign(
         resume=resume,
         incarnation=incarnation,
         steps=_steps(stage),
-        shape=stage.shape,
         paused=paused,
         record=record,
         **{knob: getattr(stage, knob) for knob in AS_PLANNED},

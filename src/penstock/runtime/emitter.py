@@ -145,6 +145,14 @@ class Emitter:
         children[port] = number + 1
         return self._put(place, value, self._encoder.encode(value), parent, origin, number)
 
+    def again(self, port: Port, value: Any, origin: str, number: int) -> bool:
+        """Put ``value`` on ``port`` as the item ``origin:number``, which it was before; answers as ``emit``.
+
+        Raises:
+            UnsupportedType: it cannot travel.
+        """
+        return self._put(port, value, self._encoder.encode(value), None, origin, number)
+
     def _put(
         self, port: Port, value: Any, payload: bytes, parent: Optional[Parent], origin: str, number: int
     ) -> bool:

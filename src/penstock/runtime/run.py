@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TextIO
 
 from penstock.errors import EnvironmentFault, PenstockError
@@ -48,6 +48,7 @@ def run_foreground(
     lasting: float | None = None,
     record: str | None = None,
     reload: App | None = None,
+    record_links: Collection[int] | None = None,
 ) -> int:
     """Run ``plan`` here until it ends; the first Ctrl-C drains it, the second stops it, the third kills it.
 
@@ -60,6 +61,7 @@ def run_foreground(
         lasting: seconds after which it is drained; ``None``: when its sources are exhausted.
         record: the folder in which all that goes by its links is kept; ``None``: it is not.
         reload: what has new workers as soon as its files change; ``None``: nothing.
+        record_links: the links that are kept, by their ids; ``None``: all.
 
     Returns:
         0 when all is through; 1 when the pipeline failed, 5 when an interpreter did; 130 or 143 when it was
@@ -76,6 +78,7 @@ def run_foreground(
             lasting=lasting,
             record=record,
             reload=reload,
+            record_links=record_links,
         )
         return asyncio.run(foreground.run())
     except PenstockError as error:
@@ -97,11 +100,13 @@ class Foreground:
         lasting: float | None = None,
         record: str | None = None,
         reload: App | None = None,
+        record_links: Collection[int] | None = None,
     ) -> None:
         """Nothing is made before ``run``."""
         self._lasting = lasting
         self._record = record
         self._reload = reload
+        self._record_links = record_links
         self._plan = plan
         self._resume = resume
         self._app = app
@@ -193,7 +198,8 @@ class Foreground:
     def _begin_recording(self, supervisor: Supervisor) -> None:
         if self._record is not None:
             every = [link.id for link in self._plan.links]
-            supervisor.recordings.begin(os.path.abspath(self._record), every, from_start=True)
+            links = every if self._record_links is None else self._record_links
+            supervisor.recordings.begin(os.path.abspath(self._record), links, from_start=True)
 
     # Signals ---------------------------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ from penstock.runtime.handler import Handler
 from penstock.runtime.live import LiveContext
 from penstock.runtime.producer import Producer
 from penstock.runtime.recorder import Recorders
+from penstock.runtime.replayer import Replayer
 from penstock.runtime.resumption import Resumption
 from penstock.runtime.returns import Returns
 from penstock.runtime.sieve import Sieve
@@ -252,12 +253,8 @@ class Worker:
             "handler": self._handler,
         }
         if assignment.kind == "source":
-            return Producer(
-                **parts,
-                words=self._words,
-                origin=assignment.origin,
-                resumption=self._context.resumption,
-            ).run()
+            parts.update(words=self._words, origin=assignment.origin, resumption=self._context.resumption)
+            return self._producer(**parts).run()
         parts["words"] = self._words
         parts["decoder"] = Decoder(allow_pickle=assignment.allow_pickle)
         if assignment.shape is not None:
@@ -285,6 +282,12 @@ class Worker:
             label=assignment.label,
             origin=assignment.origin,
         )
+
+    def _producer(self, **parts: Any) -> Producer:
+        reel = self._assignment.reel
+        if reel is None:
+            return Producer(**parts)
+        return Replayer(reel, self._links, allow_pickle=self._assignment.allow_pickle, **parts)
 
     def _make_resumption(self, surroundings: World) -> Optional[Resumption]:
         """Of any source: whether it takes `start` is known with its code, and until then has no effect."""

@@ -22,9 +22,11 @@ import msgspec
 
 from penstock.errors import PenstockError, PipelineFailed, UserError, WiringError
 from penstock.message import letter
+from penstock.message.recording import Recording
 from penstock.observe.page import Page
+from penstock.pipeline.cut import cut
 from penstock.pipeline.nearest import nearest
-from penstock.pipeline.plan import Plan, StagePlan, inlinks, outlets
+from penstock.pipeline.plan import Plan, Reel, StagePlan, inlinks, outlets
 from penstock.runtime import control
 from penstock.runtime.account import Account, Reading, total
 from penstock.runtime.action import Remains
@@ -41,7 +43,7 @@ ARENA = 1 << 26
 PATIENCE = 60.0
 """Seconds of real time that async code may wait for a socket or another thread while nothing else happens."""
 
-Items = Iterable[Any] | Mapping[str, Iterable[Any]] | None
+Items = Iterable[Any] | Mapping[str, Iterable[Any]] | Recording | None
 
 
 def rehearse(
@@ -60,6 +62,9 @@ def rehearse(
         UserError: see ``Pipeline.test``.
         PipelineFailed: see ``Pipeline.test``.
     """
+    if isinstance(items, Recording):
+        plan, items = _played(plan, items), None
+        targets = {stage.name: targets[stage.name] for stage in plan.stages if _is_own(stage, targets)}
     plan, given = _cast(plan, items, replace)
     path = list(sys.path)
     with tempfile.TemporaryDirectory(prefix="penstock-test-") as folder:
@@ -67,6 +72,15 @@ def rehearse(
             return Rehearsal(plan, {**targets, **given}, folder=folder, limit=limit).run()
         finally:
             sys.path[:] = path  # what was imported by name has put its directory there
+
+
+def _played(plan: Plan, recording: Recording) -> Plan:
+    """The plan whose sources play what they have sent."""
+    return cut(plan, Reel(os.path.abspath(recording.path)), list(recording)).plan
+
+
+def _is_own(stage: StagePlan, targets: Mapping[str, Any]) -> bool:
+    return stage.reel is None and stage.name in targets
 
 
 def _cast(plan: Plan, items: Items, replace: Mapping[str, Any]) -> tuple[Plan, dict[str, Any]]:

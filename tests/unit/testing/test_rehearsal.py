@@ -19,6 +19,7 @@ from penstock import (
     Context,
     Pipeline,
     PipelineFailed,
+    Recording,
     Reject,
     Retry,
     UnsupportedType,
@@ -30,6 +31,9 @@ from penstock import (
     source,
     stage,
 )
+from penstock.message.codec import Encoder
+from penstock.message.recording import LinkFacts, Manifest, write
+from penstock.message.segment import SUFFIX, VERSION, About, Writer
 
 
 @source
@@ -395,3 +399,18 @@ def test_arrays_that_are_passed_on_arrive() -> None:
     arrived = Pipeline("arrays", arrays >> half >> look).test()["look"]
     assert [len(array) for array in arrived] == [50_000] * 50
     assert all((array == number).all() for number, array in enumerate(arrived))
+
+
+def test_the_items_of_a_recording_run_again_under_their_ids(tmp_path: Path) -> None:
+    kept = tmp_path / "rec.pst"
+    kept.mkdir()
+    pipeline = Pipeline("demo", numbers >> double >> save)
+    plan = pipeline.plan()
+    links = [LinkFacts(each.id, each.label, each.source, each.target) for each in plan.links]
+    write(str(kept), Manifest("doubling", "doubling-1", 0.0, links, ended=1.0))
+    to = Writer(f"{kept}/0.1{SUFFIX}", About(VERSION, "doubling-1", 0, "numbers/0", 1, 0))
+    to.add(0, [("numbers/0", 7, 2)], [Encoder(None).encode(n) for n in (7, 8)])
+    to.close()
+    result = pipeline.test(Recording(kept))
+    assert result["save"] == [14, 16]
+    assert set(result.attempts["save"]) == {"numbers/0:7", "numbers/0:8"}

@@ -1,0 +1,131 @@
+"""`penstock replay`: what was recorded runs again, and what has changed is found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from penstock import Recording
+from tests.acceptance.cli.terminal import Terminal
+
+APP = """
+import numpy
+from penstock import Context, Pipeline, sink, source, stage
+
+@source
+def frames():
+    for number in range(60):
+        yield {"number": number, "frame": numpy.full((100, 200), float(number))}
+
+@stage(replicas=2, ports=("odd",))
+def mean(item: dict, ctx: Context):
+    value = item["frame"] + CHANGE
+    if item["number"] % 2:
+        ctx.emit("odd", value)
+        return None
+    return float(value.mean())
+
+@sink
+class keep:
+    def setup(self):
+        self.file = open("out.txt", "a")
+    def __call__(self, value, ctx: Context):
+        print(ctx.id, value if isinstance(value, float) else value.mean(), file=self.file, flush=True)
+
+@stage
+def shrink(frame: numpy.ndarray) -> numpy.ndarray:
+    return frame[::2, ::2].copy()
+
+pipeline = Pipeline("arrays", frames >> mean >> keep, mean["odd"] >> shrink >> keep)
+"""
+
+
+@pytest.fixture
+def recorded(terminal: Terminal) -> Terminal:
+    terminal.write("app.py", APP.replace("CHANGE", "0"))
+    terminal.type("run", "app.py", "--record", "rec.pst")
+    return terminal
+
+
+def change(terminal: Terminal, by: str) -> None:
+    path = terminal.directory / "app.py"
+    path.write_text(path.read_text().replace("+ 0", f"+ {by}"))
+
+
+def out(terminal: Terminal) -> list[str]:
+    path = Path(terminal.directory, "out.txt")
+    lines = sorted(path.read_text().splitlines())
+    path.unlink()
+    return lines
+
+
+def test_a_replay_has_the_same_ids_values_and_sink_content(recorded: Terminal) -> None:
+    before = out(recorded)
+    assert len(before) == 60
+    shown = recorded.ask("replay", "rec.pst", "--list")
+    assert {link["link"]: link["items"] for link in shown["links"]} == {
+        "frames→mean": 60, "mean→keep": 30, "mean[odd]→shrink": 30, "shrink→keep": 30,
+    }  # fmt: skip
+    recorded.type("replay", "rec.pst")
+    assert out(recorded) == before
+    recorded.type("replay", "rec.pst", "--into", "keep", "--speed", "50")
+    assert out(recorded) == before
+    recorded.type("replay", "rec.pst", "--into", "shrink")
+    assert out(recorded) == before, "what comes to keep from elsewhere is played, too"
+
+
+def test_compare_runs_no_sink_and_says_what_is_not_as_it_was(recorded: Terminal) -> None:
+    out(recorded)
+    assert recorded.ask("replay", "rec.pst", "--compare")["same"] is True
+    change(recorded, "(item['number'] == 31) * 0.25")
+    said = recorded.ask("replay", "rec.pst", "--compare", code=1)
+    assert said["schema"] == "penstock.comparison/1" and said["complete"] and not said["same"]
+    links: dict[str, Any] = {link["link"]: link for link in said["links"]}
+    assert {name: (link["equal"], link["different"]) for name, link in links.items()} == {
+        "mean→keep": (30, 0), "mean[odd]→shrink": (29, 1), "shrink→keep": (29, 1),
+    }  # fmt: skip
+    what = "20,000 of 20,000 elements differ, by 0.25 at most"
+    assert links["mean[odd]→shrink"]["first"] == [{"id": "frames/0:31:0", "what": what}]
+    assert recorded.ask("replay", "rec.pst", "--compare", "--atol", "0.3")["same"] is True
+    assert recorded.ask("replay", "rec.pst", "--compare", "--into", "shrink")["same"] is True
+    shown = recorded.type("replay", "rec.pst", "--compare", code=1).stdout
+    assert "frames/0:31:0" in shown and what in shown
+    assert not (recorded.directory / "out.txt").exists()
+
+
+def test_items_that_are_missing_or_new_are_found(recorded: Terminal) -> None:
+    path = recorded.directory / "app.py"
+    path.write_text(path.read_text().replace("% 2:", "% 2 and item['number'] != 5:"))
+    links = {link["link"]: link for link in recorded.ask("replay", "rec.pst", "--compare", code=1)["links"]}
+    assert (links["mean→keep"]["new"], links["mean[odd]→shrink"]["missing"]) == (1, 1)
+    assert links["mean[odd]→shrink"]["first"] == [{"id": "frames/0:5:0", "what": "is missing"}]
+
+
+def test_a_recording_that_is_not_complete_says_so_everywhere(recorded: Terminal) -> None:
+    manifest = recorded.directory / "rec.pst" / "recording.json"
+    told = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**told, "failure": "No space left on device"}))
+    word = "is not complete: No space left on device"
+    assert word in recorded.type("replay", "rec.pst", "--list", code=1).stderr
+    assert word in recorded.type("replay", "rec.pst").stderr
+    assert recorded.ask("replay", "rec.pst", "--compare")["missing"] == "No space left on device"
+    assert not Recording(recorded.directory / "rec.pst").complete
+
+
+def test_what_does_not_go_together_is_refused(recorded: Terminal) -> None:
+    for words, sentence in (
+        (("--loop", "--compare"), "--compare has nothing to do"),
+        (("--rtol", "1"), "are about --compare"),
+        (("--speed", "fast"), "a number like 1 or 0.5"),
+        (("--into", "shrik"), "did you mean 'shrink'?"),
+        (("--into", "frames"), "nothing goes into frames, a source"),
+    ):
+        code = 2 if "--speed" in words else 4
+        assert sentence in recorded.type("replay", "rec.pst", *words, code=code).stderr
+    assert "there is no recording" in recorded.type("replay", "app.py", "--list", code=4).stderr
+    recording = Recording(recorded.directory / "rec.pst")
+    assert np.array_equal(next(iter(recording["frames->mean"])).value["frame"], np.zeros((100, 200)))
