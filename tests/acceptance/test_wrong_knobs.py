@@ -30,6 +30,7 @@ CODE = {
     "variables": "['OMP_NUM_THREADS']",
     "ports": "'rejected'",
     "key": "3",
+    "ordered": "'yes'",
     "fuse": "'yes'",
     "concurrency": "'many'",
     "threads": "0",

@@ -114,6 +114,11 @@ class Credit:
             return None
         return self._offer(best, self._rooms[best])
 
+    def listener(self) -> Optional[int]:
+        """Whom to tell what needs no room: who has the least in hand; None: nobody is there."""
+        there = [receiver for receiver, room in self._rooms.items() if room.open]
+        return min(there, key=lambda receiver: self._rooms[receiver].items, default=None)
+
     def offer_to(self, receiver: int, waiting: int) -> Optional[Offer]:
         """The batch to send now to that receiver, for which ``waiting`` items wait; None: better wait."""
         room = self._rooms.get(receiver)

@@ -28,6 +28,8 @@ class Door(Outbox):
         self._plain_taken = 0
         self._notes: Deque[Cargo] = deque()
         self._alarm_refused = 0
+        self.by_name = False
+        """Whether somebody has to hear which items were refused, and not only how many."""
 
     @property
     def made(self) -> int:
@@ -46,7 +48,7 @@ class Door(Outbox):
         waiting = self._put - self._taken
         if waiting < self.depth and (not waiting or self.heavy < self.heavy_limit):
             return super().put(parent, origin, number, payload, extras)
-        if parent is None and (extras is None or not extras.slots):
+        if parent is None and not self.by_name and (extras is None or not extras.slots):
             self._plain += 1
         else:
             slots = [extras.slots] if extras is not None and extras.slots else None

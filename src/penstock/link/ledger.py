@@ -225,7 +225,20 @@ class Ledger:
         if entry is None or entry.receiver != receiver or entry.finished:
             return None, []
         entry.finished = True
-        dying = []
+        dying = self._take_faults(entry, faults, now)
+        entry.stale = min(max(0, stale), len(entry.cargo) - len(entry.failed))
+        return entry.cargo, dying
+
+    def fail(self, receiver: int, batch: int, faults: Sequence[Fault], now: float) -> List[Cargo]:
+        """Items of a batch that was finished have failed after all: they had been held back. Answers as
+        ``finish`` what is to be written to the dead letters."""
+        entry = self._open.get(batch)
+        if entry is None or entry.receiver != receiver or not entry.finished:
+            return []
+        return self._take_faults(entry, faults, now)
+
+    def _take_faults(self, entry: _Open, faults: Sequence[Fault], now: float) -> List[Cargo]:
+        dying: List[Cargo] = []
         for fault in faults:
             if 0 <= fault.place < len(entry.cargo) and fault.place not in entry.failed:
                 entry.failed.add(fault.place)
@@ -235,8 +248,7 @@ class Ledger:
                     self._queue(one, now)  # not a failure of its own until it has come alone
                 else:
                     dying += self._fail(one, fault, now)
-        entry.stale = min(max(0, stale), len(entry.cargo) - len(entry.failed))
-        return entry.cargo, dying
+        return dying
 
     def settle(self, receiver: int, batch: int) -> Optional[Settled]:
         """All that was made from a batch is settled; None for a batch that is not open, or not finished."""

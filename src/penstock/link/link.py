@@ -5,12 +5,13 @@ All methods but ``put`` are called with the worker's lock held.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional
 
 from penstock.link.credit import NEVER, Credit
-from penstock.link.ledger import Cargo, Ledger
+from penstock.link.ledger import Cargo, Fault, Ledger
 from penstock.link.outbox import Outbox
-from penstock.message.envelope import Hello
+from penstock.link.passage import Passage
+from penstock.message.envelope import Failure, Hello
 from penstock.observe import page
 
 
@@ -60,6 +61,8 @@ class Link:
         self.tap: Optional[Callable[[Cargo], None]] = None
         """Gets to see every cargo that goes out; nobody looks, usually. Set by ``watch``."""
         self._watchers: Dict[str, Callable[[Cargo], None]] = {}
+        self.passage: Optional[Passage] = None
+        """What it says of ids that never arrive; nobody below wants to know, usually."""
         self.bytes = self.shared = 0
         """What was sent, and what of it lay in shared memory."""
 
@@ -88,7 +91,8 @@ class Link:
     @property
     def empty(self) -> bool:
         """Whether nothing waits and nothing is in flight."""
-        return not self.waiting and not self.ledger.in_flight
+        told = self.passage is None or self.passage.empty
+        return told and not self.waiting and not self.ledger.in_flight
 
     @property
     def unfinished(self) -> bool:
@@ -169,3 +173,11 @@ def _all(watchers: List[Callable[[Cargo], None]]) -> Callable[[Cargo], None]:
             watcher(cargo)
 
     return see
+
+
+def faults(failures: Iterable[Failure]) -> List[Fault]:
+    """What a receiver says of items that were not finished, as a ledger needs to know it."""
+    return [
+        Fault(f.index, f.error, f.traceback, f.reject, f.after, f.unread, f.shared, f.unbegun)
+        for f in failures
+    ]

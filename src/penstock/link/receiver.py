@@ -66,11 +66,13 @@ class Inbound:
         "connection",
         "count",
         "emitted",
+        "ended",
         "expires",
         "finished",
         "frames",
         "ids",
         "number",
+        "passed",
         "settled",
     )
 
@@ -89,6 +91,10 @@ class Inbound:
         self.settled = 0
         """Of these, the settled ones."""
         self.finished = False
+        self.ended = False
+        """All its items are done or have failed. Where items are held back, that comes after ``finished``."""
+        self.passed: Optional[List[envelope.IdRun]] = None
+        """Of a batch without items: the ids that never arrive."""
 
     def id_at(self, index: int) -> Tuple[str, int]:
         """Origin and number of the item at ``index``."""
@@ -216,12 +222,20 @@ class Receiver:
             words[word + page.RECEIVED] += inbound.count
             words[word + page.RECEIVED_BYTES] += len(inbound.body)
             words[word + page.HELD] += inbound.count
+        elif kind is envelope.Passed:
+            self._pass(connection, message)  # type: ignore[arg-type]
         elif kind is envelope.Welcome:
             self._welcome(connection, message)  # type: ignore[arg-type]
         elif kind is envelope.Dry:
             self.ebbs = connection.dry = True
         else:
             connection.ended = True
+
+    def _pass(self, connection: Connection, message: envelope.Passed) -> None:
+        inbound = Inbound(connection, envelope.Batch(message.batch, 1, [], 0), b"", [])
+        inbound.passed = message.ids
+        self._queue.append(inbound)
+        self.unsettled += 1
 
     def next(self) -> Optional[Inbound]:
         """The next batch to work on, oldest first. Who leaves finishes what he holds, paused or not."""

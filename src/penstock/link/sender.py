@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from penstock.errors import PeerError
-from penstock.link.ledger import Cargo, Fault, Settled
-from penstock.link.link import Link
+from penstock.link.ledger import Cargo
+from penstock.link.link import Link, faults
 from penstock.link.lossy import Lossy
+from penstock.link.parting import give_up, let_go
 from penstock.link.peers import Peer, Peers
 from penstock.link.sockets import Router, give_way
 from penstock.message import envelope
@@ -73,6 +74,7 @@ class Sender:
         self._bury = bury
         self._notice = notice
         self._lossy = [link for link in self.links if isinstance(link, Lossy)]
+        self._telling = [link for link in self.links if link.passage is not None]
         self._ageing = [link for link in self._lossy if link.marks is not None]
         self._only = self.links[0] if len(self.links) == 1 and not self._ageing else None
         self._peers = Peers(self.links)
@@ -148,6 +150,8 @@ class Sender:
         elif kind is envelope.Settle:
             for batch in message.batches:
                 self._settle(peer, batch)
+        elif kind is envelope.Fault:
+            self._fault(peer, message)
         elif kind is envelope.Release:
             for offset, generation in message.slots:
                 self._arena.returned(peer.number, offset, generation)
@@ -161,6 +165,8 @@ class Sender:
         """Send what may be sent now, and note on the page how things stand."""
         for ageing in self._ageing:
             self._drop(ageing, ageing.stale(self._clock()), ageing.ledger.outlive, ageing.too_old)
+        for telling in self._telling:
+            self._tell_passed(telling)
         for link in self.links:
             self._flush(link)
             self._ring(link)
@@ -211,6 +217,8 @@ class Sender:
             self._news(link.leave(peer))
             mine = (blame[1], blame[2]) if blame is not None and blame[0] == link.id else None
             self._bury_all(link, link.ledger.lose(peer, cause, mine, self._clock()))
+            if link.passage is not None:
+                link.passage.lose(peer)
         self._arena.forget(peer)
 
     def look_again(self) -> None:
@@ -256,12 +264,10 @@ class Sender:
         link = peer.link
         for offset, generation in credit.releases:
             self._arena.returned(peer.number, offset, generation)
-        faults = [
-            Fault(f.index, f.error, f.traceback, f.reject, f.after, f.unread, f.shared, f.unbegun)
-            for f in credit.failures
-        ]
         stale = credit.stale if isinstance(link, Lossy) and link.marks is not None else 0
-        cargo, dying = link.ledger.finish(peer.number, credit.batch, faults, self._clock(), stale)
+        cargo, dying = link.ledger.finish(
+            peer.number, credit.batch, faults(credit.failures), self._clock(), stale
+        )
         if cargo is None:
             return
         if stale and isinstance(link, Lossy):
@@ -277,31 +283,45 @@ class Sender:
         if credit.settled:
             self._settle(peer, credit.batch)
 
+    def _fault(self, peer: Peer, fault: envelope.Fault) -> None:
+        """Items of a finished batch have failed, when their turn had come."""
+        link = peer.link
+        dying = link.ledger.fail(peer.number, fault.batch, faults(fault.failures), self._clock())
+        for failure in fault.failures:
+            if failure.error:
+                self._notice("failure", f"{link.target}: {failure.error}")
+        self._bury_all(link, dying)
+
     def _settle(self, peer: Peer, batch: int) -> None:
+        passage = peer.link.passage
+        if batch < 0 and passage is not None:
+            for word in passage.settle(peer.number, batch):
+                if word.parent is not None:
+                    self.on_settled(word.parent, word.weight)
+            return
         done = peer.link.ledger.settle(peer.number, batch)
         if done is not None:
-            self._let_go(done)
+            let_go(done, self.on_settled)
 
-    def _let_go(self, done: Settled) -> None:
-        """These items are over: free their slots, tell their parents."""
-        cargo, failed = done
-        if cargo.slots is not None:
-            for index, slots in enumerate(cargo.slots):
-                if index not in failed:
-                    for slot in slots:
-                        slot.drop()
-        at = 0
-        for run in cargo.runs:
-            gone = sum(1 for index in failed if at <= index < at + run.items) if failed else 0
-            at += run.items
-            if run.parent is not None and run.items > gone:
-                self.on_settled(run.parent, run.items - gone)
+    def _tell_passed(self, link: Link) -> None:
+        """Say what ids never arrive: to anybody, and without credit."""
+        passage = link.passage
+        assert passage is not None
+        while passage.gather():
+            receiver = link.credit.listener()
+            if receiver is None:
+                return
+            number, ids = passage.send(receiver)
+            frame = envelope.pack(envelope.Passed(number, ids))
+            if not self.router.send(self._peers.name(receiver, link), frame):
+                self._news(link.close(receiver))
+                passage.unsent(number)
 
     def _bury_all(self, link: Link, dying: List[Cargo]) -> None:
         for cargo in dying:
             if self._bury(link, cargo):
                 link.ledger.buried(cargo)
-                self._let_go(Settled(cargo, set()))
+                give_up(link, cargo, self.on_settled)
             else:
                 link.ledger.not_buried(cargo, self._clock() + 1.0)
 
@@ -332,7 +352,7 @@ class Sender:
     ) -> None:
         for cargo in cargos:
             book(cargo)
-            self._let_go(Settled(cargo, set()))
+            give_up(link, cargo, self.on_settled)
             self._tell(link, sentence)
 
     def _tell(self, link: Lossy, sentence: str) -> None:

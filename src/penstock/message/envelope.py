@@ -18,7 +18,8 @@ The envelope is a msgpack array whose first element is the kind:
              releases, stale
     SETTLE   batches                                    END      sent, settled, dead
     RELEASE  slots, passed                              DRY
-    BYE
+    BYE                                                 PASSED   batch, ids
+    FAULT    batch, failures
 
 The body of a BATCH is one msgpack array of ``count`` values (see ``codec``). Plain msgpack that msgspec
 0.18.6 reads on Python 3.9: a stage's interpreter may be older than the supervisor's.
@@ -26,6 +27,7 @@ The body of a BATCH is one msgpack array of ``count`` values (see ``codec``). Pl
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import Any, List, Optional, Tuple, Union
 
@@ -152,8 +154,27 @@ class Dry(msgspec.Struct, array_like=True, frozen=True, tag=9):
     Who waits for more need not: what is kept here is all that I still wait for."""
 
 
-FromReceiver = Union[Hello, Credit, Settle, Release, Bye]
-FromSender = Union[Welcome, Batch, End, Dry]
+class Passed(msgspec.Struct, array_like=True, frozen=True, tag=10):
+    """These ids will never arrive by this link. Settled like a batch, and wants no room."""
+
+    batch: int
+    """Below zero."""
+    ids: List[IdRun]
+    """A count of 0 means: all from the first on."""
+
+
+class Fault(msgspec.Struct, array_like=True, frozen=True, tag=11):
+    """Items of a batch that was finished, but held back for their turn, have failed after all."""
+
+    batch: int
+    failures: List[Failure]
+
+
+FromReceiver = Union[Hello, Credit, Settle, Release, Bye, Fault]
+FromSender = Union[Welcome, Batch, End, Dry, Passed]
+
+ORIGIN = re.compile(r"[\w.-]+/\d+(\+\d+)?(~[\w.-]+)?(:[\w.-]+)?(:\d+)*")
+"""What the first part of an id looks like."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _LENGTH = struct.Struct("<I")
@@ -222,7 +243,22 @@ def from_sender(frame: Any) -> Tuple[FromSender, memoryview]:
             raise PeerError(f"batch {message.batch} has {total} items; the limit is {MOST_ITEMS}")
         if total != message.count:
             raise PeerError(f"batch {message.batch} says {message.count} items and has ids for {total}")
+    elif type(message) is Passed:
+        _check_passed(message)
     return message, body
+
+
+def _check_passed(message: Passed) -> None:
+    """Refuse ids that could be none.
+
+    Raises:
+        PeerError: these.
+    """
+    if message.batch >= 0:
+        raise PeerError(f"passed ids in a batch {message.batch}")
+    for origin, first, count in message.ids:
+        if first < 0 or count < 0 or not ORIGIN.fullmatch(origin):
+            raise PeerError(f"passed ids {origin[:100]!r}, {first}, {count}")
 
 
 def _decode(decoder: Any, frame: Any) -> Tuple[Any, memoryview]:

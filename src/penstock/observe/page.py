@@ -63,6 +63,9 @@ CULPRIT = 18
 LATITUDE = 19
 """ns beyond its time-out until which the worker itself can end an item, so that nobody need kill it."""
 
+OUT_OF_TURN = 14
+"""Items that have come, and others have to be begun before them (``ordered``)."""
+
 STATES = ("booting", "loading", "setup", "ready", "draining", "finished")
 BOOTING, LOADING, SETUP, READY, DRAINING, FINISHED = range(6)
 

@@ -33,6 +33,7 @@ ONE_LINE = {
     "pad": "a one-liner takes one item; make it a @stage",
     "concurrency": "a one-liner takes one item after the other; make it a @stage",
     "threads": "a one-liner takes one item after the other; make it a @stage",
+    "ordered": "a one-liner keeps nothing; say it of the @stage or @sink behind it",
     "ports": "a one-liner sends what it returns and nothing else; make it a @stage",
 }
 
@@ -59,6 +60,7 @@ REFUSED: Dict[How, Dict[str, str]] = {
         "batch": "a source gets no items; those it yields are batched where they are taken",
         "batch_wait": "a source gets no items to wait for",
         "pad": "a source gets no items to stack",
+        "ordered": "a source makes the order; say it of the stage that is to get its items so",
         "fuse": "a source has its process for itself: what is raised in one ends it",
     },
     "stage": {},
@@ -102,13 +104,16 @@ SYNONYMS = {
     "env": "interpreter",
     "environment": "variables",
     "group_by": "key",
+    "in_order": "ordered",
     "instances": "replicas",
+    "order": "ordered",
     "overflow": "on_full",
     "max_batch_size": "batch",
     "padding": "pad",
     "partition_by": "key",
     "inline": "fuse",
     "prefetch": "window",
+    "preserve_order": "ordered",
     "processes": "replicas",
     "python": "interpreter",
     "queue": "window",
@@ -264,6 +269,12 @@ def _key(value: Any, _: Place) -> Optional[By]:
     return None if value is None else chooser(value)
 
 
+def _ordered(value: Any, _: Place) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be True or False")  # noqa: TRY004
+    return value
+
+
 def _fuse(value: Any, _: Place) -> Optional[bool]:
     if value is not None and not isinstance(value, bool):
         raise ValueError("must be true or false")
@@ -285,6 +296,7 @@ CHECKS: Dict[str, Callable[[Any, Place], Any]] = {
     "variables": _variables,
     "ports": _ports,
     "key": _key,
+    "ordered": _ordered,
     "fuse": _fuse,
     "concurrency": _at_most(MOST_IN_HAND, "{} items in hand are the most"),
     "threads": _at_most(MOST_THREADS, "{} threads are the most; `replicas` are not slowed down by the GIL"),

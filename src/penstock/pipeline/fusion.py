@@ -28,7 +28,7 @@ ITSELF = frozenset(("name", "kind", "code", "how", "gives", "steps", "shape", "w
 HOME = frozenset(("interpreter", "variables", "secrets"))
 """What must be the same for code that shares a process."""
 EITHER = ITSELF | HOME | {"replicas", "window", "window_bytes", "timeout", "max_failures", "max_restarts"}
-EITHER |= {"start_timeout", "ports"}
+EITHER |= {"start_timeout", "ports", "ordered"}
 """What a stage may choose, and still take in others, before it or after it."""
 AFTER = EITHER | {"key", "on_full", "max_age"}
 """What it may choose and take in what comes after it: these are about what comes to it, as ever."""

@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from penstock.errors import WiringError
 from penstock.observe.page import LINKS
+from penstock.pipeline import ordering
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.plan import WRITTEN, By, LinkPlan, OnFull, Plan, RoutePlan, StagePlan
 
@@ -61,7 +62,7 @@ def plan(
     Raises:
         WiringError: two stages have one name; no such stage or port; a sink with outputs or a source
             with inputs; a circle; a stage that nothing feeds, or whose output goes nowhere; no stages;
-            a link that drops, to a stage with a key.
+            a link that drops, to a stage with a key; an order that nobody could keep.
     """
     named = _by_name(stages)
     if not named:
@@ -76,6 +77,7 @@ def plan(
     for name in order:
         _check_stage(named[name], wired)
     links = [_link(at, edge, named[edge.target]) for at, edge in enumerate(wired)]
+    ordering.check(list(named.values()), links)
     return Plan(pipeline, [named[name] for name in order], links, allow_pickle, _routes(wired), config or {})
 
 

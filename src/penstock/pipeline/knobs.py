@@ -42,6 +42,9 @@ class Common(TypedDict, total=False):
     key: Union[str, Callable[[Any], Any], None]
     """What makes items belong together: a key (or attribute) of the item, or a function of it at the top
     level of a module. Items of one key go to one replica, one at a time. Not for sources."""
+    ordered: bool
+    """Its items come in the order in which their source made them, whatever replicas, retries and deaths lie
+    between; it has one replica, and its ``window`` says how far a source may be ahead. Not for sources."""
     fuse: Optional[bool]
     """``True``: it runs in the process of the stage behind it, or of the one before. ``False``: it shares its
     process with nobody. Else ``penstock.map``, ``filter`` and ``split`` share one where they fit, and stages

@@ -28,6 +28,7 @@ class Options:
     variables: Dict[str, str] = field(default_factory=dict)
     ports: Tuple[str, ...] = ()
     key: Optional[By] = None
+    ordered: bool = False
     fuse: Optional[bool] = None
     """None: one-liners where they fit, stages not."""
     concurrency: int = 0
@@ -75,6 +76,8 @@ def _clash(chosen: Options, knob: str) -> Optional[str]:
         return f"{chosen.name!r} is an external stage, which has no {knob}=: {NOT_EXTERNAL[knob]}"
     if knob in {"batch_wait", "pad"} and not chosen.batch:
         return f"{knob}= is about batches, and none are asked for; say batch=32 as well"
+    if chosen.ordered and knob in {"ordered", *UNORDERED}:
+        return _out_of_order(chosen)
     if knob in {"batch", "window"} and 0 < chosen.window < chosen.batch:
         return (
             f"window={chosen.window}: a batch of {chosen.batch} could never be full;"
@@ -100,4 +103,23 @@ def _crowding(chosen: Options) -> Optional[str]:
             f"window={chosen.window}: {several} items could never be in hand;"
             f" leave window out, or say window={2 * several} or more"
         )
+    return None
+
+
+UNORDERED = {
+    "replicas": "several would each have a part of the order; leave it to the stages before it",
+    "key": "its items go to whichever replica their key belongs to, and an ordered stage has one",
+    "concurrency": "with several in hand the order ends there",
+    "threads": "with several in hand the order ends there",
+    "max_age": "what waits for its turn would be dropped for that; say max_age= of a stage before it",
+}
+"""Knobs that do not go with an order, and why."""
+
+
+def _out_of_order(chosen: Options) -> Optional[str]:
+    """Why there would be no order."""
+    usual = Options()
+    for knob, why in UNORDERED.items():
+        if getattr(chosen, knob) != getattr(usual, knob):
+            return f"{knob}= does not go with ordered=True: {why}"
     return None

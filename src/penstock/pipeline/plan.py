@@ -138,6 +138,8 @@ class StagePlan(msgspec.Struct, frozen=True):
     """What fills the ends of smaller arrays of a batch; ``None``: their shapes must agree."""
     batch: int = 0
     """Items of one call of its code at most; 0: its code takes one item."""
+    ordered: bool = False
+    """Its items come in the order in which their source made them."""
     how: How = "stage"
     """What its own code was declared as."""
     gives: Gives = "unsure"
@@ -244,6 +246,10 @@ class OutLink(msgspec.Struct, frozen=True):
     key goes to the same replica. ``None``: to whoever has room."""
     replicas: int = 0
     """Where there is a key: how many replicas the target is to have."""
+    tells: bool = False
+    """Somebody below takes items in order, and has to know of those that never arrive."""
+    ahead: int = 0
+    """Of a source: how many of its items may be unsettled then; 0: the link chooses."""
 
 
 class Outlet(msgspec.Struct, frozen=True):
@@ -265,6 +271,8 @@ class InLink(msgspec.Struct, frozen=True):
     """Name of the stage that sends."""
     side: int = 0
     """Of a join: which of its flows it belongs to, from 0."""
+    roots: List[str] = []
+    """Of an ordered stage: the sources whose items come by it; ``camera:rejected`` is a port of one."""
 
 
 def outlets(plan: Plan, stage: str, asked: Mapping[str, int] = MappingProxyType({})) -> List[Outlet]:

@@ -41,8 +41,10 @@ class Batcher:
         batch: int,
         wait: float,
         pad: Optional[Number],
+        stock: Any = None,
     ) -> None:
-        """``wait``: seconds that up to ``batch`` items are waited for once there is one."""
+        """``wait``: seconds that up to ``batch`` items are waited for once there is one. ``stock``: another
+        than the one that takes them as they come."""
         self._exchange = exchange
         self._emitter = emitter
         self._handler = handler
@@ -54,7 +56,9 @@ class Batcher:
         self._pad = pad
         self._stacks = handler.signature.takes_array
         self._convert = converter(handler.signature.element_type)
-        self._stock = Stock(receiver=exchange.receiver, decoder=decoder, words=words, clock=exchange.clock)
+        self._stock = stock or Stock(
+            receiver=exchange.receiver, decoder=decoder, words=words, clock=exchange.clock
+        )
 
     def run(self) -> None:
         """Until it is drained.

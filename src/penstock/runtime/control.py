@@ -18,6 +18,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 import msgspec
 
+from penstock.pipeline import ordering
 from penstock.pipeline.plan import (
     ONE_LINERS,
     InLink,
@@ -95,6 +96,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """What fills the ends of smaller arrays of a batch; None: their shapes must agree."""
     max_age: Optional[float] = None
     """Seconds from when an item was made until it is not to be begun any more."""
+    ordered: bool = False
+    """Its items come in the order in which their source made them."""
     steps: List[Step] = []
     """All the code that is called with each item, in this order; none: ``code`` alone, as its kind says."""
     reel: Optional[Reel] = None
@@ -116,7 +119,15 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     @property
     def origin(self) -> str:
         """The first part of the ids of what a source makes that begins anew: other items, other ids."""
-        return f"{self.label}+{self.incarnation}" if self.incarnation else self.label
+        return self._origin(self.incarnation)
+
+    @property
+    def origin_before(self) -> str:
+        """That of the worker before this one, which has ended."""
+        return self._origin(self.incarnation - 1)
+
+    def _origin(self, incarnation: int) -> str:
+        return f"{self.label}+{incarnation}" if incarnation else self.label
 
 
 AS_PLANNED = (
@@ -168,8 +179,8 @@ def assign(
         workers=sum(each.replicas for each in plan.stages),
         number=number,
         code=stage.code,
-        outlets=outlets(plan, stage.name, asked),
-        inlinks=inlinks(plan, stage.name),
+        outlets=ordering.told(plan, outlets(plan, stage.name, asked)),
+        inlinks=ordering.rooted(plan, inlinks(plan, stage.name)),
         run_dir=run_dir,
         state_dir=state_dir,
         window=stage.room,
@@ -181,6 +192,7 @@ def assign(
         steps=_steps(stage),
         paused=paused,
         record=record,
+        ordered=stage.ordered and not ordering.is_replay(plan),
         **{knob: getattr(stage, knob) for knob in AS_PLANNED},
     )
 

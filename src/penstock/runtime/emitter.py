@@ -56,6 +56,9 @@ class Port:
         self.keyed: List[Link] = []
         """To the receiver whose the value's key is."""
         self.routes: List[Route] = []
+        self.telling: List[Link] = []
+        """Of the routes' links those that say which items they did not get."""
+        self._chosen: List[Link] = []
 
     @property
     def only(self) -> Optional[Link]:
@@ -66,8 +69,16 @@ class Port:
         """Where ``value`` is to be put."""
         if not self.routes and not self.keyed:
             return self.copies
-        chosen = [route.choose(value) for route in self.routes]
+        self._chosen = chosen = [route.choose(value) for route in self.routes]
         return [*self.copies, *(link.toward(value) for link in self.keyed + chosen)]
+
+    def tell(self, parent: Optional[Parent], origin: str, number: int) -> None:
+        """Say on the links that were not chosen just now that this item will not come."""
+        for link in self.telling:
+            if link not in self._chosen and link.passage is not None:
+                if parent is not None:
+                    parent.emitted += 1
+                link.passage.put(parent, origin, number)
 
 
 class Emitter:
@@ -176,5 +187,7 @@ class Emitter:
                 slot.drop()
         if parent is not None:
             parent.emitted += len(targets)
+        if port.telling:
+            port.tell(parent, origin, number)
         alarms = [link.put(parent, origin, number, payload, extras) for link in targets]
         return True in alarms

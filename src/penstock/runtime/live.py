@@ -73,6 +73,10 @@ class LiveContext(Context):
         self.inbound = items[0].parcel.inbound if items else None
         self.index = items[0].place if items else 0
 
+    def family(self, of: int) -> Dict[str, int]:
+        """How many children each port has got from that one of the items in hand together."""
+        return self._families.get(of, {})
+
     def in_hand(self) -> List[Tuple[str, int]]:
         """The ids of the items in hand, and how often each has been delivered."""
         if not self._items:

@@ -39,5 +39,8 @@ def refuse_misfit(assignment: Assignment, signature: Signature) -> None:
         threads=assignment.threads,
         batch=assignment.batch,
     )
+    tells = any(out.tells for outlet in assignment.outlets for out in outlet.links)
+    if assignment.kind != "source" and signature.is_async and (tells or assignment.ordered):
+        unfit = "is async, and does not say for an order which items never come of it; take ordered=True away"
     if unfit:
         raise WiringError(f"{assignment.stage!r} {unfit}")

@@ -11,6 +11,7 @@ from penstock.observe import page
 from penstock.pipeline.plan import By, OutLink
 from penstock.pipeline.reference import Reference, load
 from penstock.pipeline.stage import Node
+from penstock.runtime import ordering
 from penstock.runtime.chooser import Chooser, Key
 from penstock.runtime.control import Assignment
 from penstock.runtime.emitter import Port, Route
@@ -29,7 +30,9 @@ def make_links(assignment: Assignment) -> Dict[int, Link]:
     for outlet in assignment.outlets:
         for out in outlet.links:
             word = page.link_word(len(links), 0)
-            links[out.id] = _link(out, word=word, pool=pool)
+            links[out.id] = link = _link(out, word=word, pool=pool)
+            if out.tells:
+                ordering.prepare(link, ahead=out.ahead, assignment=assignment, pool=pool)
     return links
 
 
@@ -60,5 +63,7 @@ def make_ports(assignment: Assignment, links: Dict[int, Link]) -> Dict[str, Port
             if outlet.by is None:
                 (port.copies if out.key is None else port.keyed).append(link)
         if outlet.by is not None:
-            port.routes.append(Route(chooser(outlet.by), [links[out.id] for out in outlet.links]))
+            routed = [links[out.id] for out in outlet.links]
+            port.routes.append(Route(chooser(outlet.by), routed))
+            port.telling += [link for link in routed if link.passage is not None]
     return ports

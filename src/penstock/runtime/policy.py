@@ -60,6 +60,8 @@ def refusal(roster: Roster, stage: str, replicas: int) -> str:
         return f"{stage} is a source: each replica would produce everything again, so sources are not scaled"
     if known.is_shape and replicas > 1:
         return f"{stage} has to see all items, so it has one replica"
+    if known.alone and replicas > 1:
+        return f"{stage} is ordered: several replicas would each have a part of the order, so it keeps to one"
     if replicas < 1:
         return f"{stage} cannot have {replicas} replicas: at least one must be there to take its items"
     if replicas > MOST_REPLICAS:

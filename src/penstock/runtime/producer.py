@@ -36,8 +36,11 @@ class Producer:
         words: Any,
         origin: str,
         resumption: Optional[Resumption],
+        begin: Callable[[], None],
     ) -> None:
-        """``origin``: the first part of the ids of its items. ``resumption``: where it takes ``start``."""
+        """``origin``: the first part of the ids of its items. ``resumption``: where it takes ``start``.
+        ``begin()`` is called when it is known from where it begins."""
+        self._begin = begin
         self._resumption = resumption
         self._exchange = exchange
         self._emitter = emitter
@@ -54,6 +57,7 @@ class Producer:
         guard.leave()
         try:
             made = self._iterate()
+            self._begin()
             self._allow_interrupts(made)
             self._loop(made)
         except (Stopped, SupervisorLost):

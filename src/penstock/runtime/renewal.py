@@ -18,7 +18,7 @@ Deaths meanwhile are mended as ever; a worker that came to a seat by itself has 
 from __future__ import annotations
 
 from penstock.observe import events
-from penstock.runtime.roster import Goal, Renewal, Roster, Worker
+from penstock.runtime.roster import Goal, Renewal, Roster, Stage, Worker
 from penstock.runtime.stimulus import Restart
 from penstock.runtime.turn import Turn
 
@@ -62,8 +62,13 @@ def queue(turn: Turn, happened: Restart) -> None:
     for number in happened.numbers:
         worker = turn.workers.get(number)
         if worker is not None and _may_be_renewed(worker) and number not in waiting:
-            drain_first = happened.drain_first or turn.stages[worker.stage].is_source
+            drain_first = happened.drain_first or _is_single(turn.stages[worker.stage])
             turn.renewals += (Renewal(number, *worker.seat, drain_first=drain_first),)
+
+
+def _is_single(stage: Stage) -> bool:
+    """Whether two workers in one seat would do harm: they would make the same, or have half an order each."""
+    return stage.is_source or stage.alone
 
 
 def renew(turn: Turn) -> None:

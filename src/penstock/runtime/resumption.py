@@ -62,6 +62,10 @@ class Resumption:
         self._notice("resumed", f"{self._assignment.label} goes on from position {where!r}")
         return {"start": where}
 
+    def passed(self, port: str) -> int:
+        """Of what it makes, or emits on ``port``, so many items another worker has made."""
+        return self._first.emitted.get(port, 0) if port else self._first.made
+
     def feeder(self, emitter: Emitter) -> Tuple[Feed, Callable[[], int]]:
         """As ``Emitter.feeder``, for values some of which are ``at(...)``."""
         number, origin = self._first.made, self.origin

@@ -48,6 +48,8 @@ class Stage(NamedTuple):
     """At least one of its workers got so far in this run."""
     paused: bool = False
     """Its workers begin nothing more until somebody resumes it, or the run drains."""
+    alone: bool = False
+    """It has one worker, and never two at a time."""
     drained: bool = False
     """It was told to end because nothing can come to it any more."""
     external: bool = False
@@ -202,6 +204,7 @@ def enrol(plan: Plan, *, grace: float) -> Roster:
             where=plans[name].where,
             is_shape=plans[name].shape is not None,
             external=plans[name].external,
+            alone=plans[name].ordered,
         )
         for name in order(plan)
     }

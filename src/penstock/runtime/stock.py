@@ -82,6 +82,8 @@ class Stock:
         self._decoder = decoder
         self._words = words
         self._front: Optional[Parcel] = None
+        self.on_stale: Optional[Callable[[Parcel], None]] = None
+        """Hears of those whose items that are not yet taken are too old to be begun."""
 
     def fill(self, items: List[Item], values: List[Any], most: int, *, alone: bool = True) -> bool:
         """Take items, and their values, until there are ``most``; whether these should wait for no others.
@@ -144,6 +146,8 @@ class Stock:
         expires = parcel.inbound.expires
         if not expires or expires > self._clock() * 1e9:
             return False
+        if self.on_stale is not None:
+            self.on_stale(parcel)
         parcel.stale = len(parcel.values)
         parcel.left -= parcel.stale
         parcel.values.clear()

@@ -16,6 +16,7 @@ import sys
 from typing import Any, Callable, Dict, Optional, Union
 
 from penstock.errors import UserError
+from penstock.link.forwarding import Forwarding
 from penstock.link.receiver import Receiver
 from penstock.link.sender import Sender
 from penstock.message.arena import Arena
@@ -24,11 +25,20 @@ from penstock.message.codec import Decoder, Encoder
 from penstock.message.views import Views
 from penstock.observe import page
 from penstock.pipeline.reference import Reference
-from penstock.runtime import chain, control, handler, imports, manner, outset, shapes, steward, world
-from penstock.runtime.batcher import Batcher
+from penstock.runtime import (
+    chain,
+    control,
+    handler,
+    imports,
+    manner,
+    ordering,
+    outset,
+    shapes,
+    steward,
+    world,
+)
 from penstock.runtime.chain import Chain
 from penstock.runtime.channel import Channel, SupervisorLost
-from penstock.runtime.consumer import Consumer
 from penstock.runtime.emitter import Emitter
 from penstock.runtime.exchange import Exchange, Stopped
 from penstock.runtime.gatherer import Gatherer
@@ -121,7 +131,7 @@ class Worker:
 
     def _make_receiver(self) -> Receiver:
         assignment = self._assignment
-        return Receiver(
+        return ordering.receiver_class(assignment)(
             context=self._sockets,
             number=assignment.number,
             replica=assignment.replica,
@@ -253,6 +263,7 @@ class Worker:
             "handler": self._handler,
         }
         if assignment.kind == "source":
+            parts["begin"] = lambda: ordering.begin(assignment, self._links, self._context.resumption)
             parts.update(words=self._words, origin=assignment.origin, resumption=self._context.resumption)
             return self._producer(**parts).run()
         parts["words"] = self._words
@@ -265,12 +276,25 @@ class Worker:
         parts["is_sink"] = not self._links
         if self._handler.signature.is_async or assignment.threads:
             manner.several(assignment, Parts(**parts), loop=self._asyncio, pool=self._pool).run()
-        elif assignment.batch:
-            wait, pad = assignment.batch_wait, assignment.pad
-            Batcher(**parts, batch=assignment.batch, wait=wait, pad=pad).run()
         else:
-            Consumer(**parts, timed=assignment.timeout is not None, sieve=self._sieve()).run()
+            self._one_by_one(parts)
         return None
+
+    def _one_by_one(self, parts: Dict[str, Any]) -> None:
+        """Or call by call."""
+        assignment, receiver = self._assignment, self._exchange.receiver
+        teller = ordering.teller(
+            assignment,
+            self._links,
+            emitter=self._emitter,
+            context=self._context,
+            yields=self._handler.yields,
+        )
+        if isinstance(receiver, Forwarding) and teller is not None:
+            receiver.forward = teller.forward
+        batch = {"batch": assignment.batch, "wait": assignment.batch_wait, "pad": assignment.pad}
+        one = {"timed": assignment.timeout is not None, "sieve": self._sieve()}
+        ordering.loop(assignment, teller=teller, batch=batch, one=one, **parts).run()
 
     def _gatherer(self, parts: Dict[str, Any]) -> Gatherer:
         assignment = self._assignment

@@ -95,6 +95,7 @@ def test_a_bare_interpreter_is_looked_for_on_the_path_later() -> None:
         ("key", "", "must be a function at the top level of a module, or the key"),
         ("key", 3, "must be a function at the top level of a module, or the key"),
         ("key", lambda item: item, "a lambda has no name"),
+        ("ordered", 1, "must be True or False"),
         ("name", "a/b", "letters, digits"),
         ("name", "", "letters, digits"),
         ("name", "-x", "letters, digits"),
@@ -117,6 +118,7 @@ def test_a_value_that_is_not_possible_is_refused_where_it_is_written(
         ("workers", "replicas"),
         ("max_concurrency", "concurrency"),
         ("max_threads", "threads"),
+        ("in_order", "ordered"),
         ("retries", "max_failures"),
         ("backpressure", "on_full"),
         ("ttl", "max_age"),
@@ -131,6 +133,14 @@ def test_an_unknown_knob_is_answered_with_the_one_that_is_meant(knob: Any, meant
 def test_a_source_has_no_knobs_about_items_it_gets(knob: str) -> None:
     with pytest.raises(WiringError, match="a source gets no items"):
         chosen("source", **{knob: 1})
+
+
+@pytest.mark.parametrize(("knob", "value"), [("replicas", 2), ("key", "user"), ("max_age", "1s")])
+def test_what_does_not_go_with_an_order_is_refused_with_the_reason(knob: str, value: Any) -> None:
+    with pytest.raises(WiringError, match=f"^/project/app.py:12: {knob}= does not go with ordered=True: "):
+        chosen(ordered=True).with_knobs("stage", {knob: value}, HERE)
+    with pytest.raises(WiringError, match=f"{knob}= does not go with ordered=True: "):
+        chosen(**{knob: value}).with_knobs("stage", {"ordered": True}, HERE)
 
 
 def owner(item: dict[str, str]) -> str:

@@ -1,0 +1,69 @@
+"""How far a source may be ahead, where its items are given to somebody in order. A decision module.
+
+Who holds items until their turn has come gives credit for them, so credit bounds no more how many these are;
+and to stop a stage in the middle could stop just the one item that all others wait for. So the bound is
+where items begin: nothing new is sent by a source's link while too much of what it has sent is unsettled.
+What waits then waits in the link, as it does for want of credit: the maker waits, or the link drops.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from penstock.link.credit import NEVER, Credit, Offer
+from penstock.link.ledger import Ledger
+
+AHEAD = 0.25e9
+"""ns of work that a source may be ahead, at the pace of its link."""
+LEAST, MOST = 64, 1 << 16
+"""Items that it may be ahead in any case, and at most."""
+NBYTES = 256 * 1024 * 1024
+"""Bytes, by the size of an item in the mean."""
+
+
+class Rein(Credit):
+    """The credit of a link, and no more than may be unsettled."""
+
+    def __init__(self, pool: int, link: Any, *, ahead: int, workers: int) -> None:
+        """``link``: whose it is. ``ahead``: items that may be unsettled; 0: as many as make sense.
+        ``workers``: of the whole run; each is to have something to do."""
+        super().__init__(pool)
+        self._link = link
+        self._ahead = ahead
+        self._workers = workers
+
+    @property
+    def left(self) -> int:
+        """Items that may be sent now."""
+        ledger: Ledger = self._link.ledger
+        return int(self._ahead or self._usual()) - ledger.in_flight
+
+    def _usual(self) -> int:
+        cost = self.pace.cost
+        items = int(AHEAD / cost * max(1, len(self._rooms))) if cost else 0
+        items = min(MOST, max(LEAST, 4 * self._workers, items))
+        nbytes: int = self._link.bytes // max(1, self._link.ledger.sent)
+        return max(2 * self._workers, min(items, NBYTES // max(1, nbytes)))
+
+    def offer(self, waiting: int) -> Optional[Offer]:
+        """The batch to send now; None: better wait. What goes out again is ahead already."""
+        if waiting >= NEVER - 1:
+            return super().offer(waiting)
+        left = self.left
+        return self._bounded(super().offer(min(waiting, left)) if left > 0 else None, left)
+
+    def offer_to(self, receiver: int, waiting: int) -> Optional[Offer]:
+        """The batch to send now to that receiver; None: better wait."""
+        if waiting >= NEVER - 1:
+            return super().offer_to(receiver, waiting)
+        left = self.left
+        return self._bounded(super().offer_to(receiver, min(waiting, left)) if left > 0 else None, left)
+
+    def trigger(self) -> int:
+        """How many items must wait for ``offer`` to say yes: while the rein is tight, a message has to
+        come."""
+        return super().trigger() if self.left > 0 else NEVER - 1
+
+    @staticmethod
+    def _bounded(offer: Optional[Offer], left: int) -> Optional[Offer]:
+        return None if offer is None else offer._replace(items=min(offer.items, left))

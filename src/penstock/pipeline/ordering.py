@@ -1,0 +1,146 @@
+"""What it means for the rest of a pipeline that a stage takes its items in order. Pure: plan in, answers out.
+
+Whoever lies between a source and an ordered stage says which ids will never arrive there. That can be added
+up where each id comes by each in-link of the ordered stage at most once: so between a source and such a link
+there is one way. Several ways may meet at the ordered stage itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Counter as Count
+from typing import Dict, Iterator, List, Mapping, Sequence, Set
+
+import msgspec
+
+from penstock.errors import WiringError
+from penstock.pipeline.plan import InLink, LinkPlan, Outlet, Plan, StagePlan
+
+
+def leading(stages: Sequence[StagePlan], links: Sequence[LinkPlan]) -> Set[str]:
+    """The ordered stages, and all that lead to one."""
+    found = {stage.name for stage in stages if stage.ordered}
+    before = -1
+    while len(found) != before:
+        before = len(found)
+        found |= {link.source for link in links if link.target in found}
+    return found
+
+
+def is_replay(plan: Plan) -> bool:
+    """Whether what was recorded is played: by itself, so nobody can tell what of it never came, and it comes
+    in the order in which it was recorded."""
+    return any(stage.reel is not None for stage in plan.stages)
+
+
+def told(plan: Plan, outlets: Sequence[Outlet]) -> List[Outlet]:
+    """``outlets`` with what their links have to say for the order of others."""
+    wanted = leading(plan.stages, plan.links)
+    if not wanted or is_replay(plan):
+        return list(outlets)
+    replace = msgspec.structs.replace
+    return [
+        replace(
+            outlet,
+            links=[
+                replace(out, tells=True, ahead=ahead(plan, out.target)) if out.target in wanted else out
+                for out in outlet.links
+            ],
+        )
+        for outlet in outlets
+    ]
+
+
+def rooted(plan: Plan, inlinks: Sequence[InLink]) -> List[InLink]:
+    """``inlinks`` of an ordered stage with the sources whose items come by them; of others as they are."""
+    ordered = {link.id for link in plan.links if plan.stage(link.target).ordered}
+    ways = _ways(plan.stages, plan.links) if ordered else {}
+    return [
+        msgspec.structs.replace(link, roots=sorted(ways[link.id])) if link.id in ordered else link
+        for link in inlinks
+    ]
+
+
+def ahead(plan: Plan, stage: str) -> int:
+    """How many items a source may be ahead that feeds ``stage``: the smallest window of those that take them
+    in order; 0: none says."""
+    named = {each.name: each for each in plan.stages}
+    windows = [named[name].window for name in _below(plan, stage) if named[name].ordered]
+    return min((window for window in windows if window), default=0)
+
+
+def _below(plan: Plan, stage: str) -> Set[str]:
+    found, new = {stage}, {stage}
+    while new:
+        new = {link.target for link in plan.links if link.source in new} - found
+        found |= new
+    return found
+
+
+def _ways(stages: Sequence[StagePlan], links: Sequence[LinkPlan]) -> Dict[int, Mapping[str, int]]:
+    """For each link the sources whose items come by it, and in how many ways."""
+    kinds = {stage.name: stage.kind for stage in stages}
+    found: Dict[int, Mapping[str, int]] = {}
+
+    def of(link: LinkPlan) -> Mapping[str, int]:
+        if link.id not in found:
+            if kinds[link.source] == "source":
+                found[link.id] = {f"{link.source}:{link.port}" if link.port else link.source: 1}
+            else:
+                total: Count[str] = Counter()
+                for each in links:
+                    if each.target == link.source:
+                        total.update(of(each))
+                found[link.id] = total
+        return found[link.id]
+
+    for link in links:
+        of(link)
+    return found
+
+
+def check(stages: Sequence[StagePlan], links: Sequence[LinkPlan]) -> None:
+    """Refuse an order that nobody could keep.
+
+    Raises:
+        WiringError: several ways lead from a source to one in-link of an ordered stage, or one through a
+            window, a join or a script of its own.
+    """
+    ways = _ways(stages, links)
+    wanted = leading(stages, links)
+    for stage in stages:
+        if stage.name in wanted and (why := _unordered(stage)):
+            ordered = next(each for each in stages if each.ordered)
+            raise WiringError(
+                f"{ordered.name!r} is ordered, and {stage.name!r} {why}; take ordered=True away",
+                ordered.where,
+            )
+    for stage in stages:
+        if stage.ordered:
+            for link in links:
+                if link.target == stage.name:
+                    _check(stage, link, ways[link.id])
+
+
+def _unordered(stage: StagePlan) -> str:
+    """Why there is no order behind it."""
+    if stage.shape is not None:
+        return "puts items together: what it makes has no place in the order of a source"
+    if stage.concurrency or stage.threads:
+        return "has several items in hand, and does not say which never come of it"
+    return "is a script of its own, and does not say which items never come of it" if stage.external else ""
+
+
+def _check(stage: StagePlan, link: LinkPlan, ways: Mapping[str, int]) -> None:
+    for source in _several(ways):
+        name = source.partition(":")[0]
+        raise WiringError(
+            f"{stage.name!r} is ordered, and items of {name!r} come to {link.source!r}, which feeds it, in"
+            f" {ways[source]} ways: nobody could tell how often one is still to come; let the ways meet at"
+            f" {stage.name!r} itself",
+            stage.where,
+        )
+
+
+def _several(ways: Mapping[str, int]) -> Iterator[str]:
+    return (source for source, count in ways.items() if count > 1)

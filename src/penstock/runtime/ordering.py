@@ -1,0 +1,119 @@
+"""In the worker: what it has more than others where somebody takes its items, or it takes them itself, in
+order."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional, Type
+
+from penstock.link.door import Door
+from penstock.link.forwarding import Forwarding
+from penstock.link.holding import Holding
+from penstock.link.link import Link
+from penstock.link.passage import Passage
+from penstock.link.receiver import Receiver
+from penstock.link.rein import Rein
+from penstock.link.sequence import Sequencer
+from penstock.runtime.batcher import Batcher
+from penstock.runtime.consumer import Consumer
+from penstock.runtime.control import Assignment
+from penstock.runtime.exchange import Exchange
+from penstock.runtime.floors import Floors
+from penstock.runtime.orderly import Orderly
+from penstock.runtime.resumption import Resumption
+from penstock.runtime.teller import Teller
+from penstock.runtime.telling import TellingBatcher, TellingConsumer
+from penstock.runtime.turns import OrderedStock, Turns
+
+
+def prepare(link: Link, *, ahead: int, assignment: Assignment, pool: int) -> None:
+    """Have a link say what never arrives, and a source's keep to its bound."""
+    link.passage = Passage()
+    if isinstance(link.outbox, Door):
+        link.outbox.by_name = True
+    if assignment.kind == "source":
+        link.credit = Rein(pool, link, ahead=ahead, workers=assignment.workers)
+
+
+def receiver_class(assignment: Assignment) -> Type[Receiver]:
+    """The kind of receiver a worker needs."""
+    if assignment.ordered:
+        return Holding
+    return Forwarding if _tells(assignment) else Receiver
+
+
+def _tells(assignment: Assignment) -> bool:
+    return any(out.tells for outlet in assignment.outlets for out in outlet.links)
+
+
+def _passages(assignment: Assignment, links: Dict[int, Link]) -> Dict[str, List[Passage]]:
+    """By port."""
+    found: Dict[str, List[Passage]] = {}
+    for outlet in assignment.outlets:
+        for out in outlet.links:
+            passage = links[out.id].passage
+            if passage is not None:
+                found.setdefault(outlet.port, []).append(passage)
+    return found
+
+
+def teller(
+    assignment: Assignment, links: Dict[int, Link], *, emitter: Any, context: Any, yields: bool
+) -> Optional[Teller]:
+    """Who speaks for this worker; None: nobody wants to know."""
+    if not _tells(assignment):
+        return None
+    return Teller(_passages(assignment, links), emitter=emitter, context=context, yields=yields)
+
+
+def begin(assignment: Assignment, links: Dict[int, Link], resumption: Optional[Resumption]) -> None:
+    """What a source has to say before its first item: which ids another worker has made, and is through
+    with; or that the one before it is dead, and nothing more comes of what it had begun."""
+    for port, passages in _passages(assignment, links).items():
+        done = 0 if resumption is None else resumption.passed(port)
+        origin = assignment.origin if resumption is None else resumption.origin
+        for passage in passages:
+            if done:
+                passage.put(None, f"{origin}:{port}" if port else origin, 0, done)
+            if origin == assignment.origin and assignment.incarnation:
+                passage.put(None, assignment.origin_before, 0, 0)
+
+
+def loop(
+    assignment: Assignment,
+    *,
+    teller: Optional[Teller],
+    batch: Dict[str, Any],
+    one: Dict[str, Any],
+    **parts: Any,
+) -> Any:
+    """What runs the code of a stage or sink: with ``batch`` of them in a call, or ``one`` after the other."""
+    more: Dict[str, Any] = {} if teller is None else {"teller": teller}
+    if assignment.ordered:
+        turns = _turns(assignment, parts["exchange"], teller, decoder=parts["decoder"], words=parts["words"])
+        if assignment.batch:
+            kind = Batcher if teller is None else TellingBatcher
+            return kind(**parts, **batch, **more, stock=OrderedStock(turns))
+        return Orderly(**parts, **one, teller=teller, turns=turns)
+    if assignment.batch:
+        return Batcher(**parts, **batch) if teller is None else TellingBatcher(**parts, **batch, **more)
+    return Consumer(**parts, **one) if teller is None else TellingConsumer(**parts, **one, **more)
+
+
+def _turns(
+    assignment: Assignment, exchange: Exchange, teller: Optional[Teller], *, decoder: Any, words: Any
+) -> Turns:
+    receiver: Any = exchange.receiver
+    floors = Floors(assignment.run_dir, assignment.stage)
+
+    def notice(root: str, items: int) -> None:
+        what = f"{items} item{'s' if items > 1 else ''} of {root}"
+        exchange.notice(
+            "warning", f"{assignment.stage} takes {what} now: what was to come before will not come any more"
+        )
+
+    sequencer = Sequencer(
+        {link.id: link.roots for link in assignment.inlinks}, floors=dict(floors.known), notice=notice
+    )
+    return Turns(
+        receiver=receiver, decoder=decoder, words=words, sequencer=sequencer, floors=floors, teller=teller
+    )
