@@ -87,3 +87,17 @@ def test_every_item_is_in_a_window_and_in_a_pair_though_random_workers_are_kille
     run.open("count")
     assert_whole(run, items, within=600)
     assert len(run.lines("killed (SIGKILL)")) == kills
+
+
+@pytest.mark.parametrize("victim", ["frames", "brighter", "clips", "Look"])
+def test_arrays_in_open_windows_stay_what_they_are_whoever_dies(rig: Rig, victim: str) -> None:
+    items = 300
+    run = rig.start("clips", ITEMS=items)
+    run.until_whole()
+    run.open("frames", 100)
+    run.until(lambda: kept(run)["clips/0"] == 4 and run.noted("seen") == 96, "a window is open")
+    run.kill(run.workers(victim)[0])
+    run.open("frames")
+    account = run.end()
+    assert set(run.tape("seen")) == set(range(items))
+    assert account["totals"]["dead"] == 0

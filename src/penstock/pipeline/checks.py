@@ -45,6 +45,8 @@ TOGETHER = {
     "batch_wait": "it waits as its own rule says",
     "pad": "it stacks nothing; a stage behind it can",
     "fuse": "it has its process for itself",
+    "concurrency": "it has no code that could wait",
+    "threads": "it has no code to run in them",
 }
 
 REFUSED: Dict[How, Dict[str, str]] = {

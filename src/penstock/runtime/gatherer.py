@@ -193,6 +193,7 @@ class Gatherer:
             self._changes = receiver.changes
             forgotten = self._shape.forget(lambda member: not member.inbound.connection.open)
             self._over += [member.inbound for member in forgotten]
+            self._words[page.KEPT] = self._shape.held
             self._settle()
 
     def _outside(self, call: Callable[[], None]) -> None:

@@ -493,10 +493,16 @@ def test_a_receiver_waits_for_a_sender_that_died_and_not_for_one_that_was_throug
         sending.sender.ebb()
         until(lambda: receiving.receiver.ebbs, sending, receiving)
         assert not dry(receiving), "the other has not said so"
+        other.put("a")
+        until(lambda: receiving.receiver.queued, other, receiving)
+        held = receiving.receiver.next()
+        assert held is not None
         receiving.receiver.gone(2)
         assert not dry(receiving), "it may come back"
         receiving.receiver.connect(LINK, 3, "src/0→work", other.endpoint)
         receiving.receiver.gone(3, finished=True)
+        assert not dry(receiving), "something of the dead one is in hand"
+        receiving.finish(held)
         assert dry(receiving)
         receiving.receiver.gone(1, finished=True)
         assert not dry(receiving), "without senders nobody can tell"

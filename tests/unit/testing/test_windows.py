@@ -132,6 +132,13 @@ def test_windows_of_windows_are_whole() -> None:
     assert result["save"] == [[1, 5, 9], [6]]
 
 
+def test_windows_that_go_out_all_at_once_are_all_waited_for() -> None:
+    items = [{"user": number} for number in range(9_000)]
+    deep = clicks >> tumbling(count=2, by="user") >> tumbling(count=100_000, name="all") >> save
+    result = Pipeline("t", deep).test(items)
+    assert [len(found) for found in result["save"]] == [9_000]
+
+
 def test_items_of_several_flows_share_the_windows() -> None:
     result = Pipeline("t", (numbers, more) >> tumbling(count=100) >> save).test()
     assert [sorted(found) for found in result["save"]] == [[0, 1, 2, 3, 4, 5, 6, 100, 101, 102]]
