@@ -98,5 +98,6 @@ _SENTENCES: dict[str, Callable[[Record], str]] = {
     "worker_died": _died,
     "worker_ended": lambda it: "ended",
     "source_repeats": lambda it: "starts from its beginning: its items come again, under new ids",
+    "item_progressed": lambda it: f"{it['item']}: {figures.headway(it['part'], it['numbers'])}",
     "noticed": lambda it: f"{it['kind']}: {it['text']}",
 }

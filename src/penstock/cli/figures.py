@@ -11,7 +11,7 @@ from penstock.runtime.statement import REASONS, duration, number, size
 if TYPE_CHECKING:
     from penstock.runtime.account import Totals
 
-__all__ = ["REASONS", "duration", "last_line", "number", "size", "took"]
+__all__ = ["REASONS", "duration", "headway", "last_line", "number", "size", "took"]
 
 
 def took(seconds: float | None) -> str:
@@ -24,6 +24,11 @@ def took(seconds: float | None) -> str:
                 f"{seconds * scale:.1f} {unit}" if seconds * scale < 9.95 else f"{seconds * scale:.0f} {unit}"
             )
     return duration(seconds)
+
+
+def headway(part: float, numbers: Mapping[str, float]) -> str:
+    """How far an item is: ``40 %  loss 0.1``."""
+    return "  ".join([f"{part:.0%}", *(f"{name} {value:.4g}" for name, value in numbers.items())])
 
 
 def last_line(totals: Mapping[str, int]) -> str:

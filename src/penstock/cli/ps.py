@@ -30,6 +30,7 @@ MEANINGS = (
     ("BUSY IDLE WAIT", "parts of its time: in your code, without an item, for room in the next stage"),
     ("P50 P99", "what half of the items, and 99 of 100, took at most, in your code"),
     ("HOLDS", "items in hand, in open windows or waiting for a partner; of a source, those not settled yet"),
+    ("PROGRESS", "how far the item in hand is, where its code says so"),
     ("FILL", "of what the receivers may hold, the part they do; near 100 % they are behind"),
     ("OLDEST", "since when the oldest item in flight is on its way"),
     ("BY", "how most of the data travels: shared memory or socket"),
@@ -81,7 +82,12 @@ def stage_table(answer: Answer, *, wide: bool = False) -> list[str]:
     """Its workers, a line each."""
     header = (*WORKERS, *COUNTS, *(WIDE if wide else ()))
     rows = [row[: len(header)] for stage in answer["stages"] for row in _stage(stage)]
-    return table(rows, header, right=range(2, len(header)))
+    right = range(2, len(header))
+    told = [_progress(one) for stage in answer["stages"] for one in stage["replicas"] or [{}]]
+    if any(told):
+        header = (*header, "PROGRESS")
+        rows = [[*row, words] for row, words in zip(rows, told, strict=True)]
+    return table(rows, header, right=right)
 
 
 def shared(answer: Answer) -> list[str]:
@@ -167,6 +173,15 @@ def _worker(worker: Answer) -> list[str]:
         figures.number(worker["items"]),
         worker["python"],
     ]
+
+
+def _progress(worker: Answer) -> str:
+    """How far its oldest item is that says so: ``40 % loss 0.1``; and how many others do."""
+    notes = worker.get("progress") or []
+    if not notes:
+        return ""
+    more = f"  (+{len(notes) - 1})" if len(notes) > 1 else ""
+    return figures.headway(notes[0]["part"], notes[0]["numbers"]) + more
 
 
 def _link(link: Answer) -> list[str]:

@@ -186,6 +186,16 @@ class SourceRepeats(WorkerEvent, frozen=True, kw_only=True):
     """A source that died or was restarted begins anew: its items come again, under new ids."""
 
 
+class ItemProgressed(WorkerEvent, frozen=True, kw_only=True):
+    """User code has said how far the work on an item is. Of all it says, once a second, and the last."""
+
+    item: str
+    """Its id; the worker's label where it is no item."""
+    part: float
+    """From 0 to 1."""
+    numbers: dict[str, float] = msgspec.field(default_factory=dict)
+
+
 class Noticed(WorkerEvent, frozen=True, kw_only=True):
     """A worker has something to say that people want to see."""
 

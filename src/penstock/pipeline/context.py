@@ -30,6 +30,7 @@ class Context:
             lists are tuples.
         log: A standard logger whose lines land in this replica's log.
         emitted: What ``emit`` was called with, where no pipeline runs.
+        progressed: The same of ``progress``: how far, from 0 to 1, and the numbers.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Context:
         self.config: Mapping[str, Any] = read_only(config or {})
         self.log: logging.Logger = logging.getLogger("penstock.stage")
         self.emitted: list[Tuple[str, Any]] = []
+        self.progressed: list[Tuple[float, dict[str, float]]] = []
 
     def emit(self, port: str, value: Any, *, of: Optional[int] = None) -> None:
         """Send ``value`` out of ``port`` (``""`` is the default port) as a child of the current item.
@@ -65,6 +67,19 @@ class Context:
             UnsupportedType: ``value`` cannot travel.
         """
         self.emitted.append((port, value))
+
+    def progress(self, done: float, total: Optional[float] = None, /, **numbers: float) -> None:
+        """Say how far the work on this item is: ``ctx.progress(0.4, loss=0.1)``, ``ctx.progress(40, 100)``.
+
+        Shown by ``penstock ps`` and ``top`` until the item is through, and among the events. Say it as often
+        as you like: it is noted, and sent five times a second at most.
+
+        Args:
+            done: The part that is done, from 0 to 1; with ``total``, how much of that.
+            total: How much there is.
+            numbers: Whatever else is to be seen: losses, counts, rates.
+        """
+        self.progressed.append((part(done, total), {name: float(numbers[name]) for name in numbers}))
 
     def empty(self, shape: Union[int, Sequence[int]], dtype: npt.DTypeLike = float) -> np.ndarray[Any, Any]:
         """An uninitialised C-ordered array to fill in and send on without any copy.
@@ -88,3 +103,9 @@ def read_only(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return tuple(read_only(each) for each in value)
     return value
+
+
+def part(done: float, total: Optional[float]) -> float:
+    """How much ``done`` is of ``total``, or of 1, within 0 and 1: 101 of 100 ends nobody's work."""
+    found = float(done) if total is None else (float(done) / float(total) if total else 1.0)
+    return min(1.0, max(0.0, found))

@@ -316,6 +316,22 @@ class Recorded(msgspec.Struct, frozen=True, tag="recorded"):
     """Why, if nobody asked for it: the disk is full, say."""
 
 
+class Note(msgspec.Struct, frozen=True):
+    """How far one item is, as user code has said last."""
+
+    item: str
+    """Its id; the worker's label where it is no item, in a source for example."""
+    part: float
+    """From 0 to 1."""
+    numbers: Dict[str, float] = {}
+
+
+class Progress(msgspec.Struct, frozen=True, tag="progress"):
+    """Worker -> supervisor: how far those in hand are that have said so. What is not in it is over."""
+
+    notes: List[Note]
+
+
 class Notice(msgspec.Struct, frozen=True, tag="notice"):
     """Worker -> supervisor: something people want to see."""
 
@@ -326,7 +342,7 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
 
 
 ToWorker = Union[Assignment, Connect, Gone, Drain, Stop, Pause, Requeue, Tap, Record, Inquire, Dismissed]
-ToSupervisor = Union[Bound, Ready, Failed, Imported, Leaving, Finished, Recorded, Notice]
+ToSupervisor = Union[Progress, Bound, Ready, Failed, Imported, Leaving, Finished, Recorded, Notice]
 
 _encoder = msgspec.msgpack.Encoder()
 to_worker = msgspec.msgpack.Decoder(ToWorker)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 
 from penstock.observe import page
+from penstock.observe.events import ItemProgressed
 from penstock.observe.page import Page
 from penstock.runtime import statedir
 from penstock.runtime.account import Reading
-from penstock.runtime.control import Blame
+from penstock.runtime.control import Blame, Note
 from penstock.runtime.death import BOOT_FAULT, Death, crash_report
 from penstock.runtime.gauge import Work
+from penstock.runtime.headway import Headway
 from penstock.runtime.line import Line
 from penstock.runtime.oom import OomWatch
 from penstock.runtime.process import Child
@@ -55,6 +58,7 @@ class Member:
         self.child = child
         self.line = line
         self.python = ""
+        self.headway = Headway()
         self._links = links
         self._log = log
         self._log_start = log_start
@@ -105,6 +109,20 @@ class Member:
         if not lanes:
             return max(0, at - began) if began else 0
         return max(0, (words[page.BLOCKED] or at) - words[page.SINCE]) * words[page.IN_HAND] // lanes
+
+    def progressed(self, notes: Sequence[Note], now: float) -> list[ItemProgressed]:
+        """It says how far its items are; what of it is an event."""
+        return [
+            ItemProgressed(
+                stage=self.stage,
+                replica=self.replica,
+                number=self.number,
+                item=note.item,
+                part=note.part,
+                numbers=note.numbers,
+            )
+            for note in self.headway.hear(notes, now)
+        ]
 
     def reading(self) -> Reading:
         """Its links' numbers."""

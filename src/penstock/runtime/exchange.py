@@ -20,6 +20,7 @@ from penstock.link.sender import Sender
 from penstock.link.sockets import Call, Waiter
 from penstock.observe import page
 from penstock.runtime import control
+from penstock.runtime.bulletin import Bulletin
 from penstock.runtime.channel import Channel, SupervisorLost
 from penstock.runtime.steward import TICK, Guard
 from penstock.runtime.world import World
@@ -62,6 +63,7 @@ class Exchange:
         """Nothing new is to be begun for now: a source is not asked, a batch that came waits."""
         self.interruptible = False
         """Whether SIGTERM gets the main thread out of a source's ``next()``."""
+        self.bulletin = Bulletin(self.guard.wake)
         self.waited = 0
         """ns that user code has waited for room in a link."""
         self.clock = world.clock
@@ -213,6 +215,8 @@ class Exchange:
         try:
             self._flush()
             due = _sooner(self.sender.next_due(), until)
+            if self.bulletin.is_used:
+                due = _sooner(due, self.bulletin.next_due())
             if self.receiver.ebbs:
                 due = _sooner(due, self._dry_later())
             ready = self._ready(None if due is None else max(0.0, due - self.clock()))
@@ -236,7 +240,9 @@ class Exchange:
             self.serve()
 
     def _flush(self) -> None:
-        self._flushed = self.clock()
+        self._flushed = now = self.clock()
+        if self.bulletin.is_used:
+            self._tell(now)
         self.sender.flush()
         self.receiver.flush()
         if (self.exhausted or self.receiver.ebbs) and self.dry and not self._words[page.KEPT]:
@@ -253,6 +259,11 @@ class Exchange:
         """When, on the clock, it will be so if nothing comes; None: it is so already, or will not be."""
         since = self.receiver.dry_from
         return since if since is not None and since > self.clock() else None
+
+    def _tell(self, now: float) -> None:
+        notes = self.bulletin.tell(now)
+        if notes is not None:
+            self.channel.say(control.Progress(notes))
 
     def _ready(self, timeout: Optional[float]) -> List[Call]:
         if self._watched != self.receiver.changes:

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 from penstock.errors import WiringError
 from penstock.link.receiver import Inbound
 from penstock.message.codec import Encoder
-from penstock.pipeline.context import Context, read_only
+from penstock.pipeline.context import Context, part, read_only
 from penstock.runtime.control import Assignment
 from penstock.runtime.emitter import Emitter
 from penstock.runtime.exchange import Exchange
@@ -120,6 +120,10 @@ class LiveContext(Context):
         children = self._families.setdefault(of, {})
         return self.emitter.emit(port, value, inbound, f"{origin}:{number}", children)
 
+    def progress(self, done: float, total: Optional[float] = None, /, **numbers: float) -> None:
+        """See ``Context.progress``."""
+        self._exchange.bulletin.say(self, part(done, total), {name: float(numbers[name]) for name in numbers})
+
     def empty(self, shape: Any, dtype: Any = float) -> Any:
         """See ``Context.empty``."""
         array = self._encoder.empty(shape, dtype)
@@ -142,6 +146,11 @@ class ItemContext(LiveContext):
         if of:
             raise WiringError(f"ctx.emit(..., of={of}): this call has one item; leave `of` out")
         self._put(port, value)
+
+    def progress(self, done: float, total: Optional[float] = None, /, **numbers: float) -> None:
+        """See ``Context.progress``."""
+        if self.inbound is not None:  # else the item is over, and nobody wants to know
+            super().progress(done, total, **numbers)
 
     def leave(self) -> None:
         """The item is no longer in hand."""

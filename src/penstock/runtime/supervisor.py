@@ -130,10 +130,11 @@ class Supervisor:
             self._busy = False
         self._set_timer()
 
-    def report(self, event: events.Event) -> None:
+    def report(self, *told: events.Event) -> None:
         """Let all listeners know."""
-        for listener in tuple(self.listeners):
-            listener(event)
+        for event in told:
+            for listener in tuple(self.listeners):
+                listener(event)
 
     def balance(self) -> dict[int, LinkCount]:
         """The ledger now, by link."""
@@ -311,6 +312,8 @@ class Supervisor:
                 self.tell(stimulus.Failed(number, error, traceback, permanent))
             case control.Recorded(link, failure):
                 self.recordings.heard(member, link, failure)
+            case control.Progress(notes):
+                self.report(*member.progressed(notes, self._clock()))
             case control.Notice(kind, text, fields):
                 self.report(
                     events.Noticed(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import msgspec
+
 from penstock.lifecycle import Clock
 from penstock.observe import page
 from penstock.runtime.account import rows, total
@@ -144,6 +146,7 @@ class View:
             "pool_bytes": member.word(page.POOL),
             "spilled": member.word(page.SPILLED),
             "refused": member.word(page.REFUSED),
+            "progress": [msgspec.structs.asdict(note) for note in member.headway.notes],
         }
 
     def _empty_seat(self, stage: Stage, replica: int, seat: Seat) -> Document:

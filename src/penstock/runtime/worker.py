@@ -160,6 +160,7 @@ class Worker:
             self._load()
         except Exception as error:
             return self._fail(error, permanent=isinstance(error, (UserError, ImportError, SyntaxError)))
+        self._exchange.bulletin.clear()
         self._words[page.STATE] = page.READY
         self._channel.say(control.Ready(self._context.resumption is not None))
         self._returns.begin()

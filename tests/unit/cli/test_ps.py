@@ -68,6 +68,19 @@ def test_what_was_dropped_has_a_column_where_something_was() -> None:
     assert [row.endswith("shared memory   7,213 full, 12 too old") for row in rows] == [True, False]
 
 
+def test_how_far_an_item_is_has_a_column_where_somebody_says_so() -> None:
+    notes = [
+        {"item": "a", "part": 0.4, "numbers": {"loss": 0.125}},
+        {"item": "b", "part": 0.1, "numbers": {}},
+    ]
+    told = answer(worker("detect/0", progress=notes), worker("detect/1", progress=[]), WAITING)
+    shown = click.unstyle(about(told)).splitlines()
+    heading, *rows = [line for line in shown if line.startswith(("WORKER", "detect/"))]
+    assert heading.endswith("PROGRESS")
+    assert rows[0].endswith("40%  loss 0.125  (+1)")
+    assert rows[1].endswith("4242")
+
+
 def test_a_pipeline_is_its_workers_its_links_and_the_line_that_adds_up() -> None:
     shown = click.unstyle(about(answer(worker("detect/0"), WAITING))).splitlines()
     assert [" ".join(line.split()) for line in shown] == [
