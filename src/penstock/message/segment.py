@@ -12,7 +12,7 @@ is here, and a chunk that is not whole was not sent: its length is more than the
 another, and there the file ends for whoever reads it. A file that ends with OVER was closed by its writer.
 The checksum in front is of all but the bulk, which has its own: so a file of many GB is listed by its heads.
 
-A slot of the arena is named as in the payload, by offset and generation: nothing is decoded to be recorded.
+A slot is named as in the payload, by arena, offset and generation: nothing is decoded to be recorded.
 What is read lies in the mapped file, uncopied and read-only, like what comes from an arena.
 """
 
@@ -31,6 +31,7 @@ from penstock.message import arrays
 from penstock.message.codec import Decoder
 from penstock.message.envelope import IdRun
 from penstock.message.source import Source
+from penstock.message.views import Place
 
 VERSION = 1
 SUFFIX = ".segment"
@@ -41,8 +42,12 @@ MOST_PARTS = 1024
 _FRONT = struct.Struct("<IIQQ")
 _LENGTHS = struct.Struct("<IQQ")
 
-SlotPart = Tuple[int, int, Any]
-"""Offset, generation and bytes of a slot."""
+SlotName = Tuple[int, int, int]
+"""The arena (its inode; 0 for the writer's own), the offset there, and the generation."""
+SlotPart = Tuple[int, int, int, Any]
+"""The same, and the bytes."""
+Places = Dict[SlotName, Tuple[int, int]]
+"""Where in the file each is, and how long."""
 
 
 class About(msgspec.Struct, array_like=True, frozen=True, tag=1):
@@ -66,8 +71,8 @@ class Sent(msgspec.Struct, array_like=True, frozen=True, tag=2):
     ids: List[IdRun]
     sizes: List[int]
     """Of each payload."""
-    slots: List[List[Tuple[int, int, int]]]
-    """Of each item, offset, generation and size of what it has in shared memory; none where no item has."""
+    slots: List[List[Tuple[int, int, int, int]]]
+    """Of each item, name and size of what it has in shared memory; none where no item has."""
     frames: List[int]
     """The size of each."""
     crc: int
@@ -88,6 +93,11 @@ _decode = msgspec.msgpack.Decoder(Head).decode
 
 
 # ------------------------------------------------------------------------------------------------ write
+
+
+def name_of(place: Place) -> SlotName:
+    """Of an array that is passed on: it may begin within its slot."""
+    return place.address[2], place.offset + place.start, place.generation
 
 
 class Writer:
@@ -122,11 +132,13 @@ class Writer:
         Raises:
             OSError: there is no room, say. The file is as it was before.
         """
-        bulk = [part for item in slots for _, _, part in item] + list(frames)
+        bulk = [part for item in slots for *_, part in item] + list(frames)
         crc = 0
         for part in bulk:
             crc = zlib.crc32(part, crc)
-        named = [[(offset, generation, len(part)) for offset, generation, part in item] for item in slots]
+        named = [
+            [(a, offset, generation, len(part)) for a, offset, generation, part in item] for item in slots
+        ]
         sizes = list(map(len, payloads))
         self._chunk(Sent(at, ids, sizes, named, list(map(len, frames)), crc), b"".join(payloads), bulk)
         self.items += len(sizes)
@@ -200,7 +212,7 @@ class Entry(NamedTuple):
     def nbytes(self) -> int:
         """Of payload, arrays and frames."""
         sent = self.chunk.sent
-        slots = sum(size for _, _, size in sent.slots[self.place]) if sent.slots else 0
+        slots = sum(size for *_, size in sent.slots[self.place]) if sent.slots else 0
         return len(self.payload) + slots + sum(sent.frames)
 
     def value(self, decoder: Decoder) -> Any:
@@ -326,15 +338,15 @@ class _Chunk:
             crc = zlib.crc32(frame, crc)
         return crc == self.sent.crc
 
-    def _places(self) -> Tuple[List[Dict[Tuple[int, int], Tuple[int, int]]], List[memoryview]]:
+    def _places(self) -> Tuple[List[Places], List[memoryview]]:
         """Position and size of each item's slots, and the frames."""
         at = self._bulk
-        slots: List[Dict[Tuple[int, int], Tuple[int, int]]] = []
+        slots: List[Places] = []
         for item in self.sent.slots:
             slots.append({})
-            for offset, generation, size in item:
+            for arena, offset, generation, size in item:
                 at += -at % ALIGNMENT
-                slots[-1][offset, generation] = at, size
+                slots[-1][arena, offset, generation] = at, size
                 at += size
         frames, view = [], memoryview(self._map)
         for size in self.sent.frames:
@@ -347,7 +359,7 @@ class _Chunk:
 class _Bulk(Source):
     """The slots and frames of one item, as they lie in the mapped file."""
 
-    def __init__(self, map: Any, slots: Dict[Tuple[int, int], Tuple[int, int]], frames: List[Any]) -> None:
+    def __init__(self, map: Any, slots: Places, frames: List[Any]) -> None:
         super().__init__(None, None)
         self._map = map
         self._slots = slots
@@ -355,16 +367,23 @@ class _Bulk(Source):
 
     def slot(self, where: arrays.Layout, offset: int, generation: int) -> Any:
         """A read-only view of what was in that slot."""
-        at = self._place(offset, generation, arrays.size_of(where[0], where[2]))
+        return self._view(where, (0, offset, generation))
+
+    def passed(self, where: arrays.Layout, place: Place) -> Any:
+        """A read-only view of what was in a slot of another, and was passed on."""
+        return self._view(where, name_of(place))
+
+    def _view(self, where: arrays.Layout, name: SlotName) -> Any:
+        at = self._place(name, arrays.size_of(where[0], where[2]))
         return arrays.view(where, self._map, at)
 
     def blob(self, size: int, offset: int, generation: int) -> bytes:
         """The bytes that were in that slot."""
-        at = self._place(offset, generation, size)
+        at = self._place((0, offset, generation), size)
         return bytes(memoryview(self._map)[at : at + size])
 
-    def _place(self, offset: int, generation: int, size: int) -> int:
-        at, has = self._slots.get((offset, generation), (0, -1))
+    def _place(self, name: SlotName, size: int) -> int:
+        at, has = self._slots.get(name, (0, -1))
         if not 0 <= size <= has:
             raise PeerError(f"a slot of {size} bytes that was not recorded")
         return at

@@ -56,12 +56,19 @@ class View(weakref.ref):  # type: ignore[type-arg]
 class Passed:
     """What the ledger counts on instead of a slot: an array that was passed on lives as long as this."""
 
-    __slots__ = ("_array", "_mapping", "size")
+    __slots__ = ("_array", "_mapping", "place", "size")
 
-    def __init__(self, array: Any, mapping: Mapping, size: int) -> None:
+    def __init__(self, array: Any, mapping: Mapping, place: Place, size: int) -> None:
         self._array = array
         self._mapping = mapping  # its descriptor is what readers open
+        self.place = place
         self.size = size
+
+    @property
+    def bytes(self) -> memoryview:
+        """What its reader sees."""
+        at = self.place.offset + self.place.start
+        return memoryview(self._mapping.map)[at : at + self.size]
 
     def keep(self) -> None:
         """Python counts."""
@@ -132,7 +139,7 @@ class Views:
             return None
         view.passed = True
         place = Place(view.start + start, *view.ref, view.mapping.address)
-        return place, Passed(whole, view.mapping, array.nbytes)
+        return place, Passed(whole, view.mapping, place, array.nbytes)
 
     def read(self, where: arrays.Layout, place: Place) -> Any:
         """A read-only view of what was passed on to us; its slot stays as it is while it lives.

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from penstock.link.ledger import Cargo
 from penstock.link.link import Link
 from penstock.message import segment
 from penstock.message.arena import Arena
-from penstock.message.segment import SlotPart, Writer
+from penstock.message.segment import SlotName, SlotPart, Writer
+from penstock.message.views import Passed
 from penstock.runtime.control import Assignment, Record, Recorded
 
 
@@ -46,9 +47,13 @@ class Recorder:
 
     def _parts(self, slots: Any) -> List[SlotPart]:
         """Each slot of an item once, with its bytes where they lie."""
+        return [(*name, part) for name, part in dict(map(self._part, slots)).items()]
+
+    def _part(self, slot: Any) -> Tuple[SlotName, Any]:
+        if isinstance(slot, Passed):
+            return segment.name_of(slot.place), slot.bytes
         view = memoryview(self._arena.map)
-        found = {(slot.offset, slot.generation): slot.size for slot in slots}
-        return [(at, generation, view[at : at + size]) for (at, generation), size in found.items()]
+        return (0, slot.offset, slot.generation), view[slot.offset : slot.offset + slot.size]
 
 
 class Recorders:

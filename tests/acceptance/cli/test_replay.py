@@ -38,7 +38,7 @@ class keep:
 
 @stage
 def shrink(frame: numpy.ndarray) -> numpy.ndarray:
-    return frame[::2, ::2].copy()
+    return frame[10:90]  # passed on where it lies, in the shared memory of another
 
 pipeline = Pipeline("arrays", frames >> mean >> keep, mean["odd"] >> shrink >> keep)
 """

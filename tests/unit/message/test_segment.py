@@ -86,7 +86,7 @@ def test_arrays_lie_in_the_file_aligned_and_read_only(tmp_path: Path) -> None:
     slots, _ = encoder.taken()
     writer = Writer(str(tmp_path / "a"), ABOUT)
     parts = [
-        (each.offset, each.generation, memoryview(arena.map)[each.offset :][: each.size]) for each in slots
+        (0, each.offset, each.generation, memoryview(arena.map)[each.offset :][: each.size]) for each in slots
     ]
     writer.add(1, [("src/0", 0, 2)], [Encoder(None).encode("plain"), payload], [[], parts])
     writer.add(2, [("src/0", 2, 1)], [payload], [parts])
