@@ -1,4 +1,4 @@
-"""Ready-made insides of sources: generators over files, lines, images, arrays, tables and HTTP.
+"""Ready-made insides of sources: generators over files, lines, images, arrays, tables, videos and HTTP.
 
 A source of yours says ``yield from sources.lines("words.txt")``. One that takes ``start`` hands it on, and
 goes on where it was: ``yield from sources.lines("words.txt", start=start)``; without it, all comes again.
@@ -9,8 +9,9 @@ from __future__ import annotations
 import fnmatch
 import os
 import time
-from typing import Any, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
 
+from penstock.message.library import needed
 from penstock.pipeline.at import at
 
 PAUSE = 0.5
@@ -82,10 +83,9 @@ def images(
     Raises:
         PIL.UnidentifiedImageError: one of them is none.
     """
-    from PIL import Image
-
+    opened = needed("PIL.Image", "sources.images").open
     for found in files(folder, pattern, watch=watch, start=[] if start is None else start):
-        with Image.open(found.item) as image:
+        with opened(found.item) as image:
             image.load()
             item = {"path": found.item, "image": image}
         yield item if start is None else at(found.position, item)
@@ -93,6 +93,7 @@ def images(
 
 def arrays(path: str, *, start: Optional[int] = None) -> Iterator[Any]:
     """What lies along the first axis of the array in a ``.npy`` file, one after the other; only that is read.
+    Of an ``.npz`` file each array, as ``{"name": str, "array": ...}``.
 
     Args:
         path: The file.
@@ -101,11 +102,11 @@ def arrays(path: str, *, start: Optional[int] = None) -> Iterator[Any]:
     Raises:
         ValueError: it holds no array, or one of objects.
     """
-    import numpy
-
-    array = numpy.load(path, mmap_mode="r")
-    for index in range(start or 0, len(array)):
-        yield array[index] if start is None else at(index + 1, array[index])
+    found = needed("numpy", "sources.arrays").load(path, mmap_mode="r")
+    names = getattr(found, "files", None)  # of an archive
+    for index in range(start or 0, len(found)):
+        item = found[index] if names is None else {"name": names[index], "array": found[names[index]]}
+        yield item if start is None else at(index + 1, item)
 
 
 def tables(path: str, *, rows: int = 65_536, start: Optional[int] = None) -> Iterator[Any]:
@@ -119,12 +120,41 @@ def tables(path: str, *, rows: int = 65_536, start: Optional[int] = None) -> Ite
     Raises:
         pyarrow.ArrowInvalid: it is no Parquet file.
     """
-    from pyarrow import parquet
-
-    with parquet.ParquetFile(path) as file:
+    with needed("pyarrow.parquet", "sources.tables").ParquetFile(path) as file:
         for number, batch in enumerate(file.iter_batches(rows)):
             if number >= (start or 0):
                 yield batch if start is None else at(number + 1, batch)
+
+
+def video(origin: Union[str, int], *, start: Optional[int] = None) -> Iterator[Any]:
+    """The frames of a video file or a camera, read by OpenCV: ``uint8``, rows x columns x 3, blue first.
+
+    Args:
+        origin: The path of a file or an address that OpenCV opens, or the number of a device.
+        start: 0, or the number of frames to pass over. Of files only: a camera has no place to go on from.
+
+    Raises:
+        EnvironmentFault: OpenCV is not installed.
+        OSError: there is no such file or device, or it is no video.
+    """
+    if start is not None and isinstance(origin, int):
+        raise ValueError("sources.video(..., start=...): a camera cannot go on where it was; leave start out")
+    capture = needed("cv2", "sources.video").VideoCapture(origin)
+    try:
+        if not capture.isOpened():
+            raise OSError(f"OpenCV cannot open {origin!r}")
+        number = 0
+        # One by one: to set the position is exact with some codecs only.
+        while number < (start or 0) and capture.grab():
+            number += 1
+        while True:
+            there, frame = capture.read()
+            if not there:
+                return
+            number += 1
+            yield frame if start is None else at(number, frame)
+    finally:
+        capture.release()
 
 
 def posts(

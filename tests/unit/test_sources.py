@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +19,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from penstock import sources
+from penstock import EnvironmentFault, sources
 from penstock.mailbox import Mailbox, Posted
 
 Make = Callable[[Any], Iterator[Any]]
@@ -92,6 +94,55 @@ def test_arrays_and_tables_come_part_by_part(tmp_path: Path) -> None:
     batches = resumed_anywhere(lambda start: sources.tables(f"{tmp_path}/a.parquet", rows=2, start=start), 0)
     assert [batch["x"].to_pylist() for batch in batches] == [[0, 1], [2, 3], [4]]
     assert len(list(sources.tables(f"{tmp_path}/a.parquet"))) == 1
+
+
+def test_arrays_of_an_archive_come_with_their_names(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", one=np.ones(2), two=np.zeros(3))
+    parts = resumed_anywhere(lambda start: sources.arrays(f"{tmp_path}/a.npz", start=start), 0)
+    assert [(part["name"], part["array"].tolist()) for part in parts] == [("one", [1, 1]), ("two", [0, 0, 0])]
+
+
+class Capture:
+    """As `cv2.VideoCapture`: a video of three frames, where there is one."""
+
+    made: ClassVar[list[Capture]] = []
+
+    def __init__(self, origin: Any) -> None:
+        self.frames = (
+            [np.full((2, 2, 3), grey, "u1") for grey in range(3)] if origin in {"a.mp4", 0} else None
+        )
+        self.released = False
+        self.made.append(self)
+
+    def isOpened(self) -> bool:  # noqa: N802  as OpenCV calls it
+        return self.frames is not None
+
+    def grab(self) -> bool:
+        return bool(self.frames) and self.read()[0]
+
+    def read(self) -> tuple[bool, Any]:
+        return (True, self.frames.pop(0)) if self.frames else (False, None)
+
+    def release(self) -> None:
+        self.released = True
+
+
+def test_a_video_comes_frame_by_frame_and_goes_on_behind_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", SimpleNamespace(VideoCapture=Capture))
+    frames = resumed_anywhere(lambda start: sources.video("a.mp4", start=start), 0)
+    assert [int(frame[0, 0, 0]) for frame in frames] == [0, 1, 2]
+    assert len(list(sources.video(0))) == 3
+    with pytest.raises(ValueError, match="a camera cannot go on"):
+        next(sources.video(0, start=0))
+    with pytest.raises(OSError, match=r"cannot open 'none.mp4'"):
+        next(sources.video("none.mp4"))
+    assert Capture.made and all(each.released for each in Capture.made)
+
+
+def test_without_opencv_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(EnvironmentFault, match="-m pip install opencv-python-headless"):
+        next(sources.video("a.mp4"))
 
 
 # ----------------------------------------------------------------------------------------------- HTTP

@@ -9,7 +9,7 @@ from typing import Any
 
 from penstock.errors import EnvironmentFault
 
-PACKAGES = {"PIL": "pillow"}
+PACKAGES = {"PIL": "pillow", "cv2": "opencv-python-headless"}
 """Where what is installed is not called what is imported."""
 
 
@@ -29,4 +29,21 @@ def imported(module: str, what: str) -> Any:
         why = "is not installed there" if absent else f"cannot be imported there ({error})"
         raise EnvironmentFault(
             f"{what} arrived and {package} {why}; install {package} for {sys.executable}"
+        ) from None
+
+
+def needed(module: str, what: str) -> Any:
+    """The module of that name, without which ``what``, a part of Penstock that was asked for, does not work.
+
+    Raises:
+        EnvironmentFault: it cannot be imported here; says how to install it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        root = module.partition(".")[0]
+        package = PACKAGES.get(root, root)
+        raise EnvironmentFault(
+            f"{what} needs {package}, which {sys.executable} cannot import ({error});"
+            f" install it: {sys.executable} -m pip install {package}"
         ) from None
