@@ -47,6 +47,7 @@ TOGETHER = {
     "fuse": "it has its process for itself",
     "concurrency": "it has no code that could wait",
     "threads": "it has no code to run in them",
+    "ordered": "it puts items together as they arrive",
 }
 
 REFUSED: Dict[How, Dict[str, str]] = {

@@ -90,6 +90,7 @@ def test_a_join_knows_which_link_is_of_which_flow() -> None:
         (lambda: tumbling(count=3, by=lambda _: 1), r"tumbling\(by=.*a lambda has no name"),
         (lambda: tumbling(count=3, key="user"), "key='user': say by= of a window"),
         (lambda: tumbling(count=3, batch=2), "batch=2: it takes items one by one"),  # type: ignore[call-arg]
+        (lambda: tumbling(count=3, ordered=True), "it puts items together as they arrive"),
         (lambda: tumbling(count=3, threads=2), "it has no code to run in them"),
         (lambda: tumbling(count=3, fuse=True), "it has its process for itself"),
         (lambda: tumbling(count=3, timeout="1s"), "it has no code that could take too long"),
