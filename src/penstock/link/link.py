@@ -151,6 +151,8 @@ class Link:
     def regain(self, receiver: int, cargo: Cargo, busy: int) -> None:
         """It finished a batch, in ``busy`` ns."""
         self.credit.regain(receiver, len(cargo), cargo.nbytes, busy)
+        if cargo.slots is None:
+            self.credit.pace.weigh(len(cargo), cargo.nbytes)
 
     def note(self, words: Any) -> None:
         """Write on the status page how things stand."""

@@ -10,13 +10,16 @@ from __future__ import annotations
 import ast
 import functools
 import sys
-from typing import TYPE_CHECKING, Any, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
 
 from penstock.errors import PeerError, UnsupportedType
 from penstock.message.library import imported
 
 if TYPE_CHECKING:
     import numpy as np
+
+LARGE = 64 * 1024
+"""Arrays of this many bytes and more do not lie in the body. (Below, a copy is cheaper than a slot.)"""
 
 Layout = Tuple[str, str, Tuple[int, ...]]
 """dtype in words, ``C`` or ``F``, shape."""
@@ -157,6 +160,45 @@ def read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     view: np.ndarray[Any, Any] = array.view(_numpy().ndarray)
     view.flags.writeable = False
     return view
+
+
+class Like:
+    """Arrays of one dtype, shape and order: small ones in bodies, which differ in their bytes only."""
+
+    __slots__ = ("_dtype", "_numpy", "_order", "_prefix", "_shape", "_size", "head", "length")
+
+    def __init__(self, where: Layout, prefix: bytes, announced: bytes) -> None:
+        """``prefix``: what comes before the bytes of each; of that, ``announced`` only tells its length."""
+        self._numpy = _numpy()
+        words, self._order, shape = where
+        self._shape, self._dtype = tuple(shape), dtype_from(words)
+        self._size = size_of(words, shape)
+        self._prefix = prefix
+        self.head = prefix[len(announced) :]
+        self.length = len(self.head) + self._size
+
+    def array(self, data: bytes) -> np.ndarray[Any, Any]:
+        """One of them, read-only."""
+        array: np.ndarray[Any, Any] = self._numpy.ndarray(
+            self._shape, self._dtype, data, 0, None, self._order
+        )
+        return array
+
+    def rows(self, body: Any, first: int, count: int) -> Optional[List[np.ndarray[Any, Any]]]:
+        """Views of ``count`` of them that follow each other in ``body`` from ``first`` on; None when
+        something else is there."""
+        skip = len(self._prefix)
+        step = skip + self._size
+        if self._order != "C" or not self._shape or len(body) != first + count * step:
+            return None
+        numpy = self._numpy
+        lines = numpy.frombuffer(body, numpy.uint8, offset=first).reshape(count, step)
+        if not (lines[:, :skip] == numpy.frombuffer(self._prefix, numpy.uint8)).all():
+            return None
+        strides = numpy.empty(self._shape, self._dtype).strides
+        whole = numpy.ndarray((count, *self._shape), self._dtype, body, first + skip, (step, *strides))
+        whole.flags.writeable = False
+        return list(whole)
 
 
 def raw(array: np.ndarray[Any, Any]) -> bytes:

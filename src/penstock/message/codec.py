@@ -39,9 +39,6 @@ from penstock.message.pickles import pickled, unpickled
 from penstock.message.source import Source
 from penstock.message.views import Place, Views
 
-LARGE = 64 * 1024
-"""Arrays of this many bytes and more do not lie in the body. (Below, a copy is cheaper than a slot.)"""
-
 ARRAY, SLOT, FRAME, SCALAR, TUPLE, SET, FROZENSET, COMPLEX = range(1, 9)
 DATETIME, DATE, TIME, TIMEDELTA, UUID, DECIMAL, INTEGER, BYTEARRAY, PAIRS, PICKLE = range(9, 19)
 BLOB, PASSED = 23, 24
@@ -64,9 +61,9 @@ class Encoder:
         ``views``: of others' arenas, which are passed on."""
         self._arena = arena
         self._pickle = allow_pickle
-        self.flat = Flat()
+        self.flat = Flat(_small)
         """For values that need nothing beside their bytes."""
-        self._loans = Loans(arena, LARGE)
+        self._loans = Loans(arena, arrays.LARGE)
         self.empty = self._loans.empty
         """Makes an array in the arena for user code to fill."""
         self._views = Views() if views is None else views
@@ -205,7 +202,7 @@ class Encoder:
             if self._pickle:
                 return Ext(PICKLE, pickled(array))
             raise
-        if array.nbytes < LARGE or self._arena is None:
+        if array.nbytes < arrays.LARGE or self._arena is None:
             return Ext(ARRAY, _pack((*where, arrays.raw(array))))
         passed = self._views.passed(array)
         if passed is not None:
@@ -259,6 +256,10 @@ class Decoder:
 
     def __init__(self, *, allow_pickle: bool = False) -> None:
         self._pickle = allow_pickle
+        self.borrow = False
+        """Whether small arrays may be views of the body, as nobody keeps them."""
+        self._like: Optional[arrays.Like] = None
+        """What the last array that lay in a body was like."""
         self._source = _NOWHERE
         decoder = msgspec.msgpack.Decoder(ext_hook=self._raise)
         self._unpack: Callable[[Any], Any] = decoder.decode
@@ -273,7 +274,7 @@ class Decoder:
         self._source = source
         source.begin()
         try:
-            values = self._unpack(body)
+            values = self._rows(body, count) or self._unpack(body)
             if type(values) is not list or (count is not None and len(values) != count):
                 raise PeerError(f"the body of a batch of {count or 'some'} items is not a list of them")
             return values
@@ -289,6 +290,8 @@ class Decoder:
 
     def _raise(self, code: int, data: memoryview) -> Any:
         """Undo ``Encoder._lower`` for one extension."""
+        if code == ARRAY:
+            return self._array(data)
         if code == PICKLE:
             if not self._pickle:
                 raise PeerError("a pickle arrived, and this pipeline does not say allow_pickle=True")
@@ -300,9 +303,23 @@ class Decoder:
             raise PeerError(f"extension {code} is not one of this protocol")
         return read(self, data)
 
+    def _rows(self, body: Any, count: Optional[int]) -> Optional[List[Any]]:
+        """The values of a body of nothing but arrays like the last one; None for any other."""
+        if not self.borrow or not count or self._like is None:
+            return None
+        head = array_head(count)
+        return self._like.rows(body, len(head), count) if body[: len(head)] == head else None
+
     def _array(self, data: Any) -> Any:
+        like = self._like
+        if like is not None and len(data) == like.length and data[: len(like.head)] == like.head:
+            return like.array(bytes(data[len(like.head) :]))
         words, order, shape, raw = self._unpack(data)
-        return arrays.own((words, order, shape), raw)
+        array = arrays.own((words, order, shape), raw)
+        if raw and type(raw) is bytes:
+            whole = _pack(Ext(ARRAY, bytes(data)))
+            self._like = arrays.Like((words, order, shape), whole[: -len(raw)], whole[: -len(data)])
+        return array
 
     def _slot(self, data: Any) -> Any:
         words, order, shape, offset, generation = self._unpack(data)
@@ -319,7 +336,6 @@ class Decoder:
 
 
 _RAISE: Dict[int, Callable[[Decoder, Any], Any]] = {
-    ARRAY: Decoder._array,
     SLOT: Decoder._slot,
     PASSED: Decoder._passed,
     FRAME: Decoder._frame,
@@ -339,6 +355,11 @@ _RAISE: Dict[int, Callable[[Decoder, Any], Any]] = {
     BYTEARRAY: lambda _, data: bytearray(data),
     PAIRS: lambda self, data: dict(map(tuple, self._unpack(data))),
 }
+
+
+def _small(array: Any) -> bytes:
+    """An array in the body, its bytes last."""
+    return _pack(Ext(ARRAY, _pack((*arrays.layout(array), arrays.raw(array)))))
 
 
 def join(payloads: List[bytes]) -> bytes:

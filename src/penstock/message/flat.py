@@ -1,9 +1,11 @@
-"""The short way out for most items: flat dicts of text, numbers and bytes, and such values themselves.
+"""The short way out for most items: flat dicts of text, numbers and bytes, such values, and small arrays.
 
 msgspec alone is not enough: it would encode a tuple or a date without a word, and it would arrive as a
 list or as text. So each part is looked at, and of all that happens to a small item on its way out that look
 cost the most (0.35 of 1.0 us; three fields, CPython 3.11). Nearly all items of a stream are alike, though:
 so the keys and types of one are compiled into one expression, and the next are held against that (0.15 us).
+Small arrays of one dtype and shape differ in their bytes only: what comes before these is kept, and an array
+is copied once, behind it (0.3 us for 4 KiB, of which 0.1 are the copy; by the long way 1.2).
 """
 
 from __future__ import annotations
@@ -11,6 +13,9 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Optional
 
 import msgspec
+
+from penstock.errors import UnsupportedType
+from penstock.message import arrays
 
 PLAIN = frozenset((int, float, str, bytes, bool, type(None)))
 
@@ -29,7 +34,9 @@ _pack = msgspec.msgpack.Encoder().encode
 class Flat:
     """Encodes flat values, and remembers what they look like."""
 
-    def __init__(self) -> None:
+    def __init__(self, array: Optional[Callable[[Any], bytes]] = None) -> None:
+        """``array`` encodes one by the long way, its bytes last; None: no array is flat."""
+        self._array = array
         self.alike: Callable[[Any], Optional[bytes]] = unlike
         """Encodes what looks like the last; for others it says None or raises KeyError."""
         self._misses = 0
@@ -41,8 +48,8 @@ class Flat:
                 payload = self.alike(value)
             except KeyError:
                 payload = None
-            if payload is None and self._is_flat(value):
-                payload = _pack(value)
+            if payload is None:
+                payload = _pack(value) if self._is_flat(value) else self._new_array(value)
             return payload
         except (OverflowError, UnicodeEncodeError):
             return None  # an integer beyond 64 bits, a lone surrogate: the encoder finds out which
@@ -57,6 +64,36 @@ class Flat:
             self.alike = compiled(value, "pack(d)")
         self._misses += 1
         return True
+
+    def _new_array(self, value: Any) -> Optional[bytes]:
+        """A small array, like which the next ones may be; None for anything else."""
+        if self._array is None or not arrays.is_array(value) or not 0 < value.nbytes < arrays.LARGE:
+            return None
+        self._misses += 1
+        if self._misses % LEARN != 1:
+            return None
+        try:
+            payload = self._array(value)
+        except UnsupportedType:
+            return None
+        self.alike = _compiled_array(value, payload)
+        return payload
+
+
+def _compiled_array(example: Any, payload: bytes) -> Callable[[Any], Optional[bytes]]:
+    """Encodes arrays like ``example``, which ``payload`` encodes; for others it says None."""
+    kind, dtype, shape = type(example), example.dtype, example.shape
+    head, join = payload[: -example.nbytes], b"".join
+
+    def alike(value: Any) -> Optional[bytes]:
+        if type(value) is kind and value.dtype is dtype and value.shape == shape:
+            try:
+                return join((head, value))
+            except TypeError:
+                return None  # it does not lie in memory in C's order, or its dtype shows nobody its bytes
+        return None
+
+    return alike if alike(example) == payload else unlike
 
 
 def compiled(example: Dict[str, Any], answer: str) -> Callable[[Any], Any]:

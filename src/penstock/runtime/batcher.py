@@ -56,6 +56,8 @@ class Batcher:
         self._pad = pad
         self._stacks = handler.signature.takes_array
         self._convert = converter(handler.signature.element_type)
+        # A stack is a copy: user code sees nothing of what it was made from.
+        decoder.borrow = self._stacks and handler.prepare is None
         self._stock = stock or Stock(
             receiver=exchange.receiver, decoder=decoder, words=words, clock=exchange.clock
         )
@@ -158,7 +160,7 @@ class Batcher:
     def _fitting(self, items: Sequence[Item], values: List[Any]) -> Sequence[Item]:
         """The items that can be in this call; ``values`` becomes theirs. The others have failed, or, where
         they fit the call but not the others in it, come again alone."""
-        if self._convert is None and not self._stacks:
+        if self._convert is None and (not self._stacks or (items and stack.fit(values))):
             return items
         fit: List[Item] = []
         kept: List[Any] = []

@@ -24,6 +24,15 @@ def misfit(value: Any, first: Any, *, pad: bool) -> Optional[str]:
     return f"its shape is {value.shape}, and that of its batch is {first.shape}; {cure}"
 
 
+def fit(values: List[Any]) -> bool:
+    """Whether all of them are arrays of one dtype and shape. (``misfit`` says of each what is wrong.)"""
+    first = values[0]
+    if not arrays.is_array(first):
+        return False
+    kind, dtype, shape = type(first), first.dtype, first.shape
+    return all(type(value) is kind and value.dtype == dtype and value.shape == shape for value in values)
+
+
 def stack(values: List[Any], pad: Optional[Number]) -> Any:
     """A new array of shape ``(len(values), ...)`` and their dtype; smaller ones are filled up at the ends."""
     import numpy

@@ -7,6 +7,7 @@ the last of its items is.
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Any, Callable, List, NamedTuple, Optional, Protocol
 
 from penstock.errors import EnvironmentFault, PeerError
@@ -97,7 +98,7 @@ class Stock:
                 return True
             found = parcel.values[: most - len(items)]
             del parcel.values[: len(found)]
-            items += [Item(parcel, parcel.taken + place) for place in range(len(found))]
+            items += map(Item, repeat(parcel), range(parcel.taken, parcel.taken + len(found)))
             values += found
             parcel.taken += len(found)
             if is_suspect:

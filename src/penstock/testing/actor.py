@@ -39,6 +39,7 @@ class SteadyPace(Pace):
     __slots__ = ()
 
     def __init__(self) -> None:
+        super().__init__()
         self.cost = 100_000.0
 
     def report(self, items: int, busy: int) -> None:

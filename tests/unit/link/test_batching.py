@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.link.batching import CHEAP, GOAL, MOST, SLOW, Pace
+from penstock.link.batching import BODY, CHEAP, GOAL, MOST, SLOW, Pace
 
 reports = st.lists(st.tuples(st.integers(-1, 5000), st.integers(-10, 1 << 62)), max_size=20)
 
@@ -66,3 +66,14 @@ def test_a_slow_item_is_not_put_behind_another() -> None:
 def test_cheap_items_may_be_sent_ahead_so_that_their_sender_need_not_look_every_time() -> None:
     assert told((1, CHEAP)).depth() == 4
     assert told((1, CHEAP + 1)).depth() == 2
+
+
+@given(size=st.integers(1, 4 * BODY), cost=st.integers(1, 1000))
+def test_a_batch_has_about_the_bytes_that_a_cache_holds(size: int, cost: int) -> None:
+    pace = told((10, 10 * cost))
+    free = pace.target()
+    for _ in range(100):
+        pace.weigh(10, 10 * size)
+    assert pace.target() <= free
+    assert pace.target() == 1 or pace.target() * size <= BODY * 1.01
+    assert pace.target() in {free, MOST} or (pace.target() + 1) * size > BODY * 0.99

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import UnsupportedType
-from penstock.message import codec
 from penstock.message.arena import Arena, Mapping
-from penstock.message.codec import LARGE, Decoder, Encoder, join
+from penstock.message.arrays import LARGE
+from penstock.message.codec import Decoder, Encoder, join
 from penstock.message.source import Source
 from tests.unit.message.values import arrays, dtypes
 
@@ -89,7 +89,7 @@ def elements(array: Array) -> bytes:
 def test_every_array_arrives(ways: dict[str, Wire], way: str, array: Array) -> None:
     wire = ways[way]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codec, "LARGE", 1 if way != "body" else LARGE)
+        patch.setattr("penstock.message.arrays.LARGE", 1 if way != "body" else LARGE)
         arrived = wire.send({"a": [array]})["a"][0]
     assert type(arrived) is np.ndarray
     assert arrived.dtype == array.dtype

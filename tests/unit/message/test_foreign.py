@@ -19,8 +19,9 @@ from pandas.testing import assert_frame_equal, assert_index_equal, assert_series
 from PIL import Image, ImageFilter
 
 from penstock.errors import EnvironmentFault, PeerError, UnsupportedType
-from penstock.message import codec, foreign, library, tables
-from penstock.message.codec import LARGE, Decoder, Encoder, join
+from penstock.message import foreign, library, tables
+from penstock.message.arrays import LARGE
+from penstock.message.codec import Decoder, Encoder, join
 from tests.unit.message.test_arrays import MIB, Wire
 from tests.unit.message.values import text
 
@@ -47,7 +48,7 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Wire]]:
 
 def sent(ways: dict[str, Wire], way: str, value: Any) -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codec, "LARGE", 1 if way != "body" else LARGE)
+        patch.setattr("penstock.message.arrays.LARGE", 1 if way != "body" else LARGE)
         return ways[way].send([value])[0]
 
 

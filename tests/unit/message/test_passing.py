@@ -20,7 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from penstock.errors import PeerError
 from penstock.message import lease
 from penstock.message.arena import Arena, Mapping
-from penstock.message.codec import LARGE, Decoder, Encoder, join
+from penstock.message.arrays import LARGE
+from penstock.message.codec import Decoder, Encoder, join
 from penstock.message.source import Source
 from penstock.message.views import View, Views
 
@@ -221,6 +222,12 @@ class Parties(RuleBasedStateMachine):
             for array, mark in process.held:
                 assert (array[::499] == mark).all()
 
+    def ask_for_all(self) -> None:
+        for process in self.others:
+            process.flush(self.owner)
+        for _ in range(8):
+            self.owner.arena.held()  # what others read is asked for now and then
+
     def teardown(self) -> None:
         while any(not process.alive for process in self.others):
             self.a_death_is_told()
@@ -232,11 +239,10 @@ class Parties(RuleBasedStateMachine):
             process.held.clear()
         while self.open:
             self.let_go(self.open[0])
-        gc.collect()
-        for process in self.others:
-            process.flush(self.owner)
-        for _ in range(8):
-            self.owner.arena.held()  # what others read is asked for now and then
+        self.ask_for_all()
+        if self.owner.arena.used:
+            gc.collect()  # the frames of what was refused
+            self.ask_for_all()
         assert self.owner.arena.used == 0, "all of it came back"
         for process in [self.owner, *self.others]:
             process.close()

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from penstock.errors import EnvironmentFault, PeerError, UnsupportedType
 from penstock.message import library
-from penstock.message.codec import LARGE, Decoder, Encoder, join
+from penstock.message.arrays import LARGE
+from penstock.message.codec import Decoder, Encoder, join
 from tests.unit.message.test_arrays import MIB, Wire
 
 torch: Any = pytest.importorskip("torch", reason="torch is large: `make torch` installs it and runs this")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from penstock.runtime.stack import misfit, stack
+from penstock.runtime.stack import fit, misfit, stack
 
 DTYPES = st.sampled_from(["f4", "i8", "u1", "?", "c8", ">i2"])
 Array = np.ndarray[Any, Any]
@@ -64,3 +64,16 @@ def test_smaller_arrays_are_filled_up_at_their_ends(values: list[Array], pad: in
 )
 def test_what_does_not_fit_is_told_with_its_cure(value: Any, pad: bool, sentence: str) -> None:
     assert sentence in str(misfit(value, np.zeros((2, 3), "f4"), pad=pad))
+
+
+@given(alike())
+def test_arrays_that_are_alike_fit_without_a_look_at_each(values: list[Array]) -> None:
+    assert fit(values)
+    assert not any(misfit(value, values[0], pad=False) for value in values)
+
+
+@pytest.mark.parametrize("other", [np.zeros((2, 3)), np.zeros((3, 2), "f4"), [0.0], None])
+def test_one_that_is_not_alike_is_looked_for(other: Any) -> None:
+    one = np.zeros((3, 2))
+    assert not fit([one, one, other])
+    assert not fit([other, one])
