@@ -138,12 +138,13 @@ class Parties(RuleBasedStateMachine):
     @precondition(lambda self: self.living())
     @rule(data=st.data(), size=st.sampled_from([LARGE, 100 * KIB, 200 * KIB, 400 * KIB]))
     def the_owner_sends_an_array(self, data: st.DataObject, size: int) -> None:
+        receiver = data.draw(st.sampled_from(self.living()))  # a draw may end it all: nothing before
         self.made += 1
         payload = self.owner.encoder.encode(np.full(size, self.made % 251, "u1"))
         slots, frames = self.owner.encoder.taken()
         if slots:
             letter = Letter(self.owner, payload, slots, self.made % 251, size)
-            self.deliver(letter, data.draw(st.sampled_from(self.living())))
+            self.deliver(letter, receiver)
         else:
             assert frames, "there was no room"
 
@@ -166,10 +167,11 @@ class Parties(RuleBasedStateMachine):
     def somebody_passes_on_what_he_looks_at(self, data: st.DataObject, cut: int) -> None:
         process = data.draw(st.sampled_from([each for each in self.living() if each.held]))
         array, mark = data.draw(st.sampled_from(process.held))
+        receiver = data.draw(st.sampled_from(self.living()))
         part = array[cut:] if array.nbytes - cut >= LARGE else array
         letter = process.send(part, mark)
         assert process.arena.used == 0, "nothing is copied"
-        self.deliver(letter, data.draw(st.sampled_from(self.living())))
+        self.deliver(letter, receiver)
 
     @precondition(lambda self: any(process.held for process in self.living()))
     @rule(data=st.data())
