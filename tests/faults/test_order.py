@@ -62,3 +62,24 @@ def test_the_order_is_kept_when_the_sink_dies_and_only_what_was_not_settled_come
     assert list(dict.fromkeys(tape)) == expected(items), "all, in order"
     steps_back = sum(second <= first for first, second in itertools.pairwise(tape))
     assert steps_back <= rounds, "one step back for each death of the sink, and from there in order"
+
+
+@pytest.mark.timeout(600)
+def test_an_ordered_stage_is_restarted_and_not_scaled_and_the_order_is_kept(
+    rig: Rig, long_form: bool
+) -> None:
+    items, rounds = (60_000, 10) if long_form else (6_000, 2)
+    run = rig.start("orderly", ITEMS=items)
+    part = items // (rounds + 1)
+    for number in range(rounds):
+        run.until_whole()
+        run.open("count", (number + 1) * part)
+        noted = run.noted("record")
+        run.until(lambda before=noted: run.noted("record") > before, "items arrive")  # type: ignore[misc]
+        run.type("restart", "Record", "--timeout", "30s")
+        run.type("scale", f"sift={3 + number % 3}", "--wait", "--timeout", "30s")
+    assert run.type("scale", "Record=2", code=4) == ""
+    run.open("count")
+    run.end(within=300)
+    tape = run.tape("record")
+    assert list(dict.fromkeys(tape)) == expected(items), "all, in order"

@@ -29,7 +29,10 @@ COMING = ("booting", "loading", "setup")
 MEANINGS = (
     ("BUSY IDLE WAIT", "parts of its time: in your code, without an item, for room in the next stage"),
     ("P50 P99", "what half of the items, and 99 of 100, took at most, in your code"),
-    ("HOLDS", "items in hand, in open windows or waiting for a partner; of a source, those not settled yet"),
+    (
+        "HOLDS",
+        "items in hand, in open windows, waiting for a partner or their turn; of a source, those not settled",
+    ),
     ("PROGRESS", "how far the item in hand is, where its code says so"),
     ("FILL", "of what the receivers may hold, the part they do; near 100 % they are behind"),
     ("OLDEST", "since when the oldest item in flight is on its way"),

@@ -52,7 +52,7 @@ WAITED = 12
 BLOCKED = 13
 """CLOCK_MONOTONIC ns since which it waits now; 0: it does not."""
 KEPT = 14
-"""Items that are finished and kept all the same: in a window that is open, or for a partner."""
+"""Items that are finished and kept all the same: in an open window, for a partner, or for their turn."""
 IN_HAND, SINCE, LANES = 15, 16, 17
 """Where a worker has several items in hand: on how many user code works, since when on so many
 (CLOCK_MONOTONIC ns), and on how many it may; LANES 0: on one. ``BUSY`` is then complete up to SINCE, and the
@@ -62,9 +62,6 @@ CULPRIT = 18
 """Of such a worker: 1 when that item is to blame, should the worker be killed for a time-out."""
 LATITUDE = 19
 """ns beyond its time-out until which the worker itself can end an item, so that nobody need kill it."""
-
-OUT_OF_TURN = 14
-"""Items that have come, and others have to be begun before them (``ordered``)."""
 
 STATES = ("booting", "loading", "setup", "ready", "draining", "finished")
 BOOTING, LOADING, SETUP, READY, DRAINING, FINISHED = range(6)

@@ -89,7 +89,7 @@ class Turns:
         if segment is None:
             self._free()
             self._settle()
-        self._words[page.OUT_OF_TURN] = self._sequencer.held
+            self._words[page.KEPT] = self._sequencer.held  # all of it is finished now
         return segment
 
     def close(

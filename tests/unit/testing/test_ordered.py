@@ -1,0 +1,137 @@
+"""A stage that takes its items in order, in whole pipelines: whatever lies between, whatever it is itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from penstock import Context, Pipeline, Reject, Retry, route, sink, source, stage
+
+
+@source
+def numbers() -> Iterator[int]:
+    """Given by the tests."""
+    yield from ()
+
+
+@stage(replicas=3)
+def sift(number: int, ctx: Context) -> int | None:
+    """Some fail once, some for good, some are of no interest."""
+    if number % 11 == 4 and ctx.attempt == 1:
+        raise Retry("once more", after="1s")
+    if number % 13 == 5:
+        raise Reject("for good")
+    return number if number % 3 else None
+
+
+def sifted(items: int) -> list[int]:
+    return [number for number in range(items) if number % 13 != 5 and number % 3]
+
+
+@stage(replicas=2)
+def spread(number: int) -> Iterator[int]:
+    """None, one or two of each."""
+    for part in range(number % 3):
+        yield 10 * number + part
+
+
+@stage(replicas=2, batch=4)
+def together(many: list[int]) -> list[int | None]:
+    """Of four at once, those that are not divisible by five."""
+    return [number if number % 5 else None for number in many]
+
+
+@stage(replicas=2, ports=("odd",))
+def sort(number: int, ctx: Context) -> int | None:
+    """The odd ones by another way."""
+    if number % 2:
+        ctx.emit("odd", number)
+        return None
+    return number
+
+
+@stage(replicas=2)
+def small(number: int) -> int:
+    """As it is."""
+    return number
+
+
+@stage(replicas=2)
+def large(number: int, ctx: Context) -> int:
+    """As it is, some later."""
+    if number % 7 == 1 and ctx.attempt == 1:
+        raise Retry("later", after="3s")
+    return number
+
+
+def size(number: int) -> int:
+    """To which of two."""
+    return number % 2
+
+
+@stage(ordered=True)
+def count(number: int) -> int | None:
+    """An ordered stage in the middle, which leaves some out."""
+    return number if number % 4 else None
+
+
+@sink(ordered=True)
+def keep(item: Any) -> None:
+    """In order."""
+
+
+@sink(ordered=True, batch=8)
+def keep_many(items: list[int]) -> None:
+    """In order, many in a call."""
+
+
+def kept(flow: Any, items: int, name: str = "keep") -> list[Any]:
+    return Pipeline("demo", flow).test(list(range(items))).sinks[name]
+
+
+def test_replicas_filters_retries_and_dead_letters_keep_the_order() -> None:
+    assert kept(numbers >> sift >> keep, 300) == sifted(300)
+
+
+def test_what_is_yielded_comes_in_its_place() -> None:
+    wanted = [10 * number + part for number in sifted(300) for part in range(number % 3)]
+    assert kept(numbers >> sift >> spread >> keep, 300) == wanted
+
+
+def test_batches_keep_the_order() -> None:
+    assert kept(numbers >> sift >> together >> keep, 300) == [each for each in sifted(300) if each % 5]
+    many = kept(numbers >> sift >> keep_many, 300, "keep_many")
+    assert [each for call in many for each in (call if isinstance(call, list) else [call])] == sifted(300)
+
+
+def test_ways_that_part_meet_in_order() -> None:
+    flow = numbers >> route(small, large, by=size)
+    assert kept((flow, (small, large) >> keep), 200) == list(range(200))
+
+
+def test_copies_come_side_by_side() -> None:
+    assert kept(numbers >> (small, large) >> keep, 100) == [each for each in range(100) for _ in (0, 1)]
+
+
+def test_ports_meet_in_order() -> None:
+    assert kept((numbers >> sort >> keep, sort["odd"] >> keep), 200) == list(range(200))
+
+
+def test_an_ordered_stage_in_the_middle_leads_to_another() -> None:
+    wanted = [each for each in sifted(300) if each % 4]
+    assert kept(numbers >> sift >> count >> small >> keep, 300) == wanted
+
+
+def test_a_failing_item_holds_up_those_behind_it() -> None:
+    had: list[int] = []
+
+    def fail(number: int, ctx: Context) -> None:
+        had.append(number)
+        if number == 7 and ctx.attempt < 3:
+            raise ValueError("not yet")
+        if number == 9:
+            raise Reject("never")
+
+    found = Pipeline("demo", numbers >> small >> keep).test(list(range(20)), replace={"keep": fail})
+    assert had == [*range(7), 7, 7, 7, *range(8, 20)]
+    assert [letter.id for letter in found.dead] == ["numbers/0:9"]
