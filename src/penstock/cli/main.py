@@ -29,6 +29,7 @@ VERBS = (
     Verb("pause", RUNNING, "Have stages begin nothing more, until `resume`."),
     Verb("resume", RUNNING, "Let paused stages go on."),
     Verb("restart", RUNNING, "Replace workers by new ones, without a gap."),
+    Verb("debug", RUNNING, "Run one worker of a pipeline here, under a debugger."),
     Verb("wait", RUNNING, "Wait until a pipeline is ready, idle, drained or ended."),
     Verb("drain", RUNNING, "Take nothing new, finish what is in flight, end."),
     Verb("stop", RUNNING, "End now; each worker finishes its current item only."),

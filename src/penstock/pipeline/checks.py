@@ -77,6 +77,7 @@ REFUSED: Dict[How, Dict[str, str]] = {
 """Knobs that say nothing where code is declared so, and why."""
 
 NOT_EXTERNAL = {
+    "ordered": "a script that is attached takes its items as they come",
     "batch": "a script that is attached takes its items one by one",
     "batch_wait": "a script that is attached takes its items one by one",
     "pad": "a script that is attached takes its items one by one",

@@ -1,6 +1,7 @@
 """Runs in the worker, first of all: the stage's own interpreter executes this file, whatever version it is.
 
     <interpreter> -s -X faulthandler boot.py <control fd> <pid of the supervisor>
+    <interpreter> -s -X faulthandler boot.py debug <what is wanted>    in somebody's terminal
 
 It ties the worker's life to its supervisor's, sees that this interpreter can run a worker at all, makes the
 very ``penstock`` that this file belongs to importable (and nothing else of the supervisor's environment),
@@ -111,8 +112,20 @@ def adopt_package() -> None:
     spec.loader.exec_module(module)
 
 
+def debug(wish: str) -> None:
+    """``penstock debug``: a worker that nobody has started but whoever looks at it. Does not return."""
+    check_interpreter()
+    check_packages()
+    adopt_package()
+    from penstock.runtime import debugger
+
+    debugger.main(wish)
+
+
 def main() -> None:
     """All of it, in order."""
+    if sys.argv[1] == "debug":
+        debug(sys.argv[2])
     fd, parent = int(sys.argv[1]), int(sys.argv[2])
     die_with(parent)
     os.set_inheritable(fd, False)  # what user code starts shall not keep the line open

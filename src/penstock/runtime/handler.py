@@ -28,6 +28,10 @@ NEVER = (Reject, UserError, EnvironmentFault)
 """What another try would not change: the same value will not travel, a missing library not be there."""
 
 
+class GoesBack(Exception):
+    """Raised around user code: the item was not tried, and is for somebody else."""
+
+
 class Handler:
     """One replica's user code."""
 
@@ -122,6 +126,8 @@ class Handler:
 
 def failure(index: int, error: BaseException, *, unread: bool = False, shared: bool = False) -> Failure:
     """What the sender is told of an exception."""
+    if isinstance(error, GoesBack):
+        return unbegun(index)
     after, text = None, one_line(error)
     wanted = getattr(error, "after", None) if isinstance(error, Retry) else None
     if wanted is not None:
@@ -161,7 +167,7 @@ def user_traceback(error: BaseException) -> str:
     """The traceback from the user's first frame on. Where all are ours, none if we meant to refuse (a value
     that cannot travel), and all if it is a fault."""
     frames = error.__traceback__
-    while frames is not None and _ours(frames.tb_frame.f_code.co_filename):
+    while frames is not None and is_ours(frames.tb_frame.f_code.co_filename):
         frames = frames.tb_next
     if frames is None and not isinstance(error, PenstockError):
         frames = error.__traceback__
@@ -177,7 +183,8 @@ def _sendable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _ours(file: str) -> bool:
+def is_ours(file: str) -> bool:
+    """Whether a frame of that file is no user code."""
     return any(f"/penstock/{room}/" in file for room in ("runtime", "link", "message", "pipeline", "testing"))
 
 

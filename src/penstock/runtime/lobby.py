@@ -44,7 +44,8 @@ class Lobby:
         other = {}
         if not supervisor.plan.stage(wanted.stage).external:
             # Whoever looks at one item with a debugger shall not keep others waiting.
-            other = {"window": max(1, supervisor.plan.stage(wanted.stage).batch), "timeout": None}
+            batch = supervisor.plan.stage(wanted.stage).batch
+            other = {"window": max(1, batch), "timeout": None, "threads": 0, "concurrency": 0}
         log_start = log_size(supervisor.state_dir.log_path(wanted.stage, wanted.replica))
         supervisor.enlist(wanted, visit, log_start, **other)
         visit.sit(lambda code: supervisor.exited(wanted.number, code))

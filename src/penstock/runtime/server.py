@@ -16,7 +16,7 @@ from typing import Any
 
 from penstock.errors import NotRunning, PenstockError, PipelineFailed, TimedOut, UserError
 from penstock.observe.events import Event, RenewalAbandoned, WorkerRenewed
-from penstock.runtime import policy, renewal, stimulus
+from penstock.runtime import guests, policy, renewal, stimulus
 from penstock.runtime.archive import Archive
 from penstock.runtime.journal import Journal, Record
 from penstock.runtime.reception import Reception
@@ -49,6 +49,7 @@ class Server:
         self._verbs: dict[str, Callable[..., Awaitable[Document]]] = {
             "ps": self._ps,
             "ledger": self._ledger,
+            "surroundings": self._surroundings,
             "scale": self._scale,
             "pause": self._pause,
             "restart": self._restart,
@@ -240,6 +241,13 @@ class Server:
 
     async def _ledger(self) -> Document:
         return self._view.ledger()
+
+    async def _surroundings(self, stage: str, replica: int) -> Document:
+        """By what and in which environment that replica is run; with its secrets, so for its user alone."""
+        if refused := guests.refusal(self._supervisor.roster, stage, replica):
+            raise UserError(refused)
+        command, environment = self._supervisor.surroundings(stage)
+        return {"schema": "penstock.surroundings/1", "command": command, "environment": environment}
 
     async def _scale(self, stage: str, replicas: int) -> Document:
         refused = policy.refusal(self._supervisor.roster, stage, replicas)

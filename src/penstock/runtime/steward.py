@@ -69,6 +69,11 @@ class Guard:
             self.knock()
             self._lock.acquire()
 
+    @property
+    def in_user_code(self) -> bool:
+        """Whether the main thread is there."""
+        return self._inside
+
     def wake(self) -> None:
         """If somebody blocks in ``turn``, make it look around; from any thread, also from a weak
         reference's callback."""

@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -217,17 +218,17 @@ class Supervisor:
         kind = events.GuestAttached if isinstance(child, Visit) else events.WorkerStarted
         self.report(kind(stage=wanted.stage, replica=wanted.replica, number=wanted.number, pid=child.pid))
 
+    def surroundings(self, stage: str) -> tuple[list[str], dict[str, str]]:
+        """The interpreter with its options, and the environment, of a stage's workers."""
+        environ = {**self._environ, **self._secrets[stage]}
+        return self._commands[stage], process.environment(self._stages[stage], self.run_dir.path, environ)
+
     def _start(self, wanted: action.Spawn) -> process.Child:
         log = self.state_dir.open_log(wanted.stage, wanted.replica)
         try:
-            environ = {**self._environ, **self._secrets[wanted.stage]}
-            return process.Child(
-                self._commands[wanted.stage],
-                env=process.environment(self._stages[wanted.stage], self.run_dir.path, environ),
-                log=log,
-                on_exit=lambda code: self.exited(wanted.number, code),
-                loop=self._loop,
-            )
+            command, env = self.surroundings(wanted.stage)
+            on_exit = partial(self.exited, wanted.number)
+            return process.Child(command, env=env, log=log, on_exit=on_exit, loop=self._loop)
         finally:
             os.close(log)
 
