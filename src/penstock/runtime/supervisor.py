@@ -183,9 +183,8 @@ class Supervisor:
         try:
             child = self._start(wanted)
         except OSError as error:
-            self.tell(
-                stimulus.Died(wanted.number, process.stillbirth(self._commands[wanted.stage][0], error))
-            )
+            death = process.stillbirth(self._commands[wanted.stage][0], error)
+            self.tell(stimulus.Died(wanted.number, death))
             return
         self.enlist(wanted, child, log_start)
 
@@ -292,8 +291,7 @@ class Supervisor:
         """The process of a worker is no more, or no worker any more."""
         member = self.crew[number]
         member.line.drain()
-        worker = self.roster.workers.get(number)
-        condemned = worker is not None and bool(worker.condemned)
+        condemned = any(one.number == number and one.condemned for one in self.roster.workers.values())
         self.tell(stimulus.Died(number, member.death(exit, self._oom, condemned=condemned)))
 
     def _heard(self, number: int, message: control.ToSupervisor) -> None:
