@@ -31,6 +31,7 @@ CODE = {
     "ports": "'rejected'",
     "key": "3",
     "ordered": "'yes'",
+    "dedupe": "0",
     "fuse": "'yes'",
     "concurrency": "'many'",
     "threads": "0",

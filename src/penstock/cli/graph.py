@@ -84,7 +84,8 @@ def _about(plan: Plan, stage: StagePlan) -> list[str]:
     """The cells of one stage."""
     times = f" x{stage.replicas}" if stage.replicas > 1 else ""
     key = "" if stage.key is None else f"key {_name(stage.key)}"
-    said = (key, _in_hand(stage), _shape(stage), _ports(plan, stage), stage.interpreter or "")
+    dedupe = "dedupe" if stage.dedupe else ""
+    said = (key, _in_hand(stage), dedupe, _shape(stage), _ports(plan, stage), stage.interpreter or "")
     notes = [note for note in said if note]
     kind = stage.how if stage.kind == "stage" else stage.kind
     return [terminal.strong(stage.title), kind + times, terminal.dim(str(stage.code)), "   ".join(notes)]

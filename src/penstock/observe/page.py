@@ -77,8 +77,9 @@ SHARED_BYTES, OLDEST, COST = 13, 14, 15
 """SHARED_BYTES of SENT_BYTES lay in shared memory. OLDEST: CLOCK_MONOTONIC ns at which the oldest batch in
 flight went out, 0 when none is. COST: ns that an item takes its receivers (see ``link.batching``)."""
 # An in-link.
-RECEIVED, DONE, RECEIVED_BYTES, HELD, UNMATCHED = range(5)
-"""HELD: items received and not yet finished. UNMATCHED: those that a join has found no partner for."""
+RECEIVED, DONE, RECEIVED_BYTES, HELD, UNMATCHED, DUPLICATES = range(6)
+"""HELD: items received and not yet finished. UNMATCHED: those that a join has found no partner for.
+DUPLICATES: those that were done before, and so not called again."""
 
 
 def link_word(position: int, name: int) -> int:

@@ -24,10 +24,19 @@ MOST_THREADS = 256
 MOST_BATCHED = 4096
 """Items of one call: what a link puts into one message at most."""
 
+REMEMBERED, MOST_REMEMBERED = 100_000, 1_000_000
+"""Ids that a sink remembers if nothing else is said, and at most; neighbours count as one."""
+
 LONGEST_WAIT = 60.0
 """Seconds that a batch may wait to be full. A source ends when all it made is settled: a drain waits, too."""
 
+NO_SINK = (
+    "only a sink can leave a second copy out: what a stage has made of the first may be on its way still,"
+    " and until that is through no copy may be settled"
+)
+
 ONE_LINE = {
+    "dedupe": NO_SINK,
     "batch": "a one-liner takes one item; make it a @stage",
     "batch_wait": "a one-liner takes one item; make it a @stage",
     "pad": "a one-liner takes one item; make it a @stage",
@@ -38,6 +47,7 @@ ONE_LINE = {
 }
 
 TOGETHER = {
+    "dedupe": NO_SINK,
     "timeout": "it has no code that could take too long",
     "ports": "it has one output",
     "key": "say by= of a window, on= of a join",
@@ -57,6 +67,7 @@ REFUSED: Dict[How, Dict[str, str]] = {
         "max_failures": "a source gets no items that could fail; when it raises, it is started again",
         "max_age": "a source gets no items that could be too old; say it at the stage that is fed",
         "on_full": "a source gets no items; say it at the stage that is fed, or at the wire to it",
+        "dedupe": "a source gets no items that could come twice",
         "key": "a source gets no items; say it of the stage whose replicas are to get them by key",
         "concurrency": "a source gets no items; an async generator may wait for many things by itself",
         "threads": "a source gets no items; it may start threads of its own",
@@ -66,7 +77,9 @@ REFUSED: Dict[How, Dict[str, str]] = {
         "ordered": "a source makes the order; say it of the stage that is to get its items so",
         "fuse": "a source has its process for itself: what is raised in one ends it",
     },
-    "stage": {},
+    "stage": {
+        "dedupe": NO_SINK,
+    },
     "sink": {"ports": "nothing comes out of a sink; make it a @stage"},
     "window": TOGETHER,
     "join": TOGETHER,
@@ -83,6 +96,7 @@ NOT_EXTERNAL = {
     "pad": "a script that is attached takes its items one by one",
     "concurrency": "a script that is attached takes its items one by one",
     "threads": "a script that is attached takes its items one by one",
+    "dedupe": "a script that is attached sees the id of each item, and remembers for itself",
     "fuse": "it runs in the script that is attached",
     "interpreter": "the script that is attached has its own",
     "variables": "the script that is attached has its own",
@@ -103,11 +117,14 @@ SYNONYMS = {
     "pool": "threads",
     "thread_pool": "threads",
     "backpressure": "on_full",
+    "deduplicate": "dedupe",
     "drop": "on_full",
     "colocate": "fuse",
     "env": "interpreter",
     "environment": "variables",
     "group_by": "key",
+    "exactly_once": "dedupe",
+    "idempotent": "dedupe",
     "in_order": "ordered",
     "instances": "replicas",
     "order": "ordered",
@@ -229,6 +246,15 @@ def _at_least(least: int) -> Callable[[Any, Place], int]:
     return lambda value, _: whole_number(value, least)
 
 
+def _dedupe(value: Any, place: Place) -> int:
+    if isinstance(value, bool):
+        return REMEMBERED if value else 0
+    found = _at_least(1)(value, place)
+    if found > MOST_REMEMBERED:
+        raise ValueError(f"{MOST_REMEMBERED:,} ids are the most: they lie in shared memory, 32 bytes each")
+    return found
+
+
 def _limit(value: Any, _: Place) -> Optional[float]:
     return None if value is None else _more_than_zero(value)
 
@@ -299,6 +325,7 @@ CHECKS: Dict[str, Callable[[Any, Place], Any]] = {
     "interpreter": _interpreter,
     "variables": _variables,
     "ports": _ports,
+    "dedupe": _dedupe,
     "key": _key,
     "ordered": _ordered,
     "fuse": _fuse,

@@ -32,7 +32,7 @@ EITHER |= {"start_timeout", "ports", "ordered"}
 """What a stage may choose, and still take in others, before it or after it."""
 AFTER = EITHER | {"key", "on_full", "max_age"}
 """What it may choose and take in what comes after it: these are about what comes to it, as ever."""
-BEFORE = EITHER | {"batch", "batch_wait", "pad"}
+BEFORE = EITHER | {"batch", "batch_wait", "dedupe", "pad"}
 """What it may choose and take in what comes before it: items go through that on their way into a batch."""
 
 

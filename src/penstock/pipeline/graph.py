@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from penstock.errors import WiringError
 from penstock.observe.page import LINKS
-from penstock.pipeline import ordering
+from penstock.pipeline import forks, ordering
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.plan import WRITTEN, By, LinkPlan, OnFull, Plan, RoutePlan, StagePlan
 
@@ -76,6 +76,7 @@ def plan(
     order = _order(named, wired)
     for name in order:
         _check_stage(named[name], wired)
+        _check_ids(named[name], wired, named)
     links = [_link(at, edge, named[edge.target]) for at, edge in enumerate(wired)]
     ordering.check(list(named.values()), links)
     return Plan(pipeline, [named[name] for name in order], links, allow_pickle, _routes(wired), config or {})
@@ -219,6 +220,19 @@ def _check_stage(stage: StagePlan, edges: Sequence[Edge]) -> None:
     if len(into) + len(out) > LINKS:
         raise WiringError(
             f"{stage.name!r} has {len(into) + len(out)} links; {LINKS} is the most", stage.where
+        )
+
+
+def _check_ids(stage: StagePlan, edges: Sequence[Edge], named: Mapping[str, StagePlan]) -> None:
+    """Who leaves out what has an id that was there before is fed by nobody who gives one id to two items."""
+    renumbering = [name for name, each in named.items() if each.shape is not None]
+    found = forks.meeting(edges, stage.name, renumbering) if stage.dedupe else None
+    if found is not None:
+        raise WiringError(
+            f"{stage.name!r} has dedupe=, and copies that {found.fork!r} makes meet again at {found.place!r}:"
+            " two items of one id come from there, and the second would be left out; wire both ways to"
+            f" {stage.name!r} itself, or take dedupe= away",
+            stage.where,
         )
 
 

@@ -39,6 +39,9 @@ class Common(TypedDict, total=False):
     """Added to its environment."""
     ports: Tuple[str, ...]
     """Names it may ``ctx.emit`` to besides its default output. Not for sinks."""
+    dedupe: Union[bool, int]
+    """``True``: an item that its code is through with and that comes again is settled without a call. The
+    last 100,000 ids are remembered, neighbours as one; a number says how many. Only for sinks."""
     key: Union[str, Callable[[Any], Any], None]
     """What makes items belong together: a key (or attribute) of the item, or a function of it at the top
     level of a module. Items of one key go to one replica, one at a time. Not for sources."""

@@ -27,6 +27,8 @@ class Options:
     interpreter: Optional[str] = None
     variables: Dict[str, str] = field(default_factory=dict)
     ports: Tuple[str, ...] = ()
+    dedupe: int = 0
+    """Ids that are remembered; 0: none."""
     key: Optional[By] = None
     ordered: bool = False
     fuse: Optional[bool] = None
@@ -111,6 +113,7 @@ UNORDERED = {
     "key": "its items go to whichever replica their key belongs to, and an ordered stage has one",
     "concurrency": "with several in hand the order ends there",
     "threads": "with several in hand the order ends there",
+    "dedupe": "what comes again has lost its turn; write by id (ctx.id) instead",
     "max_age": "what waits for its turn would be dropped for that; say max_age= of a stage before it",
 }
 """Knobs that do not go with an order, and why."""

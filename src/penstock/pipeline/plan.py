@@ -126,6 +126,8 @@ class StagePlan(msgspec.Struct, frozen=True):
     """Added too, by value found when the run starts."""
     ports: Tuple[str, ...] = ()
     """Names it may emit to besides its default output; each has a link."""
+    dedupe: int = 0
+    """Ids that a sink remembers, to do nothing twice; neighbours count as one. 0: none."""
     key: Optional[By] = None
     """What decides which replica gets an item; ``None``: whoever has room."""
     concurrency: int = 0

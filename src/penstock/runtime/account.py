@@ -44,6 +44,8 @@ class LinkCount(msgspec.Struct):
     """Dead letters that were put back, and so were sent once more: part of ``sent``."""
     returning: int = 0
     """Of these, what is in flight."""
+    duplicates: int = 0
+    """Items that came again to a sink that remembers (``dedupe=``), and were settled without a call."""
     waiting: int = 0
     """Made, and not sent for want of credit."""
     held: int = 0
@@ -102,7 +104,7 @@ class Account:
             setattr(count, name, rest)
             self._add(self.kept, link, count)
         for link, count in self._received(reading).items():
-            self._add(self.kept, link, LinkCount(unmatched=count.unmatched))
+            self._add(self.kept, link, LinkCount(unmatched=count.unmatched, duplicates=count.duplicates))
 
     def balance(self, living: Iterable[Reading]) -> dict[int, LinkCount]:
         """Every link's count now."""
@@ -163,7 +165,8 @@ def take_back_returning(count: LinkCount) -> None:
 
 def in_count(words: Sequence[int]) -> LinkCount:
     """What one receiver's page says of a link."""
-    return LinkCount(held=words[page.HELD], unmatched=words[page.UNMATCHED])
+    held, unmatched, doubles = words[page.HELD], words[page.UNMATCHED], words[page.DUPLICATES]
+    return LinkCount(held=held, unmatched=unmatched, duplicates=doubles)
 
 
 def total(plan: Plan, counts: dict[int, LinkCount]) -> Totals:

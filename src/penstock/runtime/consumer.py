@@ -15,12 +15,14 @@ from penstock.runtime.emitter import Emitter
 from penstock.runtime.exchange import Exchange, Stopped
 from penstock.runtime.handler import Handler
 from penstock.runtime.live import LiveContext
-from penstock.runtime.sieve import Sieve
+from penstock.runtime.sieve import Kept, Sieve
 from penstock.runtime.stock import unpack
 
 FEW = 64
 """Items of a batch up to which each is timed by itself. In larger ones an item takes less than 80 us, and
 two looks at the clock would be a burden: there all count as their mean."""
+
+NONE_KEPT = Kept()
 
 
 class Consumer:
@@ -90,8 +92,8 @@ class Consumer:
         busy = time.monotonic_ns() - started
         mine = busy - (exchange.waited - waited)
         words[page.BUSY] += mine
-        stale = 0 if self._sieve is None else self._sieve.stale()
-        begun = inbound.count - stale
+        stale, doubles = NONE_KEPT if self._sieve is None else self._sieve.kept()
+        begun = inbound.count - stale - doubles
         words[page.ITEMS] += begun - len(failures)
         words[page.FAILURES] += len(failures)
         self._exchange.receiver.finish(inbound, busy, failures, stale)

@@ -98,6 +98,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """Seconds from when an item was made until it is not to be begun any more."""
     ordered: bool = False
     """Its items come in the order in which their source made them."""
+    dedupe: int = 0
+    """Ids that a sink remembers, to do nothing twice; 0: none."""
     steps: List[Step] = []
     """All the code that is called with each item, in this order; none: ``code`` alone, as its kind says."""
     reel: Optional[Reel] = None
@@ -134,6 +136,7 @@ AS_PLANNED = (
     "window_bytes",
     "timeout",
     "max_age",
+    "dedupe",
     "batch",
     "batch_wait",
     "pad",

@@ -32,6 +32,8 @@ class Parts(NamedTuple):
     decoder: Decoder
     words: Any
     is_sink: bool
+    stock: Callable[..., Stock] = Stock
+    """The kind that items are taken from."""
 
 
 class Job:
@@ -73,7 +75,7 @@ class Hand:
         self._lanes = lanes
         self._put = put
         self._is_sure = is_sure
-        self._stock = Stock(
+        self._stock = parts.stock(
             receiver=parts.exchange.receiver,
             decoder=parts.decoder,
             words=parts.words,

@@ -17,12 +17,12 @@ from typing import Any, Callable, Deque, Dict, Optional, Tuple
 from penstock.errors import PenstockError
 from penstock.link.ledger import Cargo, Run
 from penstock.link.link import Link
-from penstock.link.sender import Sender
 from penstock.message import letter
 from penstock.message.letter import Letter
 from penstock.observe import page
 from penstock.runtime.address import addresses
 from penstock.runtime.control import Assignment
+from penstock.runtime.exchange import Exchange
 
 FEW = 64
 """Letters that one worker has out at a time. Each is an open file; and behind a thousand of them new items
@@ -51,28 +51,18 @@ class Returns:
     """Those of one worker. Called with the worker's lock held."""
 
     def __init__(
-        self,
-        assignment: Assignment,
-        links: Dict[int, Link],
-        *,
-        sender: Sender,
-        words: Any,
-        clock: Callable[[], float],
-        notice: Callable[[str, str], None],
-        closed: Callable[[], bool],
+        self, assignment: Assignment, links: Dict[int, Link], *, exchange: Exchange, words: Any
     ) -> None:
-        """``closed()``: whether the worker begins nothing new any more. What it has found before, it does."""
+        """``links``: by id."""
         named = addresses(assignment)
         self._targets = {link.target for link in links.values()}
         self._links = {named[id].link: (link, named[id].key) for id, link in links.items()}
         self._assignment = assignment
         self._folder = Path(assignment.state_dir, "dead")
-        self._sender = sender
+        self._exchange = exchange
         self._others: Optional[Callable[[Any, int], None]] = None
         self._words = words
-        self._clock = clock
-        self._notice = notice
-        self._closed = closed
+        self._notice = exchange.notice
         self._out: Dict[Path, Returned] = {}
         self._next: Deque[Path] = deque()
 
@@ -84,8 +74,8 @@ class Returns:
             self._take_some()
 
     def look(self, _: object) -> None:
-        """Some were put back just now."""
-        if not self._closed():
+        """Some were put back just now. Who begins nothing new any more leaves them to others."""
+        if not self._exchange.draining and self._words[page.STATE] == page.READY:
             self.begin()
 
     def _take_some(self) -> None:
@@ -129,8 +119,9 @@ class Returns:
     def _send(self, found: Letter, link: Link, returned: Returned) -> None:
         self._out[returned.path] = returned
         if self._others is None:
-            self._others, self._sender.on_settled = self._sender.on_settled, self.settled
-        link.requeue(_cargo(returned, self._id(found), found.payload), found.shard, self._clock())
+            sender = self._exchange.sender
+            self._others, sender.on_settled = sender.on_settled, self.settled
+        link.requeue(_cargo(returned, self._id(found), found.payload), found.shard, self._exchange.clock())
         self._words[link.word + page.REQUEUED] += 1
         self._words[link.word + page.RETURNING] += 1
 

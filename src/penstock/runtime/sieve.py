@@ -2,24 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple, Optional
 
+from penstock.runtime.dedupe import Dedupe
 from penstock.runtime.live import LiveContext
+
+Call = Callable[[Any], Any]
+
+
+class Kept(NamedTuple):
+    """How many items user code was not given."""
+
+    stale: int = 0
+    """They were too old to be begun."""
+    doubles: int = 0
+    """They were done before."""
 
 
 class Sieve:
-    """Stands before user code: an item that is too old to be begun is counted and not given to it."""
+    """Stands before user code: what it is not to be given is counted."""
 
-    def __init__(self, context: LiveContext, *, clock: Callable[[], float]) -> None:
-        self._call: Callable[[Any], Any]
+    def __init__(
+        self,
+        context: LiveContext,
+        *,
+        clock: Callable[[], float],
+        dedupe: Optional[Dedupe] = None,
+        yields: bool = False,
+    ) -> None:
+        """``yields``: user code is a generator, and through with an item when that is at its end."""
+        self._call: Call
         self._context = context
         self._clock = clock
-        self._stale = 0
+        self._dedupe = dedupe
+        self._yields = yields
+        self._stale = self._doubles = 0
 
-    def before(self, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """Stand before ``call``."""
-        self._call = call
+    def before(self, call: Call) -> Call:
+        """Stand before ``call`` for the items of a batch."""
+        self._call = call if self._dedupe is None else self._once(call, self._dedupe)
         return self.call
+
+    def _once(self, call: Call, dedupe: Dedupe) -> Call:
+        context, yields = self._context, self._yields
+        dedupe.catch_up()
+
+        def once(value: Any) -> None:
+            inbound = context.inbound
+            assert inbound is not None
+            key = dedupe.key(inbound, context.index)
+            if dedupe.is_done(key):
+                dedupe.strike(inbound)
+                self._doubles += 1
+                return
+            answer = call(value)
+            if yields and answer is not None:
+                for _ in answer:
+                    pass
+            dedupe.note(key)
+
+        return once
 
     def call(self, value: Any) -> Any:
         """Give user code the item in hand; what it answers, None for what it was not given."""
@@ -30,7 +72,8 @@ class Sieve:
             return None
         return self._call(value)
 
-    def stale(self) -> int:
+    def kept(self) -> Kept:
         """How many it has kept back since this was asked the last time."""
-        found, self._stale = self._stale, 0
+        found = Kept(self._stale, self._doubles)
+        self._stale = self._doubles = 0
         return found

@@ -16,6 +16,7 @@ _WHEN_ANY = (
     "dropped_too_old",
     "again",
     "requeued",
+    "duplicates",
     "in_flight",
     "given_back",
     "unfinished",

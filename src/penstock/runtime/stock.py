@@ -36,7 +36,7 @@ def unpack(decoder: Decoder, inbound: Inbound, failures: List[Failure]) -> List[
 class Parcel:
     """A batch of the link of which some items are in hand."""
 
-    __slots__ = ("busy", "failures", "inbound", "left", "stale", "taken", "values")
+    __slots__ = ("busy", "doubles", "failures", "inbound", "left", "stale", "taken", "values")
 
     def __init__(self, inbound: Inbound) -> None:
         self.inbound = inbound
@@ -48,6 +48,8 @@ class Parcel:
         """Items not yet finished."""
         self.stale = 0
         """Items that were too old to be begun."""
+        self.doubles = 0
+        """Items that were done before."""
         self.busy = 0
         """ns of user code so far."""
 
@@ -158,6 +160,6 @@ class Stock:
 
     def _finish(self, parcel: Parcel) -> None:
         words, failures, stale = self._words, parcel.failures, parcel.stale
-        words[page.ITEMS] += parcel.inbound.count - len(failures) - stale
+        words[page.ITEMS] += parcel.inbound.count - len(failures) - stale - parcel.doubles
         words[page.FAILURES] += len(failures) - sum(failure.unbegun for failure in failures)
         self._receiver.finish(parcel.inbound, parcel.busy, failures, stale)

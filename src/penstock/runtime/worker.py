@@ -8,6 +8,7 @@ the steward (``steward.py``) does the sockets' duties while user code takes its 
 from __future__ import annotations
 
 import atexit
+import functools
 import logging
 import os
 import platform
@@ -39,6 +40,8 @@ from penstock.runtime import (
 )
 from penstock.runtime.chain import Chain
 from penstock.runtime.channel import Channel, SupervisorLost
+from penstock.runtime.dedupe import Dedupe, remembering
+from penstock.runtime.deduped import DedupedStock
 from penstock.runtime.emitter import Emitter
 from penstock.runtime.exchange import Exchange, Stopped
 from penstock.runtime.gatherer import Gatherer
@@ -52,6 +55,7 @@ from penstock.runtime.replayer import Replayer
 from penstock.runtime.resumption import Resumption
 from penstock.runtime.returns import Returns
 from penstock.runtime.sieve import Sieve
+from penstock.runtime.stock import Stock
 from penstock.runtime.tapper import Tappers
 from penstock.runtime.undertaker import Undertaker
 from penstock.runtime.world import World
@@ -104,6 +108,7 @@ class Worker:
         self._told_who_holds = False
         self._pool = surroundings.pool
         self._loop: Any = None
+        self._dedupe: Optional[Dedupe] = None
         receiver = self._make_receiver()
         self._resumption = self._make_resumption(surroundings)
         self._parts: Dict[str, Any] = {}
@@ -122,7 +127,7 @@ class Worker:
             eager=assignment.kind == "source",
         )
         self._exchange.use(sender, receiver)
-        self._returns = self._make_returns(sender)
+        self._returns = Returns(assignment, self._links, exchange=self._exchange, words=words)
         self._exchange.pause(paused=assignment.paused)
         self._recorders = Recorders(assignment, self._links, arena=self._arena, say=channel.say)
         self._context = LiveContext(assignment, exchange=self._exchange, encoder=self._encoder)
@@ -200,6 +205,8 @@ class Worker:
         if self._loop is not None:
             self._as_user(self._loop.finish)
         self._sockets.close()
+        if self._dedupe is not None:
+            self._dedupe.close()
 
     def _tell_imports(self, wish: control.Inquire) -> None:
         self._channel.say(control.Imported(imports.below(wish.roots)))
@@ -275,8 +282,10 @@ class Worker:
             return None
         parts["context"] = self._context
         parts["is_sink"] = not self._links
+        self._dedupe = remembering(assignment, words=self._words, notice=self._exchange.notice)
         if self._handler.signature.is_async or assignment.threads:
-            manner.several(assignment, Parts(**parts), loop=self._asyncio, pool=self._pool).run()
+            several = Parts(**parts, stock=self._kind_of_stock())
+            manner.several(assignment, several, loop=self._asyncio, pool=self._pool).run()
         else:
             self._one_by_one(parts)
         return None
@@ -293,9 +302,20 @@ class Worker:
         )
         if isinstance(receiver, Forwarding) and teller is not None:
             receiver.forward = teller.forward
-        batch = {"batch": assignment.batch, "wait": assignment.batch_wait, "pad": assignment.pad}
+        batch: Dict[str, Any] = {
+            "batch": assignment.batch,
+            "wait": assignment.batch_wait,
+            "pad": assignment.pad,
+        }
+        if self._dedupe is not None:
+            clock, decoder = self._exchange.clock, parts["decoder"]
+            kind = self._kind_of_stock()
+            batch["stock"] = kind(receiver=receiver, decoder=decoder, words=self._words, clock=clock)
         one = {"timed": assignment.timeout is not None, "sieve": self._sieve()}
         ordering.loop(assignment, teller=teller, batch=batch, one=one, **parts).run()
+
+    def _kind_of_stock(self) -> Callable[..., Stock]:
+        return Stock if self._dedupe is None else functools.partial(DedupedStock, self._dedupe)
 
     def _gatherer(self, parts: Dict[str, Any]) -> Gatherer:
         assignment = self._assignment
@@ -323,26 +343,14 @@ class Worker:
             self._assignment, guard=exchange.guard, clock=surroundings.clock, notice=exchange.notice
         )
 
-    def _make_returns(self, sender: Sender) -> Returns:
-        words, exchange = self._words, self._exchange
-        return Returns(
-            self._assignment,
-            self._links,
-            sender=sender,
-            words=words,
-            clock=self._clock,
-            notice=exchange.notice,
-            closed=lambda: exchange.draining or words[page.STATE] != page.READY,
-        )
-
     def _keep_position(self) -> None:
         if self._resumption is not None:
             self._resumption.keep()
 
     def _sieve(self) -> Optional[Sieve]:
-        if self._assignment.max_age is None:
+        if self._assignment.max_age is None and self._dedupe is None:
             return None
-        return Sieve(self._context, clock=self._clock)
+        return Sieve(self._context, clock=self._clock, dedupe=self._dedupe, yields=self._handler.yields)
 
     def _tear_down(self) -> Optional[BaseException]:
         """What teardown raised. It is told at the very end: all items are through, and stay so."""

@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from penstock.link.keyed import KeyedLink
 from penstock.link.link import Link
-from penstock.link.sender import Sender
 from penstock.message import letter
 from penstock.message.codec import Encoder, join
 from penstock.message.letter import Letter
@@ -20,6 +20,7 @@ from penstock.observe import page
 from penstock.pipeline.plan import Outlet, OutLink
 from penstock.pipeline.reference import Reference
 from penstock.runtime.control import Assignment
+from penstock.runtime.exchange import Exchange
 from penstock.runtime.returns import FEW, Returns
 
 HOLD = """
@@ -44,7 +45,6 @@ class Desk:
     def __init__(self, folder: Path, key: str = "") -> None:
         self.dead = folder / "dead"
         self.notices: list[str] = []
-        self.closed = False
         self.words = [0] * page.WORDS
         kind = KeyedLink if key else Link
         self.link = kind(id=1, target="work", max_failures=3, word=page.link_word(0, 0))
@@ -54,15 +54,19 @@ class Desk:
             number=1, code=Reference("", "app", "run"), outlets=[Outlet("", [out])], inlinks=[],
             run_dir=str(folder), state_dir=str(folder),
         )  # fmt: skip
+        self.words[page.STATE] = page.READY
         self.sender = Told()
+        self.exchange = SimpleNamespace(
+            sender=self.sender,
+            clock=lambda: 5.0,
+            draining=False,
+            notice=lambda _, text: self.notices.append(text),
+        )
         self.returns = Returns(
             assignment,
             {1: self.link},
-            sender=cast("Sender", self.sender),
+            exchange=cast("Exchange", self.exchange),
             words=self.words,
-            clock=lambda: 5.0,
-            notice=lambda _, text: self.notices.append(text),
-            closed=lambda: self.closed,
         )
 
     def put_back(self, id: str = "src/0:7", link: str = "src→work", run: str = "demo-2", **more: Any) -> Path:
@@ -148,7 +152,7 @@ def test_in_another_run_it_is_nobody_else_s_namesake(desk: Desk) -> None:
 
 
 def test_who_drains_begins_with_what_lay_there_and_takes_nothing_more(desk: Desk) -> None:
-    desk.closed = True
+    desk.exchange.draining = True
     desk.put_back("src/0:1")
     desk.returns.begin()
     desk.put_back("src/0:2")

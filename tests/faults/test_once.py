@@ -1,0 +1,99 @@
+"""What a sink with ``dedupe=`` has done comes again when somebody upstream dies, and is not done again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.faults.rig import Rig, Run
+
+pytestmark = pytest.mark.fault
+
+ITEMS = 600
+HOW: list[Any] = [
+    pytest.param({}, id="one by one"),
+    pytest.param({"REPLICAS": 2}, id="two replicas"),
+    pytest.param({"BATCH": 8}, id="in batches"),
+]
+
+
+def begun(rig: Rig, **how: Any) -> Run:
+    run = rig.start("once", ITEMS=ITEMS, **how)
+    run.open("count")
+    return run
+
+
+def rounds(long_form: bool) -> range:
+    """How often somebody is killed."""
+    return range(1, 25 if long_form else 4)
+
+
+def end(run: Run) -> int:
+    """Let it go on to its end; how many copies were kept back."""
+    for gate in ("count", "split", "save"):
+        run.open(gate)
+    account = run.end()
+    assert account["totals"]["dead"] == 0
+    assert set(run.tape("saved")) == set(range(2 * ITEMS)), "nothing was left out"
+    return int(account["links"][-1]["duplicates"])
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_when_the_stage_before_it_is_killed_nothing_is_done_twice(
+    rig: Rig, how: dict[str, Any], long_form: bool
+) -> None:
+    run = begun(rig, **how)
+    run.open("save")
+    kill_where_it_waits(run, "split", rounds(long_form))
+    assert end(run) > 0, "what was done has come again"
+    assert len(run.tape("saved")) == 2 * ITEMS
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_when_it_is_killed_itself_its_successor_knows_what_is_done(
+    rig: Rig, how: dict[str, Any], long_form: bool
+) -> None:
+    run = begun(rig, **how)
+    run.open("split")
+    kill_where_it_waits(run, "save", rounds(long_form))
+    end(run)
+    assert len(run.tape("saved")) == 2 * ITEMS
+
+
+def kill_where_it_waits(run: Run, stage: str, rounds: range) -> None:
+    """Kill all workers of a stage, again and again, each after 20 calls more than the last one: then they
+    wait between two calls, and what was sent to them is partly done."""
+    for each in rounds:
+        calls = 20 * each
+        run.open(stage, calls)
+        run.until(lambda so_many=calls: has_stopped(run, stage, so_many), f"{stage} waits")  # type: ignore[misc]
+        for worker in run.workers(stage.title()):
+            run.kill(worker)
+        run.until_whole()
+
+
+def has_stopped(run: Run, stage: str, calls: int) -> bool:
+    """Whether each of its workers has begun the call that it may not do yet. (That is another each round.)"""
+    return run.tape(stage).count(calls) >= len(run.workers(stage.title()))
+
+
+def test_when_the_source_is_killed_and_goes_on_nothing_is_done_twice(rig: Rig, long_form: bool) -> None:
+    run = rig.start("once", ITEMS=ITEMS)
+    run.open("save")
+    run.open("split")
+    for each in rounds(long_form):
+        run.open("count", 20 * each)
+        run.until(lambda so_many=each: run.noted("saved") >= 30 * so_many, "some more are saved")  # type: ignore[misc]
+        run.kill(run.worker("count"))
+    end(run)
+    assert len(run.tape("saved")) == 2 * ITEMS
+
+
+def test_without_it_the_same_is_done_twice(rig: Rig, long_form: bool) -> None:
+    """So the others prove something."""
+    run = begun(rig, DEDUPE=0)
+    run.open("save")
+    kill_where_it_waits(run, "split", rounds(long_form))
+    assert end(run) == 0
+    assert len(run.tape("saved")) > 2 * ITEMS
