@@ -3,6 +3,8 @@
 ticks -> [fresh + prepare] x2 -> account x2                    (key)
                               -> preview                       (drop_oldest)
                               -> visits -> summary             (windows)
+                              -> in order                      (ordered)
+                              -> fetch -> once                 (concurrency, dedupe)
          [odd]                -> review                        (max_age)
 ticks -> pass_on -> pairs <- ticks                             (join; arrays without a copy)
                     pairs -> compare
@@ -10,6 +12,7 @@ ticks -> pass_on -> pairs <- ticks                             (join; arrays wit
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Iterator
 from typing import Any, TypedDict
@@ -69,6 +72,43 @@ class Compare:
         """Both as they were sent."""
         if not (whole(pair[0]) and whole(pair[1]) and pair[0]["number"] == pair[1]["number"]):
             self.broken.note(pair[0]["number"])
+
+
+@stage(concurrency=8)
+async def fetch(tick: Tick) -> Tick:
+    """Waits for somebody else, eight at a time."""
+    await asyncio.sleep(0)
+    return tick
+
+
+@sink(dedupe=True)
+class Once:
+    """Each item but once."""
+
+    def setup(self) -> None:
+        """Lay the tape in."""
+        self.broken = Tape("broken")
+
+    def __call__(self, tick: Tick) -> None:
+        """One."""
+        if not whole(tick):
+            self.broken.note(tick["number"])
+
+
+@sink(ordered=True)
+class InOrder:
+    """One after the other."""
+
+    def setup(self) -> None:
+        """Nobody has come."""
+        self.broken = Tape("broken")
+        self.last = -1
+
+    def __call__(self, tick: Tick) -> None:
+        """The next one; the source goes on after a death, and it never dies here."""
+        if tick["number"] <= self.last:
+            self.broken.note(tick["number"])
+        self.last = tick["number"]
 
 
 @sink
@@ -141,6 +181,7 @@ pipeline = Pipeline(
     "soak",
     ticks >> penstock.map(fresh) >> prepare >> (Account, Preview),
     prepare["odd"] >> review,
+    prepare >> (InOrder, fetch >> Once),
     prepare >> tumbling(count=20, time="1s", by="user", name="visits") >> Summary,
     join(ticks, ticks >> pass_on, on="number", within="30s", name="pairs") >> Compare,
 )

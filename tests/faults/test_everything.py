@@ -1,0 +1,80 @@
+"""All shapes in one graph, and anything happens to it: each promise holds beside all others."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.rig import Rig, Run
+
+pytestmark = pytest.mark.fault
+
+ACCOUNTS = 7
+DROPPED = 11
+
+
+def kill(run: Run, luck: random.Random) -> None:
+    """Anybody."""
+    run.kill(luck.choice(run.workers()))
+
+
+def kill_two(run: Run, luck: random.Random) -> None:
+    """Of different stages, nearly at once."""
+    for worker in luck.sample(run.workers(), 2):
+        worker.kill()
+
+
+def scale(run: Run, luck: random.Random) -> None:
+    """Up or down."""
+    stage = luck.choice(["work", "echo", "Book"])
+    run.type("scale", f"{stage}={luck.randint(1, 3)}", "--wait", "--timeout", "60s")
+
+
+def restart(run: Run, luck: random.Random) -> None:
+    """One stage, without a loss."""
+    run.type("restart", luck.choice(["work", "InOrder", "Book", "fetch", "windows", "pairs"]))
+
+
+def pause(run: Run, luck: random.Random) -> None:
+    """For a moment."""
+    stage = luck.choice(["work", "InOrder", "fetch"])
+    run.type("pause", stage)
+    run.type("resume", stage)
+
+
+ACTS: list[Callable[[Run, random.Random], None]] = [kill, kill, kill_two, scale, restart, pause]
+
+
+def assert_all_came(run: Run, items: int, unmatched: int) -> None:
+    """Everywhere, and in order where that was asked for. What waited too long for its partner, as that was
+    held up by what has happened, is counted."""
+    worked_on = {number for number in range(items) if number % DROPPED}
+    for name in ("fetched", "windows", "in-order"):
+        assert set(run.tape(name)) == worked_on, name
+    pairs = set(run.tape("pairs"))
+    assert pairs <= worked_on
+    assert len(worked_on - pairs) <= unmatched
+    assert list(dict.fromkeys(run.tape("in-order"))) == sorted(worked_on)
+    for number in range(ACCOUNTS):
+        noted = run.tape(f"account-{number}")
+        assert list(dict.fromkeys(noted)) == list(range(number, items, ACCOUNTS))
+
+
+@pytest.mark.timeout(1500)
+def test_whatever_happens_every_shape_keeps_its_promise(rig: Rig, long_form: bool) -> None:
+    items, acts = (300_000, 40) if long_form else (12_000, 6)
+    luck = random.Random(11)
+    run = rig.start("everything", ITEMS=items)
+    part = items // (acts + 1)
+    for number in range(acts):
+        run.until_whole()
+        run.open("count", (number + 1) * part)
+        enough = number * part + luck.randrange(part // 2)
+        run.until(lambda at=enough: run.noted("in-order") > at * 0.9, "items arrive", within=120)  # type: ignore[misc]
+        luck.choice(ACTS)(run, luck)
+    run.open("count")
+    account = run.end(within=600)
+    assert_all_came(run, items, sum(link["unmatched"] for link in account["links"]))
+    assert account["totals"]["dead"] == 0
