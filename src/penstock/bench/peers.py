@@ -9,14 +9,17 @@ Below, who binds and who connects (every name is a socket file of the run):
     fanout                      push_fan --(fan0..3)--> 4 x pull_fan
     chain                       push_json --(front)--> proxy --(work)--> 2 x work_json --(back)-->
                                 proxy --(done)--> pull_json
+    ordered                     push_json_near --(work)--> 2 x work_json --(back)--> pull_json_in_order
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from heapq import heappop, heappush
 from typing import Any
 
 import zmq
@@ -74,7 +77,17 @@ def count_small(trial: Trial, receive: Callable[[], object]) -> None:
 
 def push_json(trial: Trial, sockets: Sockets) -> None:
     """Send a new dict as JSON, and again."""
-    socket, number = sockets.connect(zmq.PUSH, "front"), 0
+    push_json_to(sockets.connect(zmq.PUSH, "front"))
+
+
+def push_json_near(trial: Trial, sockets: Sockets) -> None:
+    """The same, to the workers themselves."""
+    push_json_to(sockets.bind(zmq.PUSH, "work"))
+
+
+def push_json_to(socket: zmq.Socket[bytes]) -> None:
+    """The loop of a source of dicts."""
+    number = 0
     while True:
         socket.send_json({"number": number, "sensor": SENSOR, "celsius": CELSIUS})
         number += 1
@@ -102,6 +115,28 @@ def proxy_back(trial: Trial, sockets: Sockets) -> None:
 def pull_json(trial: Trial, sockets: Sockets) -> None:
     """Receive JSON and count."""
     count_small(trial, sockets.connect(zmq.PULL, "done").recv_json)
+
+
+def pull_json_in_order(trial: Trial, sockets: Sockets) -> None:
+    """Receive JSON, put it in order and count."""
+    count_small(trial, in_order(sockets.bind(zmq.PULL, "back").recv_json))
+
+
+def in_order(receive: Callable[[], Any]) -> Callable[[], object]:
+    """What is received, by its numbers; what came too early waits in a heap."""
+    early: list[tuple[int, object]] = []
+    turns = itertools.count()
+
+    def take() -> object:
+        turn = next(turns)
+        while not early or early[0][0] != turn:
+            reading = receive()
+            if reading["number"] == turn:
+                return reading
+            heappush(early, (reading["number"], reading))
+        return heappop(early)[1]
+
+    return take
 
 
 def loop(trial: Trial, sockets: Sockets) -> None:
@@ -257,6 +292,8 @@ ROLES: Mapping[str, Role] = {
         proxy_front,
         proxy_back,
         pull_json,
+        push_json_near,
+        pull_json_in_order,
         loop,
         push_arrays,
         pull_arrays,

@@ -12,7 +12,7 @@ import pytest
 from penstock.bench.cases import CASES
 from penstock.bench.cases.idle import cpu_seconds
 from penstock.bench.cases.recovery import Begun, resumed
-from penstock.bench.peers import ROLES
+from penstock.bench.peers import ROLES, in_order
 from penstock.bench.stand import APPS
 from penstock.errors import PipelineFailed
 
@@ -25,6 +25,7 @@ sys.stdin.read()
 PROMISED = {
     "stream-items": [1.0],
     "pipeline-items": [4.0],
+    "ordered": [1.0],
     "fused": [1.3, 0.1],
     "array-19mb": [15.0, 2.5],
     "array-19mb-inplace": [10_000.0],
@@ -63,6 +64,7 @@ def test_apps_and_roles_are_there() -> None:
     assert apps == {
         "stream",
         "chain",
+        "ordered",
         "arrays",
         "fanout",
         "passthrough",
@@ -74,6 +76,12 @@ def test_apps_and_roles_are_there() -> None:
         "recovery",
     }
     assert {"push", "pull", "push_json", "pull_json", "push_arrays", "pull_arrays"} <= set(ROLES)
+
+
+def test_the_peer_of_the_ordered_case_restores_the_order() -> None:
+    come = iter([1, 3, 0, 2, 4, 7, 6, 5])
+    take = in_order(lambda: {"number": next(come)})
+    assert [take() for _ in range(8)] == [{"number": number} for number in range(8)]
 
 
 def test_recovery_ends_when_the_last_of_the_victims_items_is_in_work_elsewhere() -> None:

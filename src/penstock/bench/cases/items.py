@@ -1,4 +1,4 @@
-"""Small items: how many a second, over one link and through a stage of two replicas."""
+"""Small items: how many a second, over one link, through a stage of two replicas, and in order again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from penstock.bench.stand import Reading, Stand
 
 RAW = "pyzmq PUSH/PULL, 64 bytes, no acknowledgement"
 STREAMERS = "pyzmq send_json through two zmq.proxy streamers and 2 workers"
+REORDERED = "pyzmq send_json, 2 workers and a heap that restores the order"
 
 APART = "the same step in a process of its own"
 LOOP = "a Python loop with the same calls, in one process"
@@ -27,6 +28,11 @@ def raw(stand: Stand) -> Reading:
 def streamers(stand: Stand) -> Reading:
     """The pattern of the ZeroMQ guide for pipelines."""
     return stand.peer("proxy_front", "proxy_back", "pull_json", "work_json", "work_json", "push_json")
+
+
+def reordered(stand: Stand) -> Reading:
+    """The least that gives the order back as long as nothing fails: no streamers in between."""
+    return stand.peer("pull_json_in_order", "work_json", "work_json", "push_json_near")
 
 
 def apart(stand: Stand) -> Reading:
@@ -53,6 +59,13 @@ CASES = (
         ours=partial(ours, app="chain.py"),
         peers={STREAMERS: streamers},
         measures=(Measure(unit="items/s", peers=(STREAMERS,), target=4.0),),
+    ),
+    Case(
+        name="ordered",
+        about="small dicts, source -> stage x2 -> sink that takes them in order",
+        ours=partial(ours, app="ordered.py"),
+        peers={REORDERED: reordered},
+        measures=(Measure(unit="items/s", peers=(REORDERED,), target=1.0),),
     ),
     Case(
         name="fused",
