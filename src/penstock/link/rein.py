@@ -60,9 +60,10 @@ class Rein(Credit):
         return self._bounded(super().offer_to(receiver, min(waiting, left)) if left > 0 else None, left)
 
     def trigger(self) -> int:
-        """How many items must wait for ``offer`` to say yes: while the rein is tight, a message has to
-        come."""
-        return super().trigger() if self.left > 0 else NEVER - 1
+        """How many items must wait for ``offer`` to say yes. While the rein is too tight for so many, a
+        message has to come, and there is room only for what goes out again."""
+        trigger = super().trigger()
+        return trigger if trigger <= self.left or trigger == NEVER else NEVER - 1
 
     @staticmethod
     def _bounded(offer: Optional[Offer], left: int) -> Optional[Offer]:
