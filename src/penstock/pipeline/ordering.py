@@ -14,7 +14,7 @@ from typing import Dict, Iterator, List, Mapping, Sequence, Set
 import msgspec
 
 from penstock.errors import WiringError
-from penstock.pipeline.plan import InLink, LinkPlan, Outlet, Plan, StagePlan
+from penstock.pipeline.plan import UNBOUNDED, InLink, LinkPlan, Outlet, Plan, StagePlan
 
 
 def leading(stages: Sequence[StagePlan], links: Sequence[LinkPlan]) -> Set[str]:
@@ -63,16 +63,20 @@ def rooted(plan: Plan, inlinks: Sequence[InLink]) -> List[InLink]:
 
 def ahead(plan: Plan, stage: str) -> int:
     """How many items a source may be ahead that feeds ``stage``: the smallest window of those that take them
-    in order; 0: none says."""
-    named = {each.name: each for each in plan.stages}
-    windows = [named[name].window for name in _below(plan, stage) if named[name].ordered]
-    return min((window for window in windows if window), default=0)
+    in order; 0: none says. ``UNBOUNDED`` where a window or join may hold some of them: it could wait for just
+    those that the source holds back."""
+    below = _below(plan.links, stage)
+    found = [each for each in plan.stages if each.name in below]
+    if any(each.shape is not None for each in found):
+        return UNBOUNDED
+    return min((each.window for each in found if each.ordered and each.window), default=0)
 
 
-def _below(plan: Plan, stage: str) -> Set[str]:
+def _below(links: Sequence[LinkPlan], stage: str) -> Set[str]:
+    """``stage``, and all that it leads to."""
     found, new = {stage}, {stage}
     while new:
-        new = {link.target for link in plan.links if link.source in new} - found
+        new = {link.target for link in links if link.source in new} - found
         found |= new
     return found
 
@@ -104,7 +108,7 @@ def check(stages: Sequence[StagePlan], links: Sequence[LinkPlan]) -> None:
 
     Raises:
         WiringError: several ways lead from a source to one in-link of an ordered stage, or one through a
-            window, a join or a script of its own.
+            window, a join or a script of its own; or it bounds a source that a window waits for.
     """
     ways = _ways(stages, links)
     wanted = leading(stages, links)
@@ -117,6 +121,7 @@ def check(stages: Sequence[StagePlan], links: Sequence[LinkPlan]) -> None:
             )
     for stage in stages:
         if stage.ordered:
+            _check_window(stage, stages, links)
             for link in links:
                 if link.target == stage.name:
                     _check(stage, link, ways[link.id])
@@ -129,6 +134,23 @@ def _unordered(stage: StagePlan) -> str:
     if stage.concurrency or stage.threads:
         return "has several items in hand, and does not say which never come of it"
     return "is a script of its own, and does not say which items never come of it" if stage.external else ""
+
+
+def _check_window(stage: StagePlan, stages: Sequence[StagePlan], links: Sequence[LinkPlan]) -> None:
+    """Refuse a bound that could stop a source while a window waits for its next item."""
+    if not stage.window:
+        return
+    sources = {each.name for each in stages if each.kind == "source"}
+    firsts = [link.target for link in links if link.source in sources]
+    for first in firsts:
+        below = _below(links, first)
+        holder = next((each.name for each in stages if each.name in below and each.shape is not None), None)
+        if holder and stage.name in below:
+            raise WiringError(
+                f"{stage.name!r} is ordered with window={stage.window}, and {holder!r} puts items of the same"
+                " source together: it could wait for one that the source may not send yet; leave window= out",
+                stage.where,
+            )
 
 
 def _check(stage: StagePlan, link: LinkPlan, ways: Mapping[str, int]) -> None:

@@ -22,6 +22,8 @@ its position). A string: the key (or attribute) of the value that names it."""
 MOST_REPLICAS = 1000
 """Of one stage. Each is a process with open files: one zero too many would take the machine with it."""
 
+UNBOUNDED = -1
+"""Instead of how far a source may be ahead: as far as it likes."""
 
 OnFull = Literal["block", "drop_oldest", "drop_newest"]
 """What a full link does: have its maker wait, drop the oldest item that waits, or refuse the new one."""
@@ -251,7 +253,7 @@ class OutLink(msgspec.Struct, frozen=True):
     tells: bool = False
     """Somebody below takes items in order, and has to know of those that never arrive."""
     ahead: int = 0
-    """Of a source: how many of its items may be unsettled then; 0: the link chooses."""
+    """Of a source: how many of its items may be unsettled then; 0: the link chooses; or ``UNBOUNDED``."""
 
 
 class Outlet(msgspec.Struct, frozen=True):

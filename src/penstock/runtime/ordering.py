@@ -13,6 +13,7 @@ from penstock.link.passage import Passage
 from penstock.link.receiver import Receiver
 from penstock.link.rein import Rein
 from penstock.link.sequence import Sequencer
+from penstock.pipeline.plan import UNBOUNDED
 from penstock.runtime.batcher import Batcher
 from penstock.runtime.consumer import Consumer
 from penstock.runtime.control import Assignment
@@ -30,7 +31,7 @@ def prepare(link: Link, *, ahead: int, assignment: Assignment, pool: int) -> Non
     link.passage = Passage()
     if isinstance(link.outbox, Door):
         link.outbox.by_name = True
-    if assignment.kind == "source":
+    if assignment.kind == "source" and ahead != UNBOUNDED:
         link.credit = Rein(pool, link, ahead=ahead, workers=assignment.workers)
 
 

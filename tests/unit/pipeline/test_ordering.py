@@ -9,7 +9,7 @@ import pytest
 from penstock.errors import WiringError
 from penstock.pipeline import graph, ordering
 from penstock.pipeline.graph import Choice, Edge
-from penstock.pipeline.plan import OutLink, Plan, StagePlan, WindowPlan, inlinks, outlets
+from penstock.pipeline.plan import UNBOUNDED, OutLink, Plan, StagePlan, WindowPlan, inlinks, outlets
 from penstock.pipeline.reference import Reference
 
 
@@ -84,3 +84,12 @@ def test_ports_of_a_source_are_roots_of_their_own() -> None:
     found = graph.plan("demo", [camera, CLEAN, SAVE], edges)
     roots = {link.source: link.roots for link in ordering.rooted(found, inlinks(found, "save"))}
     assert roots == {"camera": ["camera:odd"], "clean": ["camera"]}
+
+
+def test_a_source_is_not_bounded_where_a_window_could_wait_for_its_next_item() -> None:
+    pairs = stage("pairs", shape=WindowPlan(count=200))
+    free = stage("save", "sink", ordered=True)
+    wires = ("camera", "clean"), ("clean", "save"), ("clean", "pairs"), ("pairs", "log")
+    assert out(plan([CAMERA, CLEAN, free, pairs, LOG], *wires), "camera")["clean"].ahead == UNBOUNDED
+    with pytest.raises(WiringError, match=r"'save' is ordered with window=50, and 'pairs' puts items"):
+        plan([CAMERA, CLEAN, SAVE, pairs, LOG], *wires)

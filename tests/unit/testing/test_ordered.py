@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from penstock import Context, Pipeline, Reject, Retry, route, sink, source, stage
+from penstock import Context, Pipeline, Reject, Retry, route, sink, source, stage, tumbling
 
 
 @source
@@ -135,3 +135,16 @@ def test_a_failing_item_holds_up_those_behind_it() -> None:
     found = Pipeline("demo", numbers >> small >> keep).test(list(range(20)), replace={"keep": fail})
     assert had == [*range(7), 7, 7, 7, *range(8, 20)]
     assert [letter.id for letter in found.dead] == ["numbers/0:9"]
+
+
+@sink
+def rows(window: list[int]) -> None:
+    """What was put together."""
+
+
+def test_a_source_goes_on_while_a_window_beside_the_order_waits_for_more() -> None:
+    items = 6_000  # more than a source may be ahead elsewhere
+    flow = numbers >> small
+    done = Pipeline("beside", flow >> keep, flow >> tumbling(count=items) >> rows).test(range(items))
+    assert done.sinks["keep"] == list(range(items))
+    assert len(done.sinks["rows"]) == 1, "it did not have to close before it was full"
