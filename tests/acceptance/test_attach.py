@@ -85,7 +85,7 @@ def test_a_pipeline_waits_for_its_script_and_goes_on_with_it(desk: Path) -> None
         assert state(run, "work/0") == "waits for attach"
         assert "work waits for attach" in " ".join(run.said.split())
         sentence = run.ps()["bottleneck"]["sentence"]
-        assert sentence.endswith("items wait until a script is attached to it")
+        assert sentence.endswith(" until a script is attached to it")
         with penstock.attach("through", "work") as node:
             assert state(run, "work/0") == "ready"
             for message in node:

@@ -114,9 +114,10 @@ def check(stages: Sequence[StagePlan], links: Sequence[LinkPlan]) -> None:
     wanted = leading(stages, links)
     for stage in stages:
         if stage.name in wanted and (why := _unordered(stage)):
-            ordered = next(each for each in stages if each.ordered)
+            ordered = next(each for each in (stage, *stages) if each.ordered)
+            who = "it" if ordered.name == stage.name else repr(stage.name)
             raise WiringError(
-                f"{ordered.name!r} is ordered, and {stage.name!r} {why}; take ordered=True away",
+                f"{ordered.name!r} is ordered, and {who} {why}; take ordered=True away",
                 ordered.where,
             )
     for stage in stages:

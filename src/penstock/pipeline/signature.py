@@ -202,7 +202,9 @@ def _refuse_others(name: str, parameters: List[Parameter], item: Optional[Parame
     """Nothing but the item and one context, in this order, can be passed."""
     for place, each in enumerate(parameters):
         if each.is_context and item is not None and place < parameters.index(item):
-            raise WiringError(f"{name} must take its item first: ({item.name}, {each.name}: Context)")
+            what = "its position" if item.name == "start" else "its item"
+            default = " = ..." if item.name == "start" else ""
+            raise WiringError(f"{name} must take {what} first: ({item.name}{default}, {each.name}: Context)")
         spare = each is not item and each.name != _context(parameters)
         if spare and each.required:
             allowed = "an item and a Context" if item else "a Context"

@@ -73,9 +73,16 @@ def find(loads: Sequence[Load], machine: Machine) -> Bottleneck | None:
 
 def vacant(stage: str, items: int) -> Bottleneck:
     """An external stage that no script has taken."""
-    return Bottleneck(
-        stage, f"{stage} is the bottleneck: {items:,} items wait until a script is attached to it"
-    )
+    return Bottleneck(stage, f"{stage} is the bottleneck: {_wait(items)} until a script is attached to it")
+
+
+def paused(stage: str, items: int) -> Bottleneck:
+    """A stage that begins nothing for now, as somebody has wished."""
+    return Bottleneck(stage, f"{stage} is paused: {_wait(items)} until `penstock resume {stage}`")
+
+
+def _wait(items: int) -> str:
+    return "1 item waits" if items == 1 else f"{items:,} items wait"
 
 
 def _busy(load: Load, loads: Iterable[Load], machine: Machine) -> str:

@@ -143,8 +143,9 @@ class Sight:
         if self._supervisor.roster.goal != Goal.WORK:
             return None
         for stage in self._supervisor.roster.stages.values():
-            if self._is_vacant(stage) and (items := self._items_for(stage.name)):
-                return bottleneck.vacant(stage.name, items)
+            why = bottleneck.vacant if self._is_vacant(stage) else bottleneck.paused if stage.paused else None
+            if why is not None and (items := self._items_for(stage.name)):
+                return why(stage.name, items)
         loads = [self._load(stage.name, paces) for stage in self._supervisor.roster.stages.values()]
         machine = Machine(len(os.sched_getaffinity(0)), used)
         return bottleneck.find([load for load in loads if load is not None], machine)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.runtime import bottleneck
 from penstock.runtime.bottleneck import Load, Machine, find
 
 ROOMY, FULL = Machine(8, 1.5), Machine(2, 1.9)
@@ -115,3 +116,9 @@ def test_more_replicas_are_advised_only_where_they_can_help(found: list[Load], m
 def test_a_stage_that_has_no_time_left_is_always_found(found: list[Load], machine: Machine) -> None:
     if any(each.busy >= 0.7 for each in found if each.kind != "source"):
         assert find(found, machine) is not None
+
+
+def test_what_is_paused_is_named_with_what_waits_for_it() -> None:
+    found = bottleneck.paused("save", 1)
+    assert found == ("save", "save is paused: 1 item waits until `penstock resume save`")
+    assert "2,000 items wait" in bottleneck.paused("save", 2000).sentence
