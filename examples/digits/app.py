@@ -118,7 +118,8 @@ class Train:
         """One step from what has gathered."""
         if self.waiting:
             images = np.stack([sample["image"] for sample in self.waiting]).reshape(-1, 64)
-            self.network.learn(images, np.array([sample["label"] for sample in self.waiting]))
+            labels = np.array([sample["label"] for sample in self.waiting])
+            self.network.learn(images, labels, left=1 - self.distinct / len(self.seen))
             self.waiting = []
 
     def report(self, *, finished: bool) -> None:

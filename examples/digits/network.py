@@ -26,24 +26,25 @@ class Network:
         self.speeds = [np.zeros_like(part) for part in self.parts]
         self.rate, self.momentum = rate, momentum
 
-    def learn(self, images: Floats, labels: Labels) -> None:
-        """One step down the gradient of one minibatch; ``images`` is (n, 64), ``labels`` is (n,)."""
+    def learn(self, images: Floats, labels: Labels, *, left: float = 1.0) -> None:
+        """One step down the gradient of one minibatch; ``images`` is (n, 64), ``labels`` is (n,). ``left`` is
+        the part of the training that is still to come: steps become smaller, or the last ones decide."""
         hidden, scores = self.forward(images)
         error = softmax(scores)
         error[np.arange(len(labels)), labels] -= 1
         error /= len(labels)
         behind = (error @ self.parts[2].T) * (hidden > 0)
-        self.step([images.T @ behind, behind.sum(0), hidden.T @ error, error.sum(0)])
+        self.step([images.T @ behind, behind.sum(0), hidden.T @ error, error.sum(0)], self.rate * left)
 
     def forward(self, images: Floats) -> tuple[Floats, Floats]:
         """The hidden layer and the ten scores of each image."""
         hidden = np.maximum(images @ self.parts[0] + self.parts[1], 0)
         return hidden, hidden @ self.parts[2] + self.parts[3]
 
-    def step(self, gradients: list[Floats]) -> None:
+    def step(self, gradients: list[Floats], rate: float) -> None:
         """Roll on, pulled by the gradients."""
         pairs = zip(self.speeds, gradients, strict=True)
-        self.speeds = [self.momentum * speed - self.rate * gradient for speed, gradient in pairs]
+        self.speeds = [self.momentum * speed - rate * gradient for speed, gradient in pairs]
         self.parts = [part + speed for part, speed in zip(self.parts, self.speeds, strict=True)]
 
     def accuracy(self, images: Floats, labels: Labels) -> float:

@@ -80,7 +80,7 @@ def replay(
     profile: str | None,
     as_json: bool,
 ) -> int:
-    """Run a pipeline, or a part of it, on what `record` has kept.
+    """Run a pipeline, or a part of it, on what was recorded.
 
     Sources are not run: what they sent is played in their place, or with --into what was sent to that
     stage, under the same ids and in the same order. Nothing is dropped. It runs as NAME.replay, with logs
