@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from penstock.message.comparison import Verdict
     from penstock.message.recording import Recording
     from penstock.pipeline.cut import Cut
-    from penstock.pipeline.plan import LinkPlan
+    from penstock.pipeline.plan import LinkPlan, Plan
 
 EXAMPLES = (
     "penstock replay rec.pst --list",
@@ -133,13 +132,31 @@ def _cut(
 
     from penstock.cli import appfile
     from penstock.pipeline.cut import cut
-    from penstock.pipeline.plan import Reel
+    from penstock.runtime import reels
 
     loaded = appfile.load(app)
     plan = loaded.plan(flags, profile)
     plan = msgspec.structs.replace(plan, pipeline=f"{plan.pipeline[:57]}.replay")
-    reel = Reel(os.path.abspath(recording.path), speed=speed, loop=loop)
-    return cut(plan, reel, list(recording), into=into, compare=compare), str(loaded.path)
+    reel = reels.reel(plan, recording, speed=speed, loop=loop)
+    found = cut(plan, reel, list(recording), into=into, compare=compare)
+    if loop:
+        _refuse_rounds(found.plan)
+    return found, str(loaded.path)
+
+
+def _refuse_rounds(plan: Plan) -> None:
+    """Several players are not always in the same round.
+
+    Raises:
+        UserError: somebody takes in order what they play.
+    """
+    players = [stage.name for stage in plan.stages if stage.reel is not None]
+    for stage in plan.stages:
+        if stage.ordered and len(players) > 1:
+            raise UserError(
+                f"{stage.name} is ordered, and {' and '.join(players)} are played: with --loop they would"
+                " be in different rounds; leave --loop out, or choose another --into"
+            )
 
 
 def _say(recording: Recording, cut: Cut) -> None:

@@ -47,7 +47,8 @@ def name(origin: str) -> Name:
     port = ""
     if rest and not rest[0].isdecimal():
         port = f":{rest.pop(0)}"
-    own, _, run = label.partition("~")
+    turn, _, of_turn = label.partition("~")  # 2~camera/0: a recording that is played for the second time
+    own, _, run = (of_turn if turn.isdecimal() else label).partition("~")
     seat, _, incarnation = own.partition("+")
     source = seat.rpartition("/")[0] + port
     return Name(label + port, tuple(map(int, rest)), seat, int(incarnation or 0), source, bool(run))

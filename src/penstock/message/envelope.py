@@ -173,7 +173,7 @@ class Fault(msgspec.Struct, array_like=True, frozen=True, tag=11):
 FromReceiver = Union[Hello, Credit, Settle, Release, Bye, Fault]
 FromSender = Union[Welcome, Batch, End, Dry, Passed]
 
-ORIGIN = re.compile(r"[\w.-]+/\d+(\+\d+)?(~[\w.-]+)?(:[\w.-]+)?(:\d+)*")
+ORIGIN = re.compile(r"(\d+~)?[\w.-]+/\d+(\+\d+)?(~[\w.-]+)?(:[\w.-]+)?(:\d+)*")
 """What the first part of an id looks like."""
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 import os
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Union
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Union
 
 import msgspec
 
@@ -133,6 +133,11 @@ class Track:
         if self._summary is None:
             self._summary = _summary(self.entries())
         return self._summary
+
+    @property
+    def origins(self) -> Set[str]:
+        """The ids of its items without their last numbers; read without the items."""
+        return {run[0] for each in self._segments for chunk in each.chunks() for run in chunk.sent.ids}
 
     def entries(self) -> Iterator[Entry]:
         """The items where they lie, each id once."""

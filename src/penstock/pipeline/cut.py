@@ -43,7 +43,7 @@ def cut(
 
     Args:
         plan: The whole.
-        reel: How it is played; the tracks are chosen here.
+        reel: How it is played; the tracks are chosen here, and of its sources those that are played.
         recorded: The links that are recorded, by their labels.
         into: Where the part begins; ``None``: with all that the sources feed.
         compare: End it before the sinks, and leave out what leads to no link that can be compared.
@@ -111,6 +111,7 @@ def _walk(begin: Iterable[str], steps: Mapping[str, List[str]]) -> Set[str]:
 def _part(plan: Plan, reel: Reel, kept: Set[str], fed: List[LinkPlan]) -> Plan:
     """The plan of the stages ``kept``: before them players, behind them what takes and does nothing."""
     players = {link.source for link in fed}
+    reel = replace(reel, sources={link.label: reel.sources[link.label] for link in fed if reel.sources})
     links = [link for link in plan.links if link in fed or link.source in kept]
     takers = {link.target for link in links} - kept
     stages = []

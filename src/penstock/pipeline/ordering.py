@@ -27,16 +27,10 @@ def leading(stages: Sequence[StagePlan], links: Sequence[LinkPlan]) -> Set[str]:
     return found
 
 
-def is_replay(plan: Plan) -> bool:
-    """Whether what was recorded is played: by itself, so nobody can tell what of it never came, and it comes
-    in the order in which it was recorded."""
-    return any(stage.reel is not None for stage in plan.stages)
-
-
 def told(plan: Plan, outlets: Sequence[Outlet]) -> List[Outlet]:
     """``outlets`` with what their links have to say for the order of others."""
     wanted = leading(plan.stages, plan.links)
-    if not wanted or is_replay(plan):
+    if not wanted:
         return list(outlets)
     replace = msgspec.structs.replace
     return [
@@ -83,13 +77,13 @@ def _below(links: Sequence[LinkPlan], stage: str) -> Set[str]:
 
 def _ways(stages: Sequence[StagePlan], links: Sequence[LinkPlan]) -> Dict[int, Mapping[str, int]]:
     """For each link the sources whose items come by it, and in how many ways."""
-    kinds = {stage.name: stage.kind for stage in stages}
+    named = {stage.name: stage for stage in stages}
     found: Dict[int, Mapping[str, int]] = {}
 
     def of(link: LinkPlan) -> Mapping[str, int]:
         if link.id not in found:
-            if kinds[link.source] == "source":
-                found[link.id] = {f"{link.source}:{link.port}" if link.port else link.source: 1}
+            if named[link.source].kind == "source":
+                found[link.id] = dict.fromkeys(_made(named[link.source], link), 1)
             else:
                 total: Count[str] = Counter()
                 for each in links:
@@ -101,6 +95,13 @@ def _ways(stages: Sequence[StagePlan], links: Sequence[LinkPlan]) -> Dict[int, M
     for link in links:
         of(link)
     return found
+
+
+def _made(source: StagePlan, link: LinkPlan) -> Sequence[str]:
+    """Whose items a source puts on a link: its own, or what it plays."""
+    if source.reel is not None:
+        return source.reel.sources[source.reel.tracks[link.id]]
+    return [f"{link.source}:{link.port}" if link.port else link.source]
 
 
 def check(stages: Sequence[StagePlan], links: Sequence[LinkPlan]) -> None:

@@ -95,6 +95,9 @@ class Reel(msgspec.Struct, frozen=True):
     """1: with the pauses as they were, 2: with half of them; 0: with none."""
     loop: bool = False
     """Begin anew at the end."""
+    sources: Dict[str, List[str]] = {}
+    """Whose items (``camera``, ``camera:rejected``) are on each link that is played, here or by others, by
+    its label; said where somebody takes them in order."""
 
 
 class StagePlan(msgspec.Struct, frozen=True):

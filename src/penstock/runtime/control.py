@@ -195,7 +195,7 @@ def assign(
         steps=_steps(stage),
         paused=paused,
         record=record,
-        ordered=stage.ordered and not ordering.is_replay(plan),
+        ordered=stage.ordered,
         **{knob: getattr(stage, knob) for knob in AS_PLANNED},
     )
 

@@ -15,11 +15,13 @@ from penstock.link.rein import Rein
 from penstock.link.sequence import Sequencer
 from penstock.pipeline.plan import UNBOUNDED
 from penstock.runtime.batcher import Batcher
+from penstock.runtime.conductor import Conductor
 from penstock.runtime.consumer import Consumer
 from penstock.runtime.control import Assignment
 from penstock.runtime.exchange import Exchange
 from penstock.runtime.floors import Floors
 from penstock.runtime.orderly import Orderly
+from penstock.runtime.replayer import Replayer
 from penstock.runtime.resumption import Resumption
 from penstock.runtime.teller import Teller
 from penstock.runtime.telling import TellingBatcher, TellingConsumer
@@ -40,6 +42,11 @@ def receiver_class(assignment: Assignment) -> Type[Receiver]:
     if assignment.ordered:
         return Holding
     return Forwarding if _tells(assignment) else Receiver
+
+
+def replayer_class(assignment: Assignment) -> Type[Replayer]:
+    """The kind of player in the place of a source."""
+    return Conductor if _tells(assignment) else Replayer
 
 
 def _tells(assignment: Assignment) -> bool:
@@ -68,7 +75,10 @@ def teller(
 
 def begin(assignment: Assignment, links: Dict[int, Link], resumption: Optional[Resumption]) -> None:
     """What a source has to say before its first item: which ids another worker has made, and is through
-    with; or that the one before it is dead, and nothing more comes of what it had begun."""
+    with; or that the one before it is dead, and nothing more comes of what it had begun. (What plays a
+    recording makes the same once more.)"""
+    if assignment.reel is not None:
+        return
     for port, passages in _passages(assignment, links).items():
         done = 0 if resumption is None else resumption.passed(port)
         origin = assignment.origin if resumption is None else resumption.origin

@@ -46,19 +46,23 @@ class Replayer(Producer):
         return self._plays()
 
     def _plays(self) -> Iterator[Play]:
-        """All items, by the time at which they went out; again and again, where that is wanted."""
+        """All items; again and again, where that is wanted."""
         reel = self._reel
         recording = Recording(reel.path)
         first = recording.first
         for turn in itertools.count(1) if reel.loop else [1]:
+            # The second time it is another item: under the same id it would be taken for the same.
+            prefix = "" if turn == 1 else f"{turn}~"
             began = time.monotonic()
-            for entry, link in heapq.merge(
-                *(_entries(recording, label, link) for link, label in reel.tracks.items()), key=_at
-            ):
+            for entry, link in self._entries(recording, prefix):
                 if reel.speed:
                     _sleep_until(began + (entry.at - first) / 1e9 / reel.speed)
-                # The second time it is another item: under the same id it would be taken for the same.
-                yield Play(entry, link, entry.origin if turn == 1 else f"{turn}~{entry.origin}")
+                yield Play(entry, link, prefix + entry.origin)
+
+    def _entries(self, recording: Recording, prefix: str) -> Iterator[Tuple[Entry, int]]:
+        """Once what is played here, by the time at which it went out."""
+        tracks = self._reel.tracks.items()
+        return heapq.merge(*(_entries(recording, label, link) for link, label in tracks), key=_at)
 
     def _feeder(self) -> Tuple[Feed, Callable[[], int]]:
         count = 0

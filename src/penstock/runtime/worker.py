@@ -51,7 +51,6 @@ from penstock.runtime.handler import Handler
 from penstock.runtime.live import LiveContext
 from penstock.runtime.producer import Producer
 from penstock.runtime.recorder import Recorders
-from penstock.runtime.replayer import Replayer
 from penstock.runtime.resumption import Resumption
 from penstock.runtime.returns import Returns
 from penstock.runtime.sieve import Sieve
@@ -332,7 +331,8 @@ class Worker:
         reel = self._assignment.reel
         if reel is None:
             return Producer(**parts)
-        return Replayer(reel, self._links, allow_pickle=self._assignment.allow_pickle, **parts)
+        kind = ordering.replayer_class(self._assignment)
+        return kind(reel, self._links, allow_pickle=self._assignment.allow_pickle, **parts)
 
     def _make_resumption(self, surroundings: World) -> Optional[Resumption]:
         """Of any source: whether it takes `start` is known with its code, and until then has no effect."""

@@ -26,8 +26,8 @@ from penstock.message.recording import Recording
 from penstock.observe.page import Page
 from penstock.pipeline.cut import cut
 from penstock.pipeline.nearest import nearest
-from penstock.pipeline.plan import Plan, Reel, StagePlan, inlinks, outlets
-from penstock.runtime import control
+from penstock.pipeline.plan import Plan, StagePlan, inlinks, outlets
+from penstock.runtime import control, reels
 from penstock.runtime.account import Account, Reading, total
 from penstock.runtime.action import Remains
 from penstock.runtime.handler import one_line
@@ -76,7 +76,7 @@ def rehearse(
 
 def _played(plan: Plan, recording: Recording) -> Plan:
     """The plan whose sources play what they have sent."""
-    return cut(plan, Reel(os.path.abspath(recording.path)), list(recording)).plan
+    return cut(plan, reels.reel(plan, recording), list(recording)).plan
 
 
 def _is_own(stage: StagePlan, targets: Mapping[str, Any]) -> bool:

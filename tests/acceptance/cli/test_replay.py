@@ -129,3 +129,76 @@ def test_what_does_not_go_together_is_refused(recorded: Terminal) -> None:
     assert "there is no recording" in recorded.type("replay", "app.py", "--list", code=4).stderr
     recording = Recording(recorded.directory / "rec.pst")
     assert np.array_equal(next(iter(recording["frames->mean"])).value["frame"], np.zeros((100, 200)))
+
+
+ORDERED = """
+import time
+from penstock import Context, Pipeline, route, sink, source, stage
+
+@source(replicas=2)
+def numbers():
+    yield from range(300)
+
+@stage(replicas=2)
+def small(number: int):
+    time.sleep(0.0005 * (number % 3))
+    return number if number % 5 else None
+
+@stage(replicas=2)
+def large(number: int):
+    for part in range(number % 4):
+        yield number
+
+def kind(number: int) -> int:
+    return int(number * 7 % 3 == 0)
+
+@sink(ordered=True)
+class keep:
+    def setup(self):
+        self.file = open("out.txt", "a")
+    def __call__(self, number: int, ctx: Context):
+        print(ctx.id, number, file=self.file, flush=True)
+
+flow = numbers >> route(small, large, by=kind)
+pipeline = Pipeline("ordered", (flow, (small, large) >> keep))
+"""
+
+
+def by_root(lines: list[str]) -> dict[str, list[str]]:
+    """What each source made, in the order in which it came."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        found.setdefault(line.split(":")[0], []).append(line)
+    return found
+
+
+def taken(terminal: Terminal) -> dict[str, list[str]]:
+    """And away with it."""
+    path = Path(terminal.directory, "out.txt")
+    lines = path.read_text().splitlines()
+    path.unlink()
+    return by_root(lines)
+
+
+def test_an_ordered_sink_gets_the_same_in_the_same_order_from_one_player_and_from_two(
+    terminal: Terminal,
+) -> None:
+    terminal.write("app.py", ORDERED)
+    terminal.type("run", "app.py", "--record", "rec.pst")
+    before = taken(terminal)
+    assert set(before) == {"numbers/0", "numbers/1"}
+    for more in ([], ["--into", "small"], ["--into", "keep"]):
+        terminal.type("replay", "rec.pst", "app.py", *more)
+        assert taken(terminal) == before
+
+
+def test_each_round_of_a_loop_is_in_order(terminal: Terminal) -> None:
+    terminal.write("app.py", ORDERED)
+    terminal.type("run", "app.py", "--record", "rec.pst")
+    before = taken(terminal)
+    said = terminal.type("replay", "rec.pst", "app.py", "--into", "keep", "--loop", code=4).stderr
+    assert "keep is ordered, and small and large are played: with --loop they" in said
+    terminal.type("replay", "rec.pst", "app.py", "--loop", "--for", "4s")
+    again = taken(terminal)
+    assert again["numbers/0"] == before["numbers/0"]
+    assert again["2~numbers/1"] == [f"2~{line}" for line in before["numbers/1"]]

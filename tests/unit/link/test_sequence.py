@@ -164,6 +164,8 @@ def test_the_parts_of_an_origin() -> None:
     found = name("camera/0+2:rejected:17:3")
     assert found == ("camera/0+2:rejected", (17, 3), "camera/0", 2, "camera:rejected", False)
     assert name("camera/0~demo-3fa94c:17").foreign
+    assert name("2~camera/0:17") == ("2~camera/0", (17,), "camera/0", 0, "camera", False)
+    assert name("2~camera/0~demo-3fa94c:17").foreign
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 5)), max_size=30))

@@ -82,6 +82,15 @@ def test_a_link_that_was_chosen_by_a_route_is_played_as_it_was_and_nothing_is_dr
     assert {link.on_full for link in found.links} == {"block"}
 
 
+def test_each_player_knows_whose_items_are_on_all_that_is_played() -> None:
+    routed = plan("a>x", "a>y", "x>out", "y>out")
+    sources = {link.label: ["a"] for link in routed.links}
+    found = cut(routed, Reel("/rec.pst", sources=sources), list(sources), into="out").plan
+    for name in "xy":
+        reel = found.stage(name).reel
+        assert reel is not None and reel.sources == {"x→out": ["a"], "y→out": ["a"]}
+
+
 @pytest.mark.parametrize(
     ("recorded", "more", "sentence"),
     [

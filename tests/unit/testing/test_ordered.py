@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from penstock import Context, Pipeline, Reject, Retry, route, sink, source, stage, tumbling
+import pytest
+
+from penstock import Context, Pipeline, Recording, Reject, Retry, route, sink, source, stage, tumbling
+from penstock.message.codec import Encoder
+from penstock.message.recording import LinkFacts, Manifest, write
+from penstock.message.segment import SUFFIX, VERSION, About, Writer
 
 
 @source
@@ -148,3 +155,42 @@ def test_a_source_goes_on_while_a_window_beside_the_order_waits_for_more() -> No
     done = Pipeline("beside", flow >> keep, flow >> tumbling(count=items) >> rows).test(range(items))
     assert done.sinks["keep"] == list(range(items))
     assert len(done.sinks["rows"]) == 1, "it did not have to close before it was full"
+
+
+def record(folder: Path, pipeline: Pipeline, sent: dict[str, list[int]], seed: int) -> Recording:
+    """A recording of what went by some links, as several replicas would have sent it: out of order."""
+    links = {each.label: each for each in pipeline.plan().links}
+    facts = [LinkFacts(links[label].id, label, links[label].source, links[label].target) for label in sent]
+    folder.mkdir()
+    write(str(folder), Manifest("demo", "demo-1", 0.0, facts, ended=1.0))
+    luck = random.Random(seed)
+    for label, items in sent.items():
+        link, mixed = links[label], luck.sample(items, len(items))
+        for worker in (1, 2):
+            about = About(VERSION, "demo-1", link.id, f"{link.source}/{worker}", worker, 0)
+            to = Writer(f"{folder}/{link.id}.{worker}{SUFFIX}", about)
+            for number in mixed[worker - 1 :: 2]:
+                to.add(luck.randrange(1000), [("numbers/0", number, 1)], [Encoder(None).encode(number)])
+            to.close()
+    return Recording(folder)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_recording_is_played_in_order_and_what_is_not_in_it_is_not_awaited(
+    tmp_path: Path, seed: int
+) -> None:
+    pipeline = Pipeline("demo", numbers >> sift >> keep.with_options(window=2))
+    recorded = [number for number in range(300) if number % 7]
+    recording = record(tmp_path / "rec.pst", pipeline, {"numbers→sift": recorded}, seed)
+    assert pipeline.test(recording)["keep"] == [number for number in sifted(300) if number % 7]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_played_by_several_links_meets_in_order_within_small_windows(
+    tmp_path: Path, seed: int
+) -> None:
+    flow: Any = (numbers >> route(small, large, by=size), (small, large) >> keep.with_options(window=1))
+    pipeline = Pipeline("demo", flow)
+    sent = {"numbers→small": list(range(0, 200, 6)), "numbers→large": list(range(51, 100, 2))}
+    recording = record(tmp_path / "rec.pst", pipeline, sent, seed)
+    assert pipeline.test(recording)["keep"] == sorted(sent["numbers→small"] + sent["numbers→large"])
