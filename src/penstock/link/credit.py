@@ -126,6 +126,10 @@ class Credit:
             return None
         return self._offer(receiver, room)
 
+    def ease(self, _: float) -> Optional[float]:
+        """When time alone would make an offer of what waits; None: it never does."""
+        return None
+
     def _offer(self, receiver: int, room: _Room) -> Offer:
         window = self._window_bytes(room)
         nbytes = min(window // 2, window - room.nbytes)

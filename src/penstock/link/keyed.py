@@ -89,7 +89,7 @@ class KeyedLink(Link):
 
     def next_due(self) -> Optional[float]:
         """When time alone gives it something to do. What is due already lies in a lane: it needs no clock."""
-        times = [self.ledger.next_burial(), self.ledger.next_due(), self._patience]
+        times = [self.ledger.next_burial(), self.ledger.next_due(), self._patience, self.easing]
         return min((due for due in times if due is not None), default=None)
 
     def next_batch(self, clock: Callable[[], float]) -> Optional[Dispatch]:
@@ -106,6 +106,7 @@ class KeyedLink(Link):
             offer = self.credit.offer_to(receiver, NEVER - 1 if length is None else length)
             if offer is not None:
                 return Dispatch(receiver, lanes.take(receiver, offer.items, offer.nbytes))
+        self.easing = self.credit.ease(clock()) if self.waiting else None
         return None
 
     def _wait_for_all(self, now: float) -> None:

@@ -61,6 +61,8 @@ class Link:
         self.tap: Optional[Callable[[Cargo], None]] = None
         """Gets to see every cargo that goes out; nobody looks, usually. Set by ``watch``."""
         self._watchers: Dict[str, Callable[[Cargo], None]] = {}
+        self.easing: Optional[float] = None
+        """When its credit gives way, where it does."""
         self.passage: Optional[Passage] = None
         """What it says of ids that never arrive; nobody below wants to know, usually."""
         self.bytes = self.shared = 0
@@ -105,6 +107,7 @@ class Link:
         times = [self.ledger.next_burial(), self.ledger.next_due()]
         if self.credit.trigger() == NEVER:
             times.pop()
+        times.append(self.easing)
         return min((due for due in times if due is not None), default=None)
 
     def next_batch(self, clock: Callable[[], float]) -> Optional[Dispatch]:
@@ -116,6 +119,7 @@ class Link:
         waiting = NEVER - 1 if due else outbox.waiting
         offer = self.credit.offer(waiting) if waiting else None
         if offer is None:
+            self.easing = self.credit.ease(clock()) if waiting else None
             return None
         cargo = ledger.take_due() if due else self.take(offer.items, offer.nbytes)
         return Dispatch(offer.receiver, cargo)

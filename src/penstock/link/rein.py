@@ -20,6 +20,11 @@ LEAST, MOST = 64, 1 << 16
 NBYTES = 256 * 1024 * 1024
 """Bytes, by the size of an item in the mean."""
 
+PATIENCE = 1.0
+"""Seconds in which nothing is settled, after which as many again may go; then after twice as many, and so
+on. Batches and words are settled whole, and one may keep what is done together with what waits for items that
+the rein holds back (behind a route, or of two sources): so it may never hold for ever."""
+
 
 class Rein(Credit):
     """The credit of a link, and no more than may be unsettled."""
@@ -31,12 +36,32 @@ class Rein(Credit):
         self._link = link
         self._ahead = ahead
         self._workers = workers
+        self._slack = 0
+        self._settled = -1
+        self._since = 0.0
+        self._patience = PATIENCE
 
     @property
     def left(self) -> int:
         """Items that may be sent now."""
         ledger: Ledger = self._link.ledger
-        return int(self._ahead or self._usual()) - ledger.in_flight
+        return self._bound * (1 + self._slack) - ledger.in_flight
+
+    @property
+    def _bound(self) -> int:
+        return int(self._ahead or self._usual())
+
+    def ease(self, now: float) -> Optional[float]:
+        """Something waits, and was not offered to anybody: when to ask again; None: not for the rein."""
+        settled: int = self._link.ledger.settled
+        if settled != self._settled or (self.left > 0 and not self._slack):
+            self._settled, self._since, self._slack, self._patience = settled, now, 0, PATIENCE
+        if self.left > 0:
+            return None
+        if now >= self._since + self._patience:
+            self._since, self._slack, self._patience = now, self._slack + 1, 2 * self._patience
+            return now
+        return self._since + self._patience
 
     def _usual(self) -> int:
         cost = self.pace.cost

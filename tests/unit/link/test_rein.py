@@ -23,6 +23,7 @@ class Books:
 
     in_flight: int = 0
     sent: int = 0
+    settled: int = 0
 
 
 @dataclass
@@ -202,3 +203,20 @@ def test_a_sender_whose_receivers_are_all_dead_sleeps() -> None:
     link.ledger.lose(7, "killed", None, 1.0)
     link.leave(7)
     assert link.next_due() is None, "it will go when somebody comes; a time gone by would wake it for ever"
+
+
+def test_it_gives_way_when_nothing_is_settled_for_long_and_each_time_later() -> None:
+    link = Sends(Books(in_flight=3))
+    rein = Rein(0, link, ahead=3, workers=1)
+    assert rein.ease(10.0) == 11.0
+    assert rein.ease(10.9) == 11.0
+    assert rein.left == 0
+    assert rein.ease(11.0) == 11.0
+    assert rein.left == 3
+    link.ledger.in_flight = 6
+    assert rein.ease(11.5) == 13.0, "twice as long"
+    link.ledger.in_flight, link.ledger.settled = 5, 1
+    assert rein.ease(12.0) == 13.0, "from when something was settled, with the bound of before"
+    assert rein.left == -2
+    link.ledger.in_flight = 0
+    assert rein.ease(12.5) is None
