@@ -18,8 +18,8 @@ setup: .venv/.dev ## make .venv with all that development needs
 demo: .venv/.demo ## train on real digits through separate processes; KILL=1 kills one on the way
 	@$(BIN)/python examples/digits/demo.py $(if $(KILL),--kill)
 
-test: .venv/.dev ## prove the promises: the whole suite
-	@$(BIN)/python -m pytest $(ARGS)
+test: .venv/.dev ## prove the promises: the whole suite, a share for each core
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: .venv/.dev ## lint, format, types, import contracts
 	@$(BIN)/ruff check .

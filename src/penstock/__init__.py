@@ -1,8 +1,8 @@
 """Python pipelines whose stages live in their own processes: memory speed, nothing lost.
 
 Declare: ``source``, ``stage``, ``sink``, ``map``, ``filter``, ``split``, ``route``, ``join``, ``tumbling``,
-``sliding``, ``session``, ``Pipeline``. Inside a stage: ``Context``, ``Reject``, ``Retry``. What goes wrong is
-a ``PenstockError``.
+``sliding``, ``session``, ``Pipeline``; for durable jobs ``task``. Inside a stage or task: ``Context``,
+``Reject``, ``Retry``. What goes wrong is a ``PenstockError``.
 
 Names are imported when they are first asked for: ``penstock --help`` and every worker start at once.
 """
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, List
 
 from penstock.errors import (
     EnvironmentFault,
+    JobCancelled,
+    JobFailed,
     NotRunning,
     PeerError,
     PenstockError,
@@ -40,6 +42,11 @@ if TYPE_CHECKING:
     from penstock.pipeline.window import session, sliding, tumbling
     from penstock.runtime.attach import attach
     from penstock.runtime.guest import Guest
+    from penstock.tasks.bundle import group
+    from penstock.tasks.context import JobContext
+    from penstock.tasks.handle import Job
+    from penstock.tasks.jobs import Jobs
+    from penstock.tasks.task import Task, task
 
 __version__ = "0.1.0"
 
@@ -49,6 +56,11 @@ __all__ = [
     "EnvironmentFault",
     "Flow",
     "Guest",
+    "Job",
+    "JobCancelled",
+    "JobContext",
+    "JobFailed",
+    "Jobs",
     "NotRunning",
     "PeerError",
     "PenstockError",
@@ -60,6 +72,7 @@ __all__ = [
     "Sink",
     "Source",
     "Stage",
+    "Task",
     "TimedOut",
     "UnsupportedType",
     "UserError",
@@ -68,6 +81,7 @@ __all__ = [
     "at",
     "attach",
     "external",
+    "group",
     "join",
     "route",
     "session",
@@ -76,6 +90,7 @@ __all__ = [
     "source",
     "split",
     "stage",
+    "task",
     "tumbling",
 ]
 
@@ -83,15 +98,20 @@ _HOMES = {
     "Context": "penstock.pipeline.context",
     "Flow": "penstock.pipeline.flow",
     "Guest": "penstock.runtime.guest",
+    "Job": "penstock.tasks.handle",
+    "JobContext": "penstock.tasks.context",
+    "Jobs": "penstock.tasks.jobs",
     "Pipeline": "penstock.pipeline.pipeline",
     "Recording": "penstock.message.recording",
     "Sink": "penstock.pipeline.stage",
     "Source": "penstock.pipeline.stage",
     "Stage": "penstock.pipeline.stage",
+    "Task": "penstock.tasks.task",
     "at": "penstock.pipeline.at",
     "attach": "penstock.runtime.attach",
     "external": "penstock.pipeline.external",
     "filter": "penstock.pipeline.oneliner",
+    "group": "penstock.tasks.bundle",
     "map": "penstock.pipeline.oneliner",
     "join": "penstock.pipeline.joining",
     "route": "penstock.pipeline.flow",
@@ -101,6 +121,7 @@ _HOMES = {
     "source": "penstock.pipeline.stage",
     "split": "penstock.pipeline.oneliner",
     "stage": "penstock.pipeline.stage",
+    "task": "penstock.tasks.task",
     "tumbling": "penstock.pipeline.window",
 }
 

@@ -9,6 +9,8 @@
     |- NotRunning                no such pipeline is running here (exit code 3)
     |- TimedOut                  a wait came to its end (exit code 6)
     |- PipelineFailed            the pipeline ran and gave up (exit code 1)
+    |- JobFailed                 a job that was waited for is dead (exit code 1)
+    |- JobCancelled              a job that was waited for was cancelled (exit code 1)
 
     Reject, Retry                raised *by* user code to settle one item; not errors of ours
 
@@ -77,12 +79,43 @@ class PipelineFailed(PenstockError):
     exit_code = 1
 
 
+class JobFailed(PenstockError):
+    """A job is dead: it failed too often, or in a way that no other attempt would cure.
+
+    ``penstock tasks retry`` puts it back once its cause is gone.
+
+    Attributes:
+        job: Its id.
+        cause: Why its last attempt failed: ``error`` (the code raised), ``rejected``, ``crash``, ``oom``,
+            ``timeout``, ``unusable`` (it could not be begun), or nothing where none was.
+        traceback: Of the last attempt, if its code raised.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, job: str = "", cause: str = "", traceback: str = "") -> None:
+        super().__init__(message)
+        self.job = job
+        self.cause = cause
+        self.traceback = traceback
+
+
+class JobCancelled(PenstockError):
+    """A job was cancelled, so there is no result of it. ``job`` is its id."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, job: str = "") -> None:
+        super().__init__(message)
+        self.job = job
+
+
 class Reject(Exception):
-    """Raise in a stage to send this item to the dead letters at once, with this reason."""
+    """Raise in a stage or task to give this item or job up at once, with this reason: it is dead."""
 
 
 class Retry(Exception):
-    """Raise in a stage to have this item delivered again later.
+    """Raise in a stage or task to have this item or job tried again later.
 
     It counts as one failure, like any exception; ``after`` replaces the back-off for this once.
     """

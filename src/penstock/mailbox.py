@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 import http.server
+import io
 import queue
+import socket
 import threading
+import time
 from typing import Any, Dict
 
 MOST = 64
 """Requests at a time; one more is refused with 503."""
+CONNECTIONS = 4 * MOST
+"""Each has a thread, also those that have not said yet what they want; one more is closed at once."""
+
+
+class _Hasty(io.RawIOBase):
+    """Reads from a connection until so many seconds are over, however slowly it comes."""
+
+    def __init__(self, connection: socket.socket, seconds: float) -> None:
+        self._connection = connection
+        self._end = time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        return self._connection.recv_into(buffer)
 
 
 class Posted:
@@ -28,7 +51,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self.connection.settimeout(self.server.patience)
+        # A time-out for each read would let whoever sends a byte now and then keep one of our threads.
+        self.rfile = io.BufferedReader(_Hasty(self.connection, self.server.patience))
 
     def do_POST(self) -> None:
         """See ``sources.posts``."""
@@ -86,11 +110,26 @@ class Mailbox(http.server.ThreadingHTTPServer):
         self.patience = patience
         self.waiting: queue.Queue[Posted] = queue.Queue(1)
         self.room = threading.BoundedSemaphore(MOST)
+        self._connections = threading.BoundedSemaphore(CONNECTIONS)
         threading.Thread(target=self.serve_forever, name="mailbox", daemon=True).start()
 
     def __exit__(self, *error: object) -> None:
         self.shutdown()
         self.server_close()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve it in a thread of its own, if there is one left."""
+        if self._connections.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """In that thread."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._connections.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is not our fault, and not worth a traceback."""

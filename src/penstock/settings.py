@@ -2,12 +2,15 @@
 
     PENSTOCK_RUN_DIR     where run directories are made (default: /dev/shm/penstock-<uid>)
     PENSTOCK_STATE_DIR   where logs and dead letters are kept (default: .penstock/<pipeline>/ beside the app)
-    PENSTOCK_GRACE       how long a worker may take to stop before it is killed (default: 10s)
+    PENSTOCK_GRACE       how long a worker may take to stop before it is killed, and how long a
+                         drain in which nothing moves waits for a script to attach (default: 10s)
     PENSTOCK_SHM_BUDGET  shared memory all workers of a run may use together (default: half of what is free)
+    PENSTOCK_JOBS        the file that keeps jobs (default: .penstock/jobs.db beside the app)
     PENSTOCK_PROFILE     which [profile.NAME] of penstock.toml counts (default: none)
 
-Nothing else in penstock looks at these variables, but for the profile: what that and variables with two
-underscores (PENSTOCK_STAGES__DETECT__REPLICAS) mean is known to ``penstock.config``.
+Nothing else in penstock looks at these variables, but for two: what the profile and variables with two
+underscores (PENSTOCK_STAGES__DETECT__REPLICAS) mean is known to ``penstock.config``, and where jobs are kept
+to ``penstock.tasks.home``, whatever process asks.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ _NAMES = (
     "PENSTOCK_STATE_DIR",
     "PENSTOCK_GRACE",
     "PENSTOCK_SHM_BUDGET",
+    "PENSTOCK_JOBS",
     "PENSTOCK_PROFILE",
 )
 _OURS = ("PENSTOCK_RUN", "PENSTOCK_BENCH_TRIAL")

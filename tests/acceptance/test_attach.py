@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 import penstock
-from penstock import NotRunning, Pipeline, Reject, UserError, WiringError, sink, source
+from penstock import NotRunning, Pipeline, PipelineFailed, Reject, UserError, WiringError, sink, source
 from penstock.runtime import client
+from penstock.runtime.account import Totals
 from penstock.testing import Running
 from tests.conftest import WorkerPython
 
@@ -117,6 +118,41 @@ def test_what_is_not_begun_goes_back_and_waits_for_the_next(desk: Path) -> None:
         run.wait_ended()
         assert run.totals.lost == run.totals.dead == 0
     assert sorted(done) == sorted(read(desk)) == list(range(len(done)))
+
+
+def test_a_drain_for_which_no_script_comes_says_so_ends_and_its_ledger_adds_up(
+    desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENSTOCK_GRACE", "1s")
+    with through.running() as run:
+        with penstock.attach("through", "work") as node:
+            for message in islice(node, 10):
+                node.emit(message.value)
+        assert run._call("drain")["awaited"] == ["work"]
+        assert "for a script that attaches as 'work'; if none does" in run.said
+        with pytest.raises(
+            PipelineFailed, match=r"no script has attached to do what waits \(.* for 'work'\)"
+        ):
+            run.wait_ended()
+        left = run.totals.entered - 10
+        assert left > 0
+        assert run.exit_code == 1
+        assert run.totals == Totals(entered=10 + left, through=10, unfinished=left)
+
+
+def test_a_drain_goes_on_where_a_script_comes_in_time_also_when_the_one_before_has_left(desk: Path) -> None:
+    with through.running() as run:
+        with penstock.attach("through", "work") as node:
+            for message in islice(node, 10):
+                node.emit(message.value)
+        run._call("drain")
+        run.wait_until(lambda: "attaches as 'work'" in run.said, "say what it waits for")
+        with penstock.attach("through", "work") as node:
+            for message in node:
+                node.emit(message.value)
+        run.wait_ended()
+        assert run.totals == Totals(entered=ITEMS, through=ITEMS)
+    assert read(desk) == list(range(ITEMS))
 
 
 def test_who_leaves_by_an_exception_fails_the_message_in_hand_and_no_other(desk: Path) -> None:

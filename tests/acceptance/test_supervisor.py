@@ -68,7 +68,7 @@ pipeline = Pipeline("app", numbers >> Work >> keep)
 if __name__ == "__main__":
     raise SystemExit(pipeline.run())
 """
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class Foreground:

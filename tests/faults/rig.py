@@ -24,8 +24,11 @@ APPS = Path(__file__).resolve().parent / "apps"
 PENSTOCK = [sys.executable, "-m", "penstock"]
 LOOK = 0.003
 """Seconds between two looks at something that is waited for."""
-PATIENCE = 30.0
-GOODBYE = 2.0
+PATIENCE = 90.0
+ARRIVAL = 100.0
+"""Seconds in which items arrive, or a command answers: what the dead have left goes out one by one, and a
+machine may be busy."""
+GOODBYE = 10.0
 """Seconds in which nothing of a run may be left, once its supervisor has ended, however it did."""
 NAMESPACE = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--map-root-user", "--mount"]
 
@@ -187,7 +190,7 @@ class Run:
     def type(self, *arguments: str, code: int = 0) -> str:
         """A command of another terminal, about this run; what it answered."""
         command = [*PENSTOCK, *arguments, "-p", self.name]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ARRIVAL, check=False)
         assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 
@@ -217,6 +220,10 @@ class Run:
         """How many they are."""
         path = self.desk / f"{name}.tape"
         return path.stat().st_size // 8 if path.exists() else 0
+
+    def until_noted(self, name: str, beyond: int) -> None:
+        """Wait until its code has noted more than so many there."""
+        self.until(lambda: self.noted(name) > beyond, f"more than {beyond} on {name!r}", within=ARRIVAL)
 
     def last(self, name: str) -> int:
         """The last of them."""
@@ -338,6 +345,7 @@ class Rig:
             run.process.wait()
         for run in self.runs:
             run.let_go()
+            print(f"---- {run.name} said:\n{run.said}")  # shown when the test has failed
         if cut:
             for pid in belonging(str(self.base)):
                 os.kill(pid, signal.SIGKILL)

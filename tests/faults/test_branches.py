@@ -19,9 +19,9 @@ def test_every_branch_gets_all_that_is_its_own_though_workers_are_killed(rig: Ri
     part = items // (kills + 1)
     for kill in range(kills):
         victim = luck.choice(run.until_whole())
+        beyond = run.noted("merged") + luck.randrange(part // 2)
         run.open("count", (kill + 1) * part)
-        enough = luck.randrange(kill * part, kill * part + part // 2)
-        run.until(lambda at=enough: run.noted("merged") and run.last("merged") % items > at, "items arrive")  # type: ignore[misc]
+        run.until_noted("merged", beyond)
         run.kill(victim)
     run.open("count")
     account = run.end(within=300)

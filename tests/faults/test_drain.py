@@ -39,7 +39,7 @@ def test_a_stage_is_scaled_up_and_down_under_load_without_loss(rig: Rig) -> None
         run.type("scale", f"work={replicas}", "--wait", "--timeout", "30s")
         assert len(run.workers("work")) == replicas
         so_far = run.noted("record")
-        run.until(lambda beyond=so_far: run.noted("record") > beyond + 1_000, "items arrive")  # type: ignore[misc]
+        run.until_noted("record", so_far + 1_000)
     run.type("drain", "--timeout", "30s")
     assert_nothing_missing(run, run.end())
     assert not run.lines("died")
@@ -106,5 +106,5 @@ def test_a_third_interrupt_kills_whatever_hangs(rig: Rig) -> None:
     asked = time.monotonic()
     run.signal(signal.SIGINT)
     account = run.end(code=130)
-    assert time.monotonic() - asked < 3
+    assert time.monotonic() - asked < 8, "sooner than the grace of a stop"
     assert account["totals"]["unfinished"] == account["totals"]["entered"]

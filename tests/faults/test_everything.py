@@ -44,7 +44,10 @@ def pause(run: Run, luck: random.Random) -> None:
     run.type("resume", stage)
 
 
-ACTS: list[Callable[[Run, random.Random], None]] = [kill, kill, kill_two, scale, restart, pause]
+Act = Callable[[Run, random.Random], None]
+HARM: list[Act] = [kill, kill, kill_two, pause]
+CARE: list[Act] = [scale, restart]
+"""Who goes in peace stays until all that it has made is settled: half a pair is when its time is over."""
 
 
 def assert_all_came(run: Run, items: int, unmatched: int) -> None:
@@ -63,17 +66,21 @@ def assert_all_came(run: Run, items: int, unmatched: int) -> None:
 
 
 @pytest.mark.timeout(1500)
-def test_whatever_happens_every_shape_keeps_its_promise(rig: Rig, long_form: bool) -> None:
+@pytest.mark.parametrize(("within", "things"), [("3s", HARM + CARE), ("10m", HARM)], ids=["3s", "10m"])
+def test_whatever_happens_every_shape_keeps_its_promise(
+    rig: Rig, within: str, things: list[Act], long_form: bool
+) -> None:
+    """In pairs of ten minutes what has lost its partner to a death waits, and nothing may wait for it."""
     items, acts = (300_000, 40) if long_form else (12_000, 6)
     luck = random.Random(11)
-    run = rig.start("everything", ITEMS=items)
+    run = rig.start("everything", ITEMS=items, WITHIN=within)
     part = items // (acts + 1)
     for number in range(acts):
         run.until_whole()
+        beyond = run.noted("in-order") + luck.randrange(part // 2)
         run.open("count", (number + 1) * part)
-        enough = number * part + luck.randrange(part // 2)
-        run.until(lambda at=enough: run.noted("in-order") > at * 0.9, "items arrive", within=120)  # type: ignore[misc]
-        luck.choice(ACTS)(run, luck)
+        run.until_noted("in-order", beyond)
+        luck.choice(things)(run, luck)
     run.open("count")
     account = run.end(within=600)
     assert_all_came(run, items, sum(link["unmatched"] for link in account["links"]))

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.faults.rig import Rig, Run
+from tests.faults.rig import Rig
 
 pytestmark = pytest.mark.fault
 
@@ -28,8 +28,9 @@ def test_every_item_goes_through_all_steps_though_random_workers_are_killed(
     killed: list[str] = []
     for number in range(kills):
         victim = luck.choice(run.until_whole())
+        beyond = run.noted("record") + luck.randrange(part // 2)
         run.open("count", (number + 1) * part)
-        until_reached(run, luck.randrange(number * part, number * part + part // 2))
+        run.until_noted("record", beyond)
         run.kill(victim)
         killed.append(victim.label)
     run.open("count")
@@ -38,11 +39,6 @@ def test_every_item_goes_through_all_steps_though_random_workers_are_killed(
     assert account["totals"]["dead"] == 0
     assert len(run.lines("killed (SIGKILL)")) == kills, (killed, run.said)
     assert [link["link"] for link in account["links"]] == ["count→Touch", "Touch→Record"]
-
-
-def until_reached(run: Run, number: int) -> None:
-    """Wait for something beyond ``number`` on the tape."""
-    run.until(lambda: run.noted("record") and abs(run.last("record")) > number, f"number {number} arrives")
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,6 @@ def test_a_start_that_never_gets_ready_ends_the_run_with_the_last_lines_of_its_l
     run = rig.start("stuck")
     began = time.monotonic()
     run.end(code=1)
-    assert time.monotonic() - began < 10
-    assert re.search(r"stuck\.py:\d+: Stuck/0 did not start in 1 s", run.said)
+    assert time.monotonic() - began < 50, "not after the minute that a start may take otherwise"
+    assert re.search(r"stuck\.py:\d+: Stuck/0 did not start in 2 s", run.said)
     assert run.lines("waiting for a licence that nobody will give"), "the last line it has printed"

@@ -21,9 +21,9 @@ def test_keys_stay_together_and_in_order_through_scaling_and_kills(rig: Rig, lon
     part = items // (rounds + 1)
     for number in range(rounds):
         run.until_whole()
+        beyond = run.noted("total") + luck.randrange(part // 2)
         run.open("count", (number + 1) * part)
-        enough = number * part + luck.randrange(part // 2)
-        run.until(lambda at=enough: run.noted("total") > at, "items arrive")  # type: ignore[misc]
+        run.until_noted("total", beyond)
         if number % 2:
             run.kill(luck.choice(run.workers("Book")))
         else:

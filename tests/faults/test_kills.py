@@ -14,9 +14,9 @@ pytestmark = pytest.mark.fault
 def kill_somebody(run: Run, luck: random.Random, *, begin: int, end: int) -> str:
     """Have the items from ``begin`` to ``end`` made, and kill somebody in the midst of them; whom."""
     victim = luck.choice(run.until_whole())
-    beyond = luck.randrange(begin, (begin + end) // 2)
+    beyond = run.noted("record") + luck.randrange((end - begin) // 2)
     run.open("count", end)
-    run.until(lambda: run.noted("record") and run.last("record") > beyond, f"number {beyond} arrives")
+    run.until_noted("record", beyond)
     run.kill(victim)
     return victim.label
 
@@ -43,7 +43,7 @@ def test_every_item_arrives_though_all_workers_are_killed_at_once(rig: Rig) -> N
     run = rig.start("doubling", ITEMS=items)
     run.open("count", items // 2)
     family = run.until_whole()
-    run.until(lambda: run.noted("record") > items // 10, "items arrive")
+    run.until_noted("record", items // 10)
     for worker in family:
         worker.kill()
     run.open("count")

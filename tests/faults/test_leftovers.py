@@ -102,7 +102,9 @@ def test_of_a_killed_supervisor_no_worker_is_left_and_the_rest_is_swept(rig: Rig
 def test_a_start_leaves_those_alone_that_live(rig: Rig) -> None:
     first = half_way(rig)
     family = {worker.pid for worker in first.workers()}
-    rig.start("stuck").end(code=1)
+    stuck = rig.start("stuck", PENSTOCK_STATE_DIR=rig.desk / "other")
+    stuck.state = rig.desk / "other"
+    stuck.end(code=1)
     assert {worker.pid for worker in first.workers()} == family
     first.open("frames")
     first.end()

@@ -30,19 +30,22 @@ def harass(run: Run, stages: list[str], *, items: int, rounds: int, luck: random
         run.until_whole()
         noted = run.noted("record")
         run.open("count", (number + 1) * part)
-        run.until(lambda before=noted: run.noted("record") > before, "items arrive")  # type: ignore[misc]
+        run.until_noted("record", noted)
         run.until((run.state / "positions" / "count.0").exists, "the source could go on")
         run.kill(luck.choice([worker for worker in run.workers() if worker.stage in stages]))
     run.open("count")
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("stages", [["sift", "spread"], ["count"]])
+@pytest.mark.parametrize(
+    ("way", "stages"),
+    [("one", ["sift", "spread"]), ("one", ["count"]), ("concurrency", ["sift"]), ("threads", ["sift"])],
+)
 def test_the_order_is_kept_and_nothing_comes_twice_whoever_dies_before_the_sink(
-    rig: Rig, stages: list[str], long_form: bool
+    rig: Rig, way: str, stages: list[str], long_form: bool
 ) -> None:
     items, rounds = (200_000, 40) if long_form else (12_000, 5)
-    run = rig.start("orderly", ITEMS=items)
+    run = rig.start("orderly", ITEMS=items, WAY=way)
     harass(run, stages, items=items, rounds=rounds, luck=random.Random(11))
     account = run.end(within=300)
     assert run.tape("record") == expected(items)
@@ -73,9 +76,9 @@ def test_an_ordered_stage_is_restarted_and_not_scaled_and_the_order_is_kept(
     part = items // (rounds + 1)
     for number in range(rounds):
         run.until_whole()
-        run.open("count", (number + 1) * part)
         noted = run.noted("record")
-        run.until(lambda before=noted: run.noted("record") > before, "items arrive")  # type: ignore[misc]
+        run.open("count", (number + 1) * part)
+        run.until_noted("record", noted)
         run.type("restart", "Record", "--timeout", "30s")
         run.type("scale", f"sift={3 + number % 3}", "--wait", "--timeout", "30s")
     assert run.type("scale", "Record=2", code=4) == ""

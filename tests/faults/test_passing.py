@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import random
-from functools import partial
 
 import pytest
 
-from tests.faults.rig import Rig, Run
+from tests.faults.rig import Rig
 
 pytestmark = pytest.mark.fault
 
 SIZE = 1 << 20
-
-
-def come(run: Run, number: int) -> bool:
-    """Whether arrays have come beyond that one."""
-    return run.noted("came") > 0 and run.last("came") > number
 
 
 @pytest.mark.timeout(900)
@@ -29,9 +23,9 @@ def test_arrays_stay_right_though_those_who_passed_them_on_are_killed(
     run = rig.start("passing", ITEMS=items, SIZE=SIZE, KEEP=4)
     for kill in range(kills):
         run.until_whole()
-        begin = kill * items // kills
+        beyond = run.noted("came")
         run.open("frames", (kill + 1) * items // kills)
-        run.until(partial(come, run, begin), "arrays arrive")
+        run.until_noted("came", beyond)
         run.kill(luck.choice(run.workers("Forward") + run.workers("again")))
     run.open("frames")
     account = run.end(within=600)

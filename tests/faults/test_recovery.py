@@ -32,9 +32,9 @@ def test_items_of_a_killed_worker_are_elsewhere_at_once_though_their_source_bloc
     assert median <= 0.2
 
     run.until(lambda: set(run.tape("record")) == set(range(20)), "all of the burst arrives")
-    run.type("wait", "--for", "idle", "--timeout", "10s")
+    run.type("wait", "--for", "idle", "--timeout", "60s")
     asked = time.monotonic()
     run.type("drain")
     account = run.end()
-    assert time.monotonic() - asked < 5, "a source that blocks for a minute is interrupted"
+    assert time.monotonic() - asked < 30, "a source that blocks for a minute is interrupted"
     assert account["totals"]["through"] == 20

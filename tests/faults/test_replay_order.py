@@ -31,7 +31,7 @@ def test_a_replay_keeps_the_order_whoever_is_killed(rig: Rig, victim: str, long_
     items = 100_000 if long_form else 6_000
     kept = record(rig, items)
     again = replay(rig, kept, "sift")
-    again.until(lambda: again.noted("record") > items // 10, "items arrive again")
+    again.until_noted("record", items // 10)
     for worker in again.workers(victim):
         again.kill(worker)
     again.end(within=300)

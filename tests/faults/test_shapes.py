@@ -80,9 +80,9 @@ def test_every_item_is_in_a_window_and_in_a_pair_though_random_workers_are_kille
     part = items // (kills + 1)
     for kill in range(kills):
         victim = luck.choice(run.until_whole())
+        beyond = run.noted("pairs") + luck.randrange(part // 2)
         run.open("count", (kill + 1) * part)
-        enough = kill * part + luck.randrange(part // 2)
-        run.until(lambda at=enough: run.noted("pairs") > at, "items arrive")  # type: ignore[misc]
+        run.until_noted("pairs", beyond)
         run.kill(victim)
     run.open("count")
     assert_whole(run, items, within=600)

@@ -22,7 +22,7 @@ def test_lines_and_files_are_there_once_and_whole_though_the_sink_is_killed(
     for kill in range(1, kills + 1):
         beyond = run.noted("record") + luck.randrange(items // kills // 2)
         run.open("count", kill * items // kills)
-        run.until(lambda: run.noted("record") > beyond, "more are written")  # noqa: B023  it is called here
+        run.until_noted("record", beyond)
         run.kill(run.worker("Write"))
     run.end()
     lines = [json.loads(line) for line in (rig.desk / "out.jsonl").read_text().splitlines()]

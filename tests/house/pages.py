@@ -25,7 +25,7 @@ EXIT = re.compile(r"\s+# exit (\d+)$")
 NUMBER = re.compile(r"\d[\d.,:_]*(?:\s?(?:ns|µs|ms|s|B|[KMG]i?B)(?!\w))?")
 ANYTHING = ("...", "…")
 NOTHING = re.compile(r"0(?![\d.,:])")
-STATUS = re.compile(r"\d\d:\d\d:\d\d [\d,]+ items/s .*")
+STATUS = re.compile(r"\d\d:\d\d:\d\d [\d.,]+ items/s .*")
 """What `penstock run` says every few seconds: how often is the machine's affair, a page may leave it out."""
 KINDS = ("python", "toml", "console", "text")
 RUNNABLE = re.compile(r"^(\$ |>>> |import |from \w+ import |def |@\w)", re.MULTILINE)

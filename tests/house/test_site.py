@@ -23,6 +23,13 @@ def test_the_site_is_built_and_every_page_is_on_it(tmp_path: Path) -> None:
     assert {page for page in pages if f'href="{page}.html"' not in home} <= {Path("index")}
 
 
+def test_the_home_page_leads_to_what_the_navigation_leads_to_in_its_order() -> None:
+    """Who reads the pages where they lie, without the site, has the home page only."""
+    links = re.findall(r"\]\(([\w/-]+\.md)\)", (ROOT / "docs" / "index.md").read_text("utf-8"))
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:\n")[2]
+    assert ["index.md", *links] == re.findall(r"[\w/-]+\.md", navigation)
+
+
 def test_every_public_name_is_on_the_page_of_docstrings() -> None:
     page = (ROOT / "docs" / "reference" / "python.md").read_text("utf-8")
     shown = re.findall(r"^::: penstock\.[\w.]+\.(\w+)$", page, re.MULTILINE)

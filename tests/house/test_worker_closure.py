@@ -20,7 +20,7 @@ IMPORTED = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 before = set(sys.modules)
-import penstock.runtime.worker
+import penstock.runtime.life, penstock.runtime.worker
 new = {name: module for name, module in sys.modules.items() if name not in before}
 print(json.dumps({name: getattr(module, "__file__", None) or "" for name, module in new.items()}))
 """

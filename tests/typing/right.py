@@ -14,6 +14,7 @@ import penstock
 from penstock import (
     Context,
     Flow,
+    JobContext,
     Pipeline,
     Sink,
     Source,
@@ -25,6 +26,7 @@ from penstock import (
     sliding,
     source,
     stage,
+    task,
     tumbling,
 )
 
@@ -361,3 +363,66 @@ last: Sink[Box] = save
 shape: tuple[int, ...] = normalise(np.zeros((4, 4), np.float32)).shape
 found: Optional[Box] = detect(np.zeros((4, 4), np.float32), Context(attempt=2))
 images: Iterator[Image] = camera()
+
+
+# ---------------------------------------------------------------- jobs
+
+
+@task
+def weigh(path: str, depth: int = 1) -> float:
+    return 0.5
+
+
+@task(group="gpu", timeout="2h", retry_on=[OSError, "oom"], unique="{model}")
+def fit(ctx: Context, model: str, *, epochs: int = 10) -> Box:
+    return Box(1)
+
+
+@task
+async def download(url: str) -> bytes:
+    return b""
+
+
+@task(unique=lambda *args: "one")
+async def crawl(ctx: Context, url: str) -> list[str]:
+    return [url]
+
+
+class Told(Context):
+    """A context that knows more."""
+
+
+@task
+def told(ctx: Told, model: str) -> float:
+    return 0.5
+
+
+@task
+def saved(ctx: JobContext, model: str) -> int:
+    ctx.checkpoint(f"{ctx.out_dir}/{model}.ckpt", step=3)
+    return 0 if ctx.cancelled or ctx.resume is None else ctx.resume.step
+
+
+class Infer:
+    def __call__(self, text: str, best: int = 1) -> Box:
+        return Box(best)
+
+
+depth: float = weigh("a") + weigh.submit("a", depth=2).result()
+went_on: int = saved.submit(model="vgg").result()
+fitted: Box = fit.submit(model="vgg", epochs=3).result("30s")
+direct: Box = fit(Context(), "vgg")
+more: float = told.submit("vgg").result() + told(Told(), "vgg")
+later: Box = fit.options(delay="10m", priority=2).submit("vgg").result()
+downloads = download.submit_many(download.call(url) for url in ("a", "b"))
+texts_of: list[bytes] = downloads.results("1m")
+soonest: bytes = next(downloads.as_completed()).result()
+both: list[float] = penstock.group([weigh.call("a"), told.call("vgg")]).submit().results()
+boxed: Box = task(Infer).submit("hello", best=2).result()
+unchecked = task("train.py:train", group="gpu").submit(1, anything="goes")
+
+
+async def waits() -> Box:
+    found: list[str] = await crawl.submit("a")
+    page: bytes = await download("a")
+    return await fit.submit("vgg") if found and page else Box(0)

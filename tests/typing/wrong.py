@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 import penstock
-from penstock import Context, Pipeline, join, route, session, sink, sliding, source, stage, tumbling
+from penstock import Context, Pipeline, join, route, session, sink, sliding, source, stage, task, tumbling
 
 
 @source
@@ -146,3 +146,20 @@ sink("other.py:store", interpeter="python3.9")  # refused
 text("1")  # refused
 Pipeline("calls").connect(text, count)  # refused
 Pipeline("calls").connect(numbers, text)
+
+
+@task
+def fit(ctx: Context, model: str, epochs: int = 10) -> float:
+    return 0.5
+
+
+# A job of other arguments, or with another result.
+fit.submit(3)  # refused
+fit.submit()  # refused
+fit.submit("vgg", epoch=3)  # refused
+fit.submit(Context(), "vgg")  # refused
+fit.call("vgg", "ten")  # refused
+fit.options(delay="10m").submit(model=3)  # refused
+fit.options(dely="10m")  # refused
+answer: str = fit.submit("vgg").result()  # refused
+task(timeout=30)  # refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import socket
@@ -186,7 +187,7 @@ def test_a_post_is_answered_only_when_the_next_item_is_asked_for() -> None:
     client.join(60)
     assert said == [202]
     assert post(port, b"two", Origin="http://elsewhere") == 403
-    in_thread(lambda: post(port, b"three"))
+    in_thread(lambda: _unanswered(port, b"three"))
     second.join(60)
     assert got[0]["body"] == b"three"
     items.close()
@@ -194,11 +195,17 @@ def test_a_post_is_answered_only_when_the_next_item_is_asked_for() -> None:
         post(port)
 
 
+def _unanswered(port: int, body: bytes) -> None:
+    """The source ends first: where its process goes on, so does the wait."""
+    with contextlib.suppress(OSError):
+        post(port, body)
+
+
 def _until_it_listens(port: int, body: bytes) -> int:
     while True:
         try:
             return post(port, body, Content_Type="text/plain")
-        except ConnectionRefusedError:
+        except ConnectionError:
             continue
 
 
@@ -220,3 +227,40 @@ def test_when_nobody_takes_them_they_are_told_to_come_again_and_are_no_items() -
         assert post(mailbox.server_port, b"x") == 503
         assert mailbox.next().item == {}
         assert mailbox.waiting.empty()
+
+
+def _drip(line: socket.socket) -> None:
+    """Send a byte again and again, until it is closed."""
+    line.settimeout(0.01)
+    while True:
+        try:
+            line.sendall(b"P")
+            if not line.recv(1):
+                return
+        except TimeoutError:
+            continue
+        except ConnectionError:
+            return
+
+
+def test_who_sends_a_byte_now_and_then_is_not_listened_to_for_ever() -> None:
+    with (
+        Mailbox("127.0.0.1", 0, largest=1000, patience=0.2) as mailbox,
+        socket.create_connection(("127.0.0.1", mailbox.server_port)) as line,
+    ):
+        _drip(line)
+
+
+def test_there_are_only_so_many_connections_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.mailbox.CONNECTIONS", 1)
+    with Mailbox("127.0.0.1", 0, largest=1000, patience=30) as mailbox:
+        port = mailbox.server_port
+        with socket.create_connection(("127.0.0.1", port)) as idle:
+            with socket.create_connection(("127.0.0.1", port)) as other:
+                assert other.recv(1) == b""
+            idle.shutdown(socket.SHUT_WR)
+            assert idle.recv(1) == b""
+        client, said = in_thread(lambda: _until_it_listens(port, b"one"))
+        mailbox.next().taken.set()
+        client.join(60)
+        assert said == [202]

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import penstock
 from penstock.errors import PenstockError, UserError
@@ -24,6 +24,7 @@ from penstock.pipeline.nearest import nearest
 if TYPE_CHECKING:
     from penstock import Pipeline
     from penstock.pipeline.plan import Plan
+    from penstock.tasks.task import Task
 
 TAKEN = {"penstock", "zmq", "msgspec", "numpy"}
 """Modules a worker has imported before it looks for the user's: one of these names would give it ours."""
@@ -72,6 +73,43 @@ def load(spec: str | None = None) -> App:
     """
     path, name = _locate(spec or _named() or "app.py")
     return App(path, _choose(path, _pipelines(_import(path)), name))
+
+
+def tasks(spec: str) -> tuple[Path, list[Task[Any, Any]]]:
+    """Import a file, and return its path and the tasks in it, each once.
+
+    Raises:
+        AppNotFound: no such file, or it declares no task.
+        BrokenApp: importing it raised; has the traceback.
+    """
+    from penstock.tasks.task import Task
+
+    path, _ = _locate(spec)
+    found = {id(value): value for value in vars(_import(path)).values() if isinstance(value, Task)}
+    if not found:
+        raise AppNotFound(f"{path.name} declares no task; put `@task` above a function")
+    return path, list(found.values())
+
+
+def task(spec: str) -> Task[Any, Any]:
+    """Import a file, and return the task that is named behind the colon: ``app.py:train``.
+
+    Raises:
+        AppNotFound: no such file or task; names the nearest.
+        BrokenApp: importing it raised; has the traceback.
+    """
+    path, found = tasks(spec)
+    known = {each.name: each for each in found}
+    name = _locate(spec)[1]
+    if name not in known:
+        raise AppNotFound(f"{path.name} has no task {name!r}{nearest(name, known)}")
+    return known[name]
+
+
+def directory() -> str:
+    """Where the app lies that is meant where none is named; else the current directory."""
+    app = _named()
+    return os.path.dirname(os.path.abspath(app.partition(":")[0])) if app else os.getcwd()
 
 
 def _named() -> str | None:

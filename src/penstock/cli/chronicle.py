@@ -84,7 +84,9 @@ _SENTENCES: dict[str, Callable[[Record], str]] = {
     "shared_memory_low": lambda it: (
         f"only {figures.size(it['free'])} of shared memory are free at {it['path']}"
     ),
+    "letters_stranded": lambda it: figures.stranded(it["link"], it["count"]),
     "drain_began": lambda it: "draining: nothing new is made, what is in flight is finished",
+    "script_awaited": lambda it: figures.awaited(it["stage"], it["items"], it["patience"]),
     "stop_began": lambda it: f"stopping: who has not ended in {figures.duration(it['grace'])} is killed",
     "kill_began": lambda it: "killing all workers",
     "run_failed": lambda it: f"failed: {it['cause']}\n{it['traceback']}",

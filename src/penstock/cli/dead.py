@@ -43,7 +43,8 @@ class NoSuchLetter(UserError):
 def dead() -> None:
     """Read, put back, export and discard the items that kept failing.
 
-    They are files in the pipeline's state directory, so this works while it runs and long after.
+    They are files in the pipeline's state directory, so this works while it runs and long after. Jobs that
+    are dead lie in the store of jobs: `penstock tasks list --state dead`.
     """
 
 

@@ -11,8 +11,7 @@ import click
 
 from penstock.cli.group import VerbCommand
 from penstock.cli.options import pipeline_option
-from penstock.errors import UserError
-from penstock.pipeline.nearest import nearest
+from penstock.cli.stagename import refuse_unknown
 from penstock.runtime import boot, client
 
 OURS = ("TERM", "COLORTERM", "NO_COLOR", "LINES", "COLUMNS")
@@ -83,9 +82,7 @@ def debug(
     """
     run = client.find(name)
     stage, replica = place
-    known = [each["name"] for each in client.call(run, "ps")["stages"]]
-    if stage not in known:
-        raise UserError(f"{run.pipeline} has no stage {stage!r}{nearest(stage, known)}")
+    refuse_unknown([stage], client.call(run, "ps"))
     found = client.call(run, "surroundings", stage=stage, replica=replica)
     wish = {"run": run._asdict(), "stage": stage, "replica": replica, "breaks": breaks, "debugpy": port}
     mine = {name: os.environ[name] for name in OURS if name in os.environ}

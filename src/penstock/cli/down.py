@@ -55,7 +55,7 @@ def _take(run: Run, step: int) -> int:
     answer = client.call(run, "drain" if word == "drain" else "stop", **arguments)
     if answer["already"] and word != "kill":
         return _take(run, step + 1)
-    terminal.talk(terminal.dim(f"{run.pipeline} was told to {word} ..."))
+    ending.told(run, word, answer)
     return step
 
 

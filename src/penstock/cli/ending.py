@@ -23,9 +23,9 @@ def end(run: Run, verb: str, *, timeout: float | None, as_json: bool, **argument
     Raises:
         TimedOut: it has not, within ``timeout`` seconds. It goes on ending all the same.
     """
-    client.call(run, verb, **arguments)
+    answer = client.call(run, verb, **arguments)
     if not as_json:
-        terminal.talk(terminal.dim(f"{run.pipeline} was told to {verb} ..."))
+        told(run, verb, answer)
     try:
         ended = client.call(run, "wait", goal="ended", timeout=timeout)
     except RunGone:
@@ -33,6 +33,17 @@ def end(run: Run, verb: str, *, timeout: float | None, as_json: bool, **argument
     except TimedOut:
         raise TimedOut(_still_there(run, verb, timeout)) from None
     return tell(ended, as_json=as_json)
+
+
+def told(run: Run, verb: str, answer: dict[str, Any]) -> None:
+    """Say what a run was told, and which scripts it waits for where it drains."""
+    terminal.talk(terminal.dim(f"{run.pipeline} was told to {verb} ..."))
+    for stage in answer.get("awaited", ()):
+        terminal.talk(
+            terminal.doubtful(
+                f"it waits for a script that attaches as {stage!r}; `penstock stop` does not wait for it"
+            )
+        )
 
 
 def tell(ended: dict[str, Any], *, as_json: bool) -> int:

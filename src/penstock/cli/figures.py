@@ -6,12 +6,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Mapping, cast
 
 from penstock.runtime import statement
-from penstock.runtime.statement import REASONS, duration, number, size
+from penstock.runtime.statement import REASONS, awaited, duration, number, size, stranded
 
 if TYPE_CHECKING:
     from penstock.runtime.account import Totals
 
-__all__ = ["REASONS", "duration", "headway", "last_line", "number", "size", "took"]
+__all__ = ["REASONS", "awaited", "duration", "headway", "last_line", "number", "size", "stranded", "took"]
 
 
 def took(seconds: float | None) -> str:

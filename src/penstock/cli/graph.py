@@ -75,7 +75,7 @@ def as_lanes(plan: Plan, *, ascii_only: bool = False) -> str:
     for row in lanes.draw(targets):
         drawn = lanes.in_ascii(row.lanes) if ascii_only else row.lanes
         rows.append([terminal.dim(drawn), *(_about(plan, stages[row.stage]) if row.stage else [""] * 4)])
-    workers = sum(stage.replicas for stage in plan.stages)
+    workers = sum(stage.replicas for stage in plan.stages if not stage.external)
     head = f"{terminal.strong(plan.pipeline)}   {_count(len(stages), 'stage')}   {_count(workers, 'worker')}"
     return "\n".join([head, "", *table(rows)])
 

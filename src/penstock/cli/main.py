@@ -9,12 +9,14 @@ import click
 
 from penstock.cli.group import Verb, VerbGroup
 
-BEGIN, RUNNING, WRONG, MEASURE = "Begin", "A running pipeline", "When something is wrong", "Measure"
+BEGIN, RUNNING, JOBS = "Begin", "A running pipeline", "Jobs"
+WRONG, MEASURE = "When something is wrong", "Measure"
 
 VERBS = (
     Verb("init", BEGIN, "Write a pipeline that runs at once."),
     Verb("run", BEGIN, "Run a pipeline here, in the foreground."),
     Verb("up", BEGIN, "Run a pipeline in the background."),
+    Verb("worker", BEGIN, "Run the jobs of an app's groups here, in the foreground."),
     Verb("graph", BEGIN, "Draw how a pipeline is wired."),
     Verb("check", BEGIN, "Look for mistakes without starting anything."),
     Verb("config", BEGIN, "Show what counts for a pipeline, and who said so."),
@@ -34,6 +36,8 @@ VERBS = (
     Verb("drain", RUNNING, "Take nothing new, finish what is in flight, end."),
     Verb("stop", RUNNING, "End now; each worker finishes its current item only."),
     Verb("down", RUNNING, "End a pipeline as Ctrl-C does, and wait for its end."),
+    Verb("tasks", JOBS, "Submit jobs, look at them, steer them."),
+    Verb("queues", JOBS, "Show what waits for each group of tasks."),
     Verb("dead", WRONG, "Read, put back, export and discard the items that kept failing."),
     Verb("doctor", WRONG, "Examine this machine and the stages' interpreters."),
     Verb("bench", MEASURE, "Measure this machine against plain pyzmq."),

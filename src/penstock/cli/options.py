@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Sequence, TypeVar
 
@@ -59,6 +61,24 @@ def in_seconds(_ctx: click.Context, _parameter: click.Parameter, text: str | Non
         return None if text is None else seconds(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def since(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
+    """The callback of an option that is a moment in the past: how long ago, or when; seconds since 1970."""
+    if text is None:
+        return None
+    from penstock.pipeline.duration import seconds
+
+    try:
+        return time.time() - seconds(text)
+    except ValueError:
+        pass
+    try:
+        return datetime.datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no time; write how long ago, like 30m or 2h, or when, like 2026-11-21T04:00"
+        ) from None
 
 
 def app_argument(command: Command) -> Command:

@@ -33,10 +33,16 @@ def change(stages: tuple[str, ...], name: str | None, *, as_json: bool, paused: 
         UserError: there is no such stage; nothing was changed.
     """
     run = client.find(name)
-    refuse_unknown(stages, client.call(run, "ps"))
+    before = client.call(run, "ps")
+    refuse_unknown(stages, before)
     answer = client.call(run, "pause", stages=list(stages), paused=paused)
     if as_json:
         terminal.data(document("pause", stages=answer["stages"], paused=answer["paused"]))
-    else:
+    elif stages:
         for stage in answer["stages"]:
             terminal.data(f"{stage}   {'paused' if paused else 'goes on'}")
+    elif paused:
+        terminal.data(f"{run.pipeline} is paused: no stage begins anything more")
+    else:
+        held = [stage["name"] for stage in before["stages"] if stage["paused"]]
+        terminal.data(f"{run.pipeline} goes on: {', '.join(held) or 'nothing'} was paused")

@@ -13,12 +13,15 @@ from penstock.cli.group import VerbCommand
 from penstock.cli.options import json_option, pipeline_option
 from penstock.cli.table import table
 from penstock.errors import NotRunning
+from penstock.pipeline.plan import GROUP
 from penstock.runtime import client
 
 WORKERS = ("WORKER", "STATE", "BUSY", "IDLE", "WAIT", "ITEMS/S", "P50", "P99", "HOLDS", "CPU", "RSS")
 COUNTS = ("FAILED", "RESTARTS", "PID")
 WIDE = ("ITEMS", "PYTHON")
 LINKS = ("LINK", "SENT", "DONE", "IN FLIGHT", "WAITING", "AGAIN", "DEAD")
+WHERE_ANY = ("given_back", "unfinished", "lost", "requeued", "unmatched", "duplicates")
+"""Counts that have a column where one of them is not 0, as in the ledger of a run."""
 FLOW = ("ITEMS/S", "DATA/S", "FILL", "OLDEST", "BY")
 
 TROUBLE = ("restarting", "dying", "failed")
@@ -34,6 +37,14 @@ MEANINGS = (
         "items in hand, in open windows, waiting for a partner or their turn; of a source, those not settled",
     ),
     ("PROGRESS", "how far the item in hand is, where its code says so"),
+    (
+        "SENT",
+        (
+            "is DONE, IN FLIGHT, DEAD, DROPPED and UNFINISHED together, and GIVEN BACK: a sender died, and "
+            "what it had made of its items is made again"
+        ),
+    ),
+    ("UNMATCHED", "of those DONE, what found no partner in a join; DUPLICATES: what was done before"),
     ("FILL", "of what the receivers may hold, the part they do; near 100 % they are behind"),
     ("OLDEST", "since when the oldest item in flight is on its way"),
     ("BY", "how most of the data travels: shared memory or socket"),
@@ -75,7 +86,10 @@ def ps(name: str | None, wide: bool, quiet: bool, as_json: bool) -> int:
 
 def about(answer: Answer, *, wide: bool = False) -> str:
     """One pipeline for people: its workers, its links, what they wait for, the line that adds up."""
-    lines = [head(answer), "", *stage_table(answer, wide=wide), *shared(answer), "", *link_table(answer), ""]
+    lines = [head(answer), "", *stage_table(answer, wide=wide), *shared(answer)]
+    if all(stage["kind"] == GROUP for stage in answer["stages"]):
+        return "\n".join(lines)  # what becomes of jobs is told by `penstock queues`
+    lines += ["", *link_table(answer), ""]
     if answer["bottleneck"]:
         lines += [answer["bottleneck"]["sentence"], ""]
     return "\n".join([*lines, figures.last_line(answer["totals"])])
@@ -107,7 +121,12 @@ def link_table(answer: Answer) -> list[str]:
     if any(map(_dropped, links)):
         header.append("DROPPED")
         rows = [[*row, _dropped(link)] for row, link in zip(rows, links, strict=True)]
-    return table(rows, header, right=range(1, len(LINKS) + len(FLOW) - 1))
+    some = [name for name in WHERE_ANY if any(link.get(name) for link in links)]
+    at = len(LINKS)
+    header[at:at] = [name.replace("_", " ").upper() for name in some]
+    for row, link in zip(rows, links, strict=True):
+        row[at:at] = [figures.number(link.get(name, 0)) for name in some]
+    return table(rows, header, right=range(1, len(LINKS) + len(some) + len(FLOW) - 1))
 
 
 def workers(answer: Answer) -> Iterator[Answer]:

@@ -84,7 +84,8 @@ def replay(
     Sources are not run: what they sent is played in their place, or with --into what was sent to that
     stage, under the same ids and in the same order. Nothing is dropped. It runs as NAME.replay, with logs
     and dead letters of its own. With --compare every stage behind runs, but no sink, and what they make is
-    held against what was recorded.
+    held against what was recorded. Windows and joins are not run then, as what they put out depends on what
+    came when; what they had put out is played.
     """
     from penstock.message.recording import Recording
 
@@ -165,6 +166,10 @@ def _say(recording: Recording, cut: Cut) -> None:
     reel.warn(recording)
     for link in cut.unfed:
         terminal.talk(terminal.doubtful(f"{link.label} is not recorded: nothing comes by it"))
+    for link in _sorted(cut.uncompared):
+        terminal.talk(
+            f"{link.label} is not compared: what a window or a join puts out depends on what came when"
+        )
 
 
 def _run(cut: Cut, where: str, lasting: float | None, **record: Any) -> int:
@@ -196,7 +201,7 @@ def _judge(
 
     assert made is not None
     old = Recording(recording.path, allow_pickle=cut.plan.allow_pickle)
-    edges = Edges(old, [old[link.label] for link in cut.fed])
+    edges = Edges(old, [old[link.label] for link in cut.fed], partly=bool(cut.unfed))
     verdicts = [
         compare(old[link.label], made[link.label], edges, Tolerance(*within))
         for link in _sorted(cut.compared)
@@ -210,6 +215,7 @@ def _judge(
                 complete=old.complete,
                 missing=old.missing or made.missing,
                 same=same,
+                uncompared=[link.label for link in _sorted(cut.uncompared)],
                 links=[
                     {**verdict._asdict(), "first": [each._asdict() for each in verdict.first]}
                     for verdict in verdicts

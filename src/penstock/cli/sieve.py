@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
-import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
+
+from penstock.cli.options import since
 
 if TYPE_CHECKING:
     from penstock.message.letter import Letter
@@ -80,7 +80,7 @@ def sieve_options(limit: int) -> Callable[[Command], Command]:
             click.option(
                 "--since",
                 metavar="TIME",
-                callback=_since,
+                callback=since,
                 help='Only those that died since: "2h" for two hours ago, or a date.',
             ),
             click.option("--cause", metavar="TEXT", help="Only those whose cause contains this."),
@@ -90,20 +90,3 @@ def sieve_options(limit: int) -> Callable[[Command], Command]:
         return command
 
     return decorate
-
-
-def _since(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
-    if text is None:
-        return None
-    from penstock.pipeline.duration import seconds
-
-    try:
-        return time.time() - seconds(text)
-    except ValueError:
-        pass
-    try:
-        return datetime.datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is no time; write how long ago, like 30m or 2h, or when, like 2026-11-21T04:00"
-        ) from None

@@ -15,12 +15,12 @@ from penstock.config import entry, file
 from penstock.config.entry import Entry, Path
 from penstock.config.file import File, nearest_file
 from penstock.errors import UserError
-from penstock.pipeline.checks import check
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.overlay import Overlay
 from penstock.pipeline.pipeline import Pipeline
-from penstock.pipeline.plan import How, Plan
+from penstock.pipeline.plan import Plan
 from penstock.pipeline.secret import Secret
+from penstock.pipeline.stage import Node
 
 PROFILE = "PENSTOCK_PROFILE"
 CODE_ONLY = {
@@ -73,17 +73,14 @@ def configuration(
     """What counts for ``pipeline``; arguments and errors as for ``configured``."""
     mistakes: list[str] = []
     entries, idle = _said(pipeline, environ, flags, profile or environ.get(PROFILE) or None, mistakes)
-    declared = {node.name: node.how for node in pipeline.nodes}
+    declared = {node.name: node for node in pipeline.nodes}
     for each in [*entries, *idle]:
         mistakes += _mistakes(each, declared)
     if mistakes:
         raise Misconfigured(list(dict.fromkeys(mistakes)))
     counting = merged([each for each in entries if each.path[0] == "config" or len(each.path) > 2])
     settings = [each for path, each in counting.items() if path[0] == "config"]
-    overlays = {
-        node.name: _overlay(node.how, node.options.variables, _of_stage(counting, node.name))
-        for node in pipeline.nodes
-    }
+    overlays = {node.name: _overlay(node, _of_stage(counting, node.name)) for node in pipeline.nodes}
     return Configuration(overlays, nested(settings), counting)
 
 
@@ -124,7 +121,7 @@ def _refuse_profile(source: File | None, profile: str | None) -> None:
 # ------------------------------------------------------------------------------------------- what is wrong
 
 
-def _mistakes(each: Entry, declared: Mapping[str, How]) -> list[str]:
+def _mistakes(each: Entry, declared: Mapping[str, Node[Any, Any]]) -> list[str]:
     """The sentence about one entry, if something is wrong with it."""
     if each.path[0] == "config":
         wrong = _unfit(each.value)
@@ -153,7 +150,7 @@ def _unfit(value: Any) -> str:
     return ""
 
 
-def _checked(how: How, rest: Sequence[str], each: Entry) -> Any:
+def _checked(node: Node[Any, Any], rest: Sequence[str], each: Entry) -> Any:
     """The value of a knob as it is kept.
 
     Raises:
@@ -163,8 +160,8 @@ def _checked(how: How, rest: Sequence[str], each: Entry) -> Any:
     if knob in CODE_ONLY:
         raise ValueError(f"{knob}={each.value!r}: {CODE_ONLY[knob]}")
     if isinstance(each.value, Secret):
-        return check(how, knob, {inner[0]: ""}, each.place)
-    return check(how, knob, {inner[0]: each.value} if inner else each.value, each.place)
+        return node.check(knob, {inner[0]: ""}, each.place)
+    return node.check(knob, {inner[0]: each.value} if inner else each.value, each.place)
 
 
 # ------------------------------------------------------------------------------------------ what counts
@@ -200,20 +197,21 @@ def _of_stage(counting: Mapping[Path, Entry], stage: str) -> list[Entry]:
     return [each for path, each in counting.items() if path[0] == "stages" and path[1] == stage]
 
 
-def _overlay(how: How, variables: Mapping[str, str], entries: Sequence[Entry]) -> Overlay:
-    """What is said of one stage; ``variables`` are those of its decorator, to which others are added."""
-    found = Overlay({}, {}, {})
-    mine = dict(variables)
+def _overlay(node: Node[Any, Any], entries: Sequence[Entry]) -> Overlay:
+    """What is said of one stage; to the variables of its decorator others are added."""
+    found = Overlay({}, {}, {}, {})
+    mine = dict(node.options.variables)
     for each in entries:
         _, _, *rest = each.path
         found.places[rest[0]] = each.place
         if len(rest) == 1:
-            found.values[rest[0]] = _checked(how, rest, each)
+            kept = found.arguments if rest[0] in node.arguments else found.values
+            kept[rest[0]] = _checked(node, rest, each)
         elif isinstance(each.value, Secret):
             mine.pop(rest[1], None)
             found.secrets[rest[1]] = each.value
         else:
             mine[rest[1]] = each.value
-    if mine != variables:
+    if mine != node.options.variables:
         found.values["variables"] = mine
     return found

@@ -19,7 +19,7 @@ from penstock.pipeline.nearest import nearest
 from penstock.pipeline.place import Place, near
 
 SCHEMA = 1
-KEYS = ("schema", "app", "stages", "config", "profile")
+KEYS = ("schema", "app", "stages", "config", "tasks", "group", "profile")
 OURS, SHARED = "penstock.toml", "pyproject.toml"
 
 
@@ -131,7 +131,7 @@ def entries(file: File, profile: str | None, mistakes: list[str]) -> tuple[list[
     idle: list[Entry] = []
     for name, table in _profiles(file, mistakes):
         if isinstance(table, dict):
-            _refuse_strangers(file, ("profile", name), table, TABLES, mistakes)
+            _refuse_strangers(file, ("profile", name), table, (*TABLES, "group"), mistakes)
             found = list(_tables(file, ("profile", name), table, mistakes))
             (said if name == profile else idle).extend(found)
         else:

@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 from penstock.config.configuration import Configuration
 from penstock.config.redaction import redacted
 from penstock.pipeline.checks import CHECKS, NOT_EXTERNAL, REFUSED
+from penstock.pipeline.duration import seconds
 from penstock.pipeline.knobs import Knobs
 from penstock.pipeline.options import Options
+from penstock.pipeline.overlay import Overlay
 from penstock.pipeline.pipeline import Pipeline
 from penstock.pipeline.reference import Reference
+from penstock.pipeline.shape import LIMIT, Shape
 from penstock.pipeline.stage import Node
 
 DEFAULT = "default"
@@ -47,6 +50,19 @@ def _knobs(node: Node[Any, Any], found: Configuration) -> list[Row]:
         else:
             value = _with_unit(knob, getattr(options, knob))
             rows.append(Row(("stages", node.name, knob), value, str(options.places.get(knob, DEFAULT))))
+    return rows + (_arguments(node, overlay) if isinstance(node, Shape) else [])
+
+
+def _arguments(node: Shape, overlay: Overlay) -> list[Row]:
+    """The numbers and times of a window or a join, where they are said or have a default."""
+    rows = []
+    for name, written in node.arguments.items():
+        value = overlay.arguments.get(name, written)
+        if value is None:
+            continue
+        origin = DEFAULT if name == "limit" and written == LIMIT else node.where
+        shown = f"{seconds(value):g}s" if node.is_time(name) else value
+        rows.append(Row(("stages", node.name, name), shown, str(overlay.places.get(name, origin))))
     return rows
 
 

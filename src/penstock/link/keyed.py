@@ -16,7 +16,7 @@ from penstock.link.batching import MOST
 from penstock.link.credit import NEVER
 from penstock.link.lanes import Lanes
 from penstock.link.ledger import Cargo, Run, Tag
-from penstock.link.link import Dispatch, Link, Target
+from penstock.link.link import Dispatch, Link, Put
 from penstock.link.outbox import Extras
 from penstock.message.envelope import Hello
 
@@ -52,9 +52,9 @@ class KeyedLink(Link):
         self.affinity = Affinity(replicas)
         self.lanes = Lanes(self.affinity)
 
-    def toward(self, value: Any) -> Target:
-        """Where this value goes. Raises what ``shard`` raises."""
-        return Target(functools.partial(self.put_at, self.shard(value)))
+    def toward(self, value: Any) -> Put:
+        """What takes this value. Raises what ``shard`` raises."""
+        return functools.partial(self.put_at, self.shard(value))
 
     def put_at(
         self,

@@ -14,12 +14,8 @@ from penstock.link.passage import Passage
 from penstock.message.envelope import Failure, Hello
 from penstock.observe import page
 
-
-class Target(NamedTuple):
-    """Where one value goes."""
-
-    put: Callable[..., bool]
-    """As ``Outbox.put``."""
+Put = Callable[..., bool]
+"""Takes an item, as ``Outbox.put``."""
 
 
 class Dispatch(NamedTuple):
@@ -68,9 +64,9 @@ class Link:
         self.bytes = self.shared = 0
         """What was sent, and what of it lay in shared memory."""
 
-    def toward(self, _: Any) -> Target:
-        """Where this value goes."""
-        return Target(self.put)
+    def toward(self, _: Any) -> Put:
+        """What takes this value."""
+        return self.put
 
     def watch(self, who: str, see: Optional[Callable[[Cargo], None]]) -> None:
         """Have ``see`` called with every cargo just before it goes out, beside the others; None: no more."""

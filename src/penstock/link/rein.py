@@ -29,13 +29,14 @@ the rein holds back (behind a route, or of two sources): so it may never hold fo
 class Rein(Credit):
     """The credit of a link, and no more than may be unsettled."""
 
-    def __init__(self, pool: int, link: Any, *, ahead: int, workers: int) -> None:
+    def __init__(self, pool: int, link: Any, *, ahead: int, hands: int) -> None:
         """``link``: whose it is. ``ahead``: items that may be unsettled; 0: as many as make sense.
-        ``workers``: of the whole run; each is to have something to do."""
+        ``hands``: items that all workers of the run work on together, at most. Each is to have something to
+        do."""
         super().__init__(pool)
         self._link = link
         self._ahead = ahead
-        self._workers = workers
+        self._hands = hands
         self._slack = 0
         self._settled = -1
         self._since = 0.0
@@ -66,9 +67,9 @@ class Rein(Credit):
     def _usual(self) -> int:
         cost = self.pace.cost
         items = int(AHEAD / cost * max(1, len(self._rooms))) if cost else 0
-        items = min(MOST, max(LEAST, 4 * self._workers, items))
+        items = min(MOST, max(LEAST, 4 * self._hands, items))
         nbytes: int = self._link.bytes // max(1, self._link.ledger.sent)
-        return max(2 * self._workers, min(items, NBYTES // max(1, nbytes)))
+        return max(2 * self._hands, min(items, NBYTES // max(1, nbytes)))
 
     def offer(self, waiting: int) -> Optional[Offer]:
         """The batch to send now; None: better wait. What goes out again is ahead already."""

@@ -60,6 +60,8 @@ class Span(NamedTuple):
     root: str
     first: Path
     last: Path
+    """With all that could be made from the last of them: it may come as a whole by this link and in parts by
+    another. Was it settled amid those parts, a successor would wait for parts of it here, too."""
 
 
 class Segment(NamedTuple):
@@ -102,6 +104,8 @@ class Row:
         """Begun and not finished: they have to come again. Sorted."""
         self.undone: set[Place] = set()
         """Of all that ever failed those that have not been finished since."""
+        self.free = False
+        """Nobody is waited for any more, and that was said."""
         self._last: Place = (at, -1)
         self._base = at
         self._begun: List[Tuple[Path, int, int]] = []
@@ -239,7 +243,7 @@ class Sequencer:
             path = (*where.prefix, first)
             row.hold(Segment(path, link, next(self._serials), count, token, index, where.root, again))
             row.courses[link].tell(where.prefix, first, first + count)
-            spans.append(Span(where.root, path, (*where.prefix, first + count - 1)))
+            spans.append(Span(where.root, path, (*where.prefix, first + count - 1, END)))
             index += count
         return spans
 
@@ -253,7 +257,7 @@ class Sequencer:
                 continue
             end = first + count if count else END
             self._row(where, link).passed(link, where.prefix, first, end)
-            spans.append(Span(where.root, (*where.prefix, first), (*where.prefix, end - 1)))
+            spans.append(Span(where.root, (*where.prefix, first), (*where.prefix, end - 1, END)))
         return spans
 
     def take(self, most: int) -> Optional[Segment]:
@@ -284,7 +288,8 @@ class Sequencer:
         row.failed.clear()
         for course in row.courses.values():
             course.finish()
-        if row.items:
+        if row.items and not row.free:
+            row.free = True
             self._notice(root, row.items)
 
     def _close(self, where: Name) -> None:

@@ -43,15 +43,18 @@ class Verdict(NamedTuple):
 
 
 class Edges:
-    """What lies outside of a recording that did not last for the whole of its run: at its beginning, what
-    was made of items that were sent before; at its end, what was made later of items that are in it."""
+    """What lies outside of a recording: what was made of items that are not in it, as they came before its
+    beginning, by links that were not recorded, or are lost; and what was made after its end of items that are
+    in it."""
 
-    def __init__(self, recording: Recording, fed: Iterable[Track]) -> None:
-        """``fed``: what was played."""
-        self._whole = recording.manifest.from_start and recording.manifest.to_end
+    def __init__(self, recording: Recording, fed: Iterable[Track], *, partly: bool = False) -> None:
+        """``fed``: what was played; ``partly``: more came then, by links that are not recorded."""
+        self._complete = recording.complete
+        self._begins_inside = partly or not (recording.manifest.from_start and self._complete)
+        self._ends_inside = not (recording.manifest.to_end and self._complete)
         self._ended = int((recording.ended or 0) * 1e9)
         self._times: Dict[Id, int] = {}
-        if not self._whole:
+        if self._begins_inside or self._ends_inside:
             for track in fed:
                 self._times.update({(entry.origin, entry.number): entry.at for entry in track.entries()})
         self._longest = 0
@@ -64,12 +67,14 @@ class Edges:
 
     def came_before(self, entry: Entry) -> bool:
         """Whether what was recorded was made from what was not."""
-        return not self._whole and self._sent(entry) is None
+        return self._begins_inside and self._sent(entry) is None
 
     def came_after(self, entry: Entry) -> bool:
         """Whether what is made now may have been made then, after the end."""
+        if not (self._ends_inside and self._complete):
+            return self._ends_inside  # nobody knows when each link was recorded for the last time
         sent = self._sent(entry)
-        return not self._whole and sent is not None and sent + self._longest >= self._ended
+        return sent is not None and sent + self._longest >= self._ended
 
     def _sent(self, entry: Entry) -> Optional[int]:
         """When that went out of which the item was made: its id begins with the other's."""

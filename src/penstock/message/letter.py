@@ -8,6 +8,7 @@ to ``.requeued``, and is there until its item is done, or is a letter again (see
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import time
@@ -127,6 +128,26 @@ def requeue(path: Path) -> Optional[Path]:
     except FileNotFoundError:
         return None
     return target
+
+
+def claim(path: Path) -> Optional[int]:
+    """The file of a letter, open and ours alone until it is closed; None: it is somebody else's, or no more.
+
+    A lock of the process (lockf): one that goes with the open file (flock) would live on in what user code
+    has forked. So whoever has claimed a letter does not read it: closing any file of it would free the lock.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(fd).st_nlink and path.exists():
+            return fd
+    except (BlockingIOError, PermissionError):  # POSIX allows either
+        pass
+    os.close(fd)
+    return None
 
 
 def keep(path: Path) -> None:

@@ -53,7 +53,15 @@ class Manifest(msgspec.Struct, frozen=True):
     """Why it ended before it should."""
     died: List[int] = []
     """Workers that were killed meanwhile, by their numbers. What they had sent is there all the same."""
+    closed: List[str] = []
+    """The files that are whole: they have an end. One that is missing is missed."""
     schema: str = SCHEMA
+
+
+class _Versioned(msgspec.Struct, frozen=True):
+    """What every version has."""
+
+    schema: str
 
 
 def write(folder: str, manifest: Manifest) -> None:
@@ -74,11 +82,15 @@ def read(folder: str) -> Manifest:
     """The manifest that is there.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it is of another version.
     """
     try:
         with open(os.path.join(folder, MANIFEST), "rb") as file:
-            return msgspec.json.decode(file.read(), type=Manifest)
+            data = file.read()
+        schema = msgspec.json.decode(data, type=_Versioned).schema
+        if schema != SCHEMA:
+            raise UserError(f"{folder} is a {schema}; this Penstock reads {SCHEMA}, so open it with another")
+        return msgspec.json.decode(data, type=Manifest)
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"there is no recording {folder}") from None
     except msgspec.MsgspecError as error:
@@ -299,10 +311,14 @@ def _missing(manifest: Manifest, segments: List[Segment]) -> str:
         return manifest.failure
     if manifest.ended is None:
         return "it was not closed: it still goes on, or the run was killed"
-    for each in segments:
+    found = {os.path.basename(each.path): each for each in segments}
+    for name in manifest.closed:
+        if name not in found:
+            return f"{name} is not there, or its beginning was damaged"
+    for name, each in found.items():
         for _ in each.chunks():
             pass
-        if each.about is None or each.end is not None or each.about.number in manifest.died:
-            continue
-        return f"{os.path.basename(each.path)} has no end: it was cut, or damaged"
+        killed = each.about is None or each.about.number in manifest.died
+        if each.damaged or (each.end is None and not killed):
+            return f"{name} has no end: it was cut, or damaged"
     return ""

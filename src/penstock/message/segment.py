@@ -1,17 +1,11 @@
 """One file of a recording: what one worker has sent by one link, in the order in which it went out.
 
     file    | magic, 8 bytes | chunk | chunk | ...         written by one process, which only appends
-    chunk   | crc u32 | head u32 | body u64 | bulk u64 | head | body | up to 64 bytes of nothing | bulk |
-
-    head    msgpack, a tagged array: ABOUT (the first), SENT (one batch), OVER (the last)
-    body    the payloads of a batch, one behind the other
-    bulk    what they have in shared memory and in frames, each part at a multiple of 64 in the file
 
 A chunk goes to the kernel before its batch goes to a socket. So whatever kills the writer, what it has sent
 is here, and a chunk that is not whole was not sent: its length is more than the file has, or its checksum is
 another, and there the file ends for whoever reads it. A file that ends with OVER was closed by its writer.
-The checksum in front is of all but the bulk, which has its own: so a file of many GB is listed by its heads.
-
+How a chunk is laid says ``chunk``.
 A slot is named as in the payload, by arena, offset and generation: nothing is decoded to be recorded.
 What is read lies in the mapped file, uncopied and read-only, like what comes from an arena.
 """
@@ -20,27 +14,21 @@ from __future__ import annotations
 
 import mmap
 import os
-import struct
 import zlib
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
-
-import msgspec
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from penstock.errors import PeerError
 from penstock.message import arrays
+from penstock.message.chunk import ALIGNMENT, VERSION, About, Found, Head, Over, Sent, end_of, find, lay
 from penstock.message.codec import Decoder
 from penstock.message.envelope import IdRun
 from penstock.message.source import Source
 from penstock.message.views import Place
 
-VERSION = 1
 SUFFIX = ".segment"
 MAGIC = b"PENSTREC"
-ALIGNMENT = 64
 MOST_PARTS = 1024
 """Buffers that the kernel takes in one call."""
-_FRONT = struct.Struct("<IIQQ")
-_LENGTHS = struct.Struct("<IQQ")
 
 SlotName = Tuple[int, int, int]
 """The arena (its inode; 0 for the writer's own), the offset there, and the generation."""
@@ -50,49 +38,12 @@ Places = Dict[SlotName, Tuple[int, int]]
 """Where in the file each is, and how long."""
 
 
-class About(msgspec.Struct, array_like=True, frozen=True, tag=1):
-    """Whose file it is."""
-
-    version: int
-    run: str
-    link: int
-    worker: str
-    """``detect/0``."""
-    number: int
-    began: int
-    """ns since 1970."""
-
-
-class Sent(msgspec.Struct, array_like=True, frozen=True, tag=2):
-    """One batch."""
-
-    at: int
-    """When it went out: ns since 1970."""
-    ids: List[IdRun]
-    sizes: List[int]
-    """Of each payload."""
-    slots: List[List[Tuple[int, int, int, int]]]
-    """Of each item, name and size of what it has in shared memory; none where no item has."""
-    frames: List[int]
-    """The size of each."""
-    crc: int
-    """Of the bulk."""
-
-
-class Over(msgspec.Struct, array_like=True, frozen=True, tag=3):
-    """Nothing more was recorded here."""
-
-    items: int
-    failure: str = ""
-    """Why there is not all that was sent; empty: there is."""
-
-
-Head = Union[About, Sent, Over]
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Head).decode
-
-
 # ------------------------------------------------------------------------------------------------ write
+
+
+def file_name(link: int, worker: int) -> str:
+    """Of what one worker sends by one link."""
+    return f"{link}.{worker}{SUFFIX}"
 
 
 def name_of(place: Place) -> SlotName:
@@ -153,15 +104,7 @@ class Writer:
             os.close(self._fd)
 
     def _chunk(self, head: Head, body: bytes, bulk: Sequence[Any]) -> None:
-        data = _encode(head)
-        start = self._size + _FRONT.size + len(data) + len(body)
-        padded, at = [], start
-        for part in bulk:
-            padded += [b"\0" * (-at % ALIGNMENT), part]
-            at += len(padded[-2]) + len(part)
-        lengths = len(data), len(body), at - start
-        crc = zlib.crc32(body, zlib.crc32(data, zlib.crc32(_LENGTHS.pack(*lengths))))
-        self._append([_FRONT.pack(crc, *lengths), data, body, *padded])
+        self._append(lay(head, body, bulk, self._size))
 
     def _append(self, parts: List[Any]) -> None:
         try:
@@ -244,6 +187,8 @@ class Segment:
         """None: its writer was killed while it began."""
         self.end: Optional[Over] = None
         """Known once it was read to its end."""
+        self.damaged = False
+        """Known then, too. (Who is killed while it writes leaves too little, and nothing wrong.)"""
         if self.map[: len(MAGIC)] != MAGIC[: len(self.map)]:
             raise PeerError(f"{path} is no part of a recording")
         first = next(self._heads(), None)
@@ -260,38 +205,13 @@ class Segment:
             elif isinstance(found.head, Over):
                 self.end = found.head
 
-    def _heads(self) -> Iterator[_Found]:
+    def _heads(self) -> Iterator[Found]:
         at = len(MAGIC)
         view = memoryview(self.map)
-        while (found := _read(view, at)) is not None:
+        while (found := find(view, at)) is not None:
             yield found
             at = found.end
-
-
-class _Found(NamedTuple):
-    """A chunk that is whole."""
-
-    head: Head
-    body: int
-    bulk: int
-    end: int
-
-
-def _read(view: memoryview, at: int) -> Optional[_Found]:
-    """The chunk that begins at ``at``; None where no whole one does."""
-    if at + _FRONT.size > len(view):
-        return None
-    crc, head, body, bulk = _FRONT.unpack_from(view, at)
-    start = at + _FRONT.size
-    end = start + head + body + bulk
-    if end > len(view):
-        return None
-    if zlib.crc32(view[start : end - bulk], zlib.crc32(view[at + 4 : start])) != crc:
-        return None
-    try:
-        return _Found(_decode(view[start : start + head]), start + head, end - bulk, end)
-    except msgspec.MsgspecError:
-        return None
+        self.damaged = end_of(view, at) <= len(view)
 
 
 class _Chunk:

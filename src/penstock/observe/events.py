@@ -68,8 +68,24 @@ class SharedMemoryLow(Event, frozen=True, kw_only=True):
     """Bytes."""
 
 
+class LettersStranded(Event, frozen=True, kw_only=True):
+    """Dead letters that were put back to a link that this run does not have: they are dead letters again."""
+
+    link: str
+    count: int
+
+
 class DrainBegan(Event, frozen=True, kw_only=True):
     """Nothing new is made; what is in flight is finished."""
+
+
+class ScriptAwaited(Event, frozen=True, kw_only=True):
+    """The run drains, and only a script that attaches can do what waits for this stage."""
+
+    stage: str
+    items: int
+    patience: float
+    """Seconds for which nothing may move before the run is given up."""
 
 
 class StopBegan(Event, frozen=True, kw_only=True):

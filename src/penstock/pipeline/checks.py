@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Union, get_args
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple, Union, get_args
 
 from penstock.pipeline.duration import seconds
 from penstock.pipeline.flow import chooser
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.place import Place
 from penstock.pipeline.plan import MOST_REPLICAS, By, How, OnFull
+from penstock.pipeline.reference import told
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
 """Names of stages and pipelines are parts of file names and of labels like ``detect/0``."""
@@ -146,25 +147,25 @@ SYNONYMS = {
 """What the same is called elsewhere: no spelling is near enough to find these."""
 
 
-def check(how: How, knob: str, value: Any, place: Place) -> Any:
-    """The value of a knob as it is kept.
+def check(how: How, knob: str, value: Any, place: Place, *, more: Iterable[str] = ()) -> Any:
+    """The value of a knob as it is kept. ``more``: what could be meant besides knobs.
 
     Raises:
         ValueError: no such knob (says the nearest), none for that, or not a possible value.
     """
     if knob not in CHECKS:
-        raise ValueError(f"there is no knob {knob!r}{_hint(knob)}")
+        raise ValueError(f"there is no knob {knob!r}{_hint(knob, more)}")
     if knob in REFUSED[how]:
         raise ValueError(f"{knob}={value!r}: {REFUSED[how][knob]}")
     try:
         return CHECKS[knob](value, place)
     except ValueError as error:
-        raise ValueError(f"{knob}={value!r}: {error}") from None
+        raise ValueError(f"{knob}={told(value)}: {error}") from None
 
 
-def _hint(knob: str) -> str:
+def _hint(knob: str, more: Iterable[str]) -> str:
     known = SYNONYMS.get(knob)
-    return f"; did you mean {known!r}?" if known else nearest(knob, CHECKS)
+    return f"; did you mean {known!r}?" if known else nearest(knob, [*CHECKS, *more])
 
 
 def check_name(value: Any) -> str:

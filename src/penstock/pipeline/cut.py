@@ -5,6 +5,13 @@ camera --> detect --> track --> save          recorded: cameraâ†’detect, detectâ
 without ``into``       (camera) --> detect --> track --> save          (camera) plays what it sent
 ``into="track"``                  (detect) --> track --> save
 with ``compare``       (camera) --> detect --> track --> [save]        [save] does nothing with what comes
+
+What a window or a join puts out depends on what came when, which is never the same twice. So with
+``compare`` none of them is run, and what it had put out is played to what is behind it:
+
+camera --> detect --> pairs --> mean --> save                            recorded: all
+
+with ``compare``       (camera) --> detect --> [pairs]     (pairs~replay) --> mean --> [save]
 """
 
 from __future__ import annotations
@@ -14,12 +21,15 @@ from typing import Any, Collection, Dict, Iterable, List, Mapping, NamedTuple, O
 from msgspec.structs import replace
 
 from penstock.errors import UserError
+from penstock.pipeline import fusion
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.plan import LinkPlan, Plan, Reel, StagePlan
 from penstock.pipeline.reference import Reference
 
 MADE = Reference("", "penstock.runtime.replayer", "made")
 LET_GO = Reference("", "penstock.runtime.replayer", "let_go")
+PLAYED = "~replay"
+"""Ends the name of what plays for a window or a join. (No name that people give has this sign.)"""
 
 
 class Cut(NamedTuple):
@@ -32,6 +42,8 @@ class Cut(NamedTuple):
     """Those that lead into the part and are not recorded: nothing comes by them."""
     compared: List[LinkPlan]
     """Those behind it of which it is known what went by."""
+    uncompared: List[LinkPlan]
+    """Of which it is known, too, but they come out of a window or a join."""
 
 
 def cut(
@@ -52,8 +64,11 @@ def cut(
         UserError: there is no such stage, or nothing is recorded that leads into it, or out of it.
     """
     inside = _behind(plan, into)
+    shaped = {stage.name for stage in plan.stages if compare and stage.shape is not None} & inside
+    uncompared = [link for link in plan.links if link.source in shaped and link.label in recorded]
+    plan = _apart(plan, shaped)
     entries = [link for link in plan.links if link.target in inside and link.source not in inside]
-    fed = [link for link in entries if link.label in recorded]
+    fed = [link for link in entries if _label(link) in recorded]
     if not fed:
         raise UserError(
             _nothing(reel.path, entries, recorded, f"goes into {into}" if into else "sources sent")
@@ -63,12 +78,39 @@ def cut(
     kept = inside
     if compare:
         if not compared:
-            behind = [link for link in plan.links if link.source in inside]
-            raise UserError(_nothing(reel.path, behind, recorded, "comes out of what is run again"))
+            raise UserError(_incomparable(reel.path, plan, inside, recorded))
         kept = _leading_to(plan, {link.source for link in compared}, inside)
         fed = [link for link in fed if link.target in kept]
     unfed = [link for link in entries if link not in fed and link.target in kept]
-    return Cut(_part(plan, reel, kept, fed), fed, unfed, compared if compare else [])
+    part = _part(plan, reel, kept, fed)
+    return Cut(part, _named(fed), _named(unfed), compared if compare else [], uncompared)
+
+
+def _apart(plan: Plan, shaped: Set[str]) -> Plan:
+    """``plan`` with each of ``shaped`` made two: a sink for what comes to it, a source of what it had put
+    out."""
+    ends = [
+        replace(stage, kind="sink", shape=None) if stage.name in shaped else stage for stage in plan.stages
+    ]
+    begins = [
+        replace(stage, kind="source", shape=None, name=stage.name + PLAYED)
+        for stage in plan.stages
+        if stage.name in shaped
+    ]
+    links = [
+        replace(link, source=link.source + PLAYED) if link.source in shaped else link for link in plan.links
+    ]
+    return replace(plan, stages=begins + ends, links=links)
+
+
+def _label(link: LinkPlan) -> str:
+    """What the link is called in a recording."""
+    return link.label.replace(PLAYED, "")
+
+
+def _named(links: List[LinkPlan]) -> List[LinkPlan]:
+    """The links as they are in the whole."""
+    return [replace(link, source=link.source.replace(PLAYED, "")) for link in links]
 
 
 def _behind(plan: Plan, into: Optional[str]) -> Set[str]:
@@ -80,6 +122,8 @@ def _behind(plan: Plan, into: Optional[str]) -> Set[str]:
     kinds = {stage.name: stage.kind for stage in plan.stages}
     if into is None:
         return {name for name, kind in kinds.items() if kind != "source"}
+    if host := fusion.host_of(plan, into):
+        raise UserError(f"{into!r} runs in the process of {host!r}: name that, or say fuse=False of {into!r}")
     if into not in kinds:
         raise UserError(f"{plan.pipeline} has no stage {into!r}{nearest(into, kinds)}")
     if kinds[into] == "source":
@@ -111,7 +155,8 @@ def _walk(begin: Iterable[str], steps: Mapping[str, List[str]]) -> Set[str]:
 def _part(plan: Plan, reel: Reel, kept: Set[str], fed: List[LinkPlan]) -> Plan:
     """The plan of the stages ``kept``: before them players, behind them what takes and does nothing."""
     players = {link.source for link in fed}
-    reel = replace(reel, sources={link.label: reel.sources[link.label] for link in fed if reel.sources})
+    labels = {link.id: _label(link) for link in fed}
+    reel = replace(reel, sources={label: reel.sources[label] for label in labels.values() if reel.sources})
     links = [link for link in plan.links if link in fed or link.source in kept]
     takers = {link.target for link in links} - kept
     stages = []
@@ -119,7 +164,7 @@ def _part(plan: Plan, reel: Reel, kept: Set[str], fed: List[LinkPlan]) -> Plan:
         if stage.name in kept:
             stages.append(replace(stage, max_age=None, on_full="block"))
         elif stage.name in players:
-            tracks = {link.id: link.label for link in fed if link.source == stage.name}
+            tracks = {link.id: labels[link.id] for link in fed if link.source == stage.name}
             stages.append(_stand_in(stage, "source", MADE, reel=replace(reel, tracks=tracks)))
         elif stage.name in takers:
             stages.append(_stand_in(stage, "sink", LET_GO))
@@ -139,6 +184,17 @@ def _stand_in(stage: StagePlan, kind: str, code: Reference, **more: Any) -> Stag
     return StagePlan(**same, kind=kind, code=code, **more)
 
 
+def _incomparable(path: str, plan: Plan, inside: Set[str], recorded: Collection[str]) -> str:
+    """Why there is nothing to compare."""
+    behind = [link for link in plan.links if link.source in inside]
+    if behind:
+        return _nothing(path, behind, recorded, "comes out of what is run again")
+    return (
+        "there is nothing to compare: only windows and joins would be run again, and what they put out"
+        " depends on what came when"
+    )
+
+
 def _nothing(path: str, wanted: List[LinkPlan], recorded: Collection[str], what: str) -> str:
-    labels = ", ".join(link.label for link in wanted)
+    labels = ", ".join(map(_label, wanted))
     return f"{path} has nothing that {what} ({labels}); it has {', '.join(recorded) or 'no link'}"

@@ -314,7 +314,7 @@ def route(
     try:
         choice = Choice(chooser(by), names)
     except ValueError as error:
-        raise WiringError(f"by={by!r}: {error}", str(place)) from None
+        raise WiringError(f"by={reference.told(by)}: {error}", str(place)) from None
     beside = _beside(flows)
     return Flow(beside.nodes, beside.edges, entries=(choice,), exits=beside.exits)
 

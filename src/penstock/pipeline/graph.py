@@ -176,7 +176,8 @@ def _check_shaped(edge: Edge, named: Mapping[str, StagePlan]) -> None:
     if source.shape is not None and (edge.choice is not None or target.key is not None):
         asks = "a route" if edge.choice is not None else f"the key= of {target.name!r}"
         raise WiringError(
-            f"{asks} cannot ask what comes out of {source.name!r}; put a @stage between them that returns it",
+            f"{asks} cannot ask what comes out of {source.name!r}; put a @stage between them that returns it,"
+            " or penstock.map(same), where same is a function that does",
             edge.where,
         )
 
@@ -206,7 +207,8 @@ def _check_stage(stage: StagePlan, edges: Sequence[Edge]) -> None:
     into = [edge for edge in edges if edge.target == stage.name]
     out = [edge for edge in edges if edge.source == stage.name]
     if not into and stage.kind != "source":
-        cure = "wire something to it" + ("" if stage.kind == "sink" else ", or make it a @source")
+        could_make = stage.how == "stage" and not stage.external
+        cure = "wire something to it, or make it a @source" if could_make else "put a source before it"
         raise WiringError(f"nothing feeds {stage.name!r}; {cure}", stage.where)
     if not out and stage.kind != "sink":
         cure = "wire it on" if stage.kind == "source" else "wire it on, or make it a @sink"

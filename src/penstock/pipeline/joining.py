@@ -25,7 +25,8 @@ from penstock.pipeline.nearest import nearest
 from penstock.pipeline.options import Options
 from penstock.pipeline.place import caller
 from penstock.pipeline.plan import By, How, JoinPlan, Rows
-from penstock.pipeline.shape import LIMIT, Argument, Shape
+from penstock.pipeline.reference import told
+from penstock.pipeline.shape import LIMIT, Argument, Arguments, Shape
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -105,13 +106,14 @@ def join(
     if len(flows) < 2:
         raise ask.refuse("): what is joined with what? Give it two flows: join(left, right, ...)")
     sides = [as_flow(each, place) for each in flows]
-    plan = JoinPlan(
-        on=_keys(on, len(sides), ask),
-        within=ask.time("within", within),
-        how=_how(how, ask),
-        limit=ask.number("limit", limit),
-    )
-    node = Join("join", plan, Options().with_knobs(Join.how, knobs, place), str(place))
+    keys, rows = _keys(on, len(sides), ask), _how(how, ask)
+
+    def rule(said: Arguments, ask: Argument) -> JoinPlan:
+        within, limit = ask.time("within", said["within"]), ask.number("limit", said["limit"])
+        return JoinPlan(on=keys, within=within, how=rows, limit=limit)
+
+    said = {"within": within, "limit": limit}
+    node = Join("join", rule, said, Options().with_knobs(Join.how, knobs, place), place)
     return _wired(sides, node, [flow.join(each, node, place, side=at) for at, each in enumerate(sides)])
 
 
@@ -129,7 +131,9 @@ def _keys(on: Keys, sides: int, ask: Argument) -> List[By]:
     """What is asked of the items of each flow."""
     keys = on if isinstance(on, tuple) else (on,) * sides
     if len(keys) != sides:
-        raise ask.refuse(f"on={on!r}): there are {sides} flows, and this is for {len(keys)}")
+        raise ask.refuse(
+            f"on=({', '.join(map(told, keys))})): there are {sides} flows, and this is for {len(keys)}"
+        )
     return [ask.key("on", key) for key in keys]
 
 

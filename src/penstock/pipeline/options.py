@@ -108,11 +108,12 @@ def _crowding(chosen: Options) -> Optional[str]:
     return None
 
 
+_ENDS = "several calls at once would begin in order, and end in none; say it of a stage before this one"
 UNORDERED = {
     "replicas": "several would each have a part of the order; leave it to the stages before it",
     "key": "its items go to whichever replica their key belongs to, and an ordered stage has one",
-    "concurrency": "with several in hand the order ends there",
-    "threads": "with several in hand the order ends there",
+    "concurrency": _ENDS,
+    "threads": _ENDS,
     "dedupe": "what comes again has lost its turn; write by id (ctx.id) instead",
     "max_age": "what waits for its turn would be dropped for that; say max_age= of a stage before it",
 }

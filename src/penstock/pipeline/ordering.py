@@ -109,16 +109,16 @@ def check(stages: Sequence[StagePlan], links: Sequence[LinkPlan]) -> None:
 
     Raises:
         WiringError: several ways lead from a source to one in-link of an ordered stage, or one through a
-            window, a join or a script of its own; or it bounds a source that a window waits for.
+            window or a join; or it bounds a source that a window waits for.
     """
     ways = _ways(stages, links)
     wanted = leading(stages, links)
     for stage in stages:
-        if stage.name in wanted and (why := _unordered(stage)):
-            ordered = next(each for each in (stage, *stages) if each.ordered)
-            who = "it" if ordered.name == stage.name else repr(stage.name)
+        if stage.name in wanted and stage.shape is not None:
+            ordered = next(each for each in stages if each.ordered)
             raise WiringError(
-                f"{ordered.name!r} is ordered, and {who} {why}; take ordered=True away",
+                f"{ordered.name!r} is ordered, and {stage.name!r} puts items together: what it makes has no"
+                " place in the order of a source; take ordered=True away",
                 ordered.where,
             )
     for stage in stages:
@@ -127,15 +127,6 @@ def check(stages: Sequence[StagePlan], links: Sequence[LinkPlan]) -> None:
             for link in links:
                 if link.target == stage.name:
                     _check(stage, link, ways[link.id])
-
-
-def _unordered(stage: StagePlan) -> str:
-    """Why there is no order behind it."""
-    if stage.shape is not None:
-        return "puts items together: what it makes has no place in the order of a source"
-    if stage.concurrency or stage.threads:
-        return "has several items in hand, and does not say which never come of it"
-    return "is a script of its own, and does not say which items never come of it" if stage.external else ""
 
 
 def _check_window(stage: StagePlan, stages: Sequence[StagePlan], links: Sequence[LinkPlan]) -> None:

@@ -13,6 +13,8 @@ class Overlay(NamedTuple):
 
     values: Dict[str, Any]
     """Knobs as ``Options`` keeps them, checked."""
+    arguments: Dict[str, Any]
+    """Of a window or a join: what else is said of it, as it is said."""
     places: Dict[str, Place]
     """Where each was said."""
     secrets: Dict[str, Secret]

@@ -15,6 +15,9 @@ import msgspec
 from penstock.pipeline.reference import EXTERNAL, Reference
 from penstock.pipeline.secret import Secret
 
+GROUP = "task"
+"""The ``kind`` of a stage that is a group of tasks."""
+
 By = Union[Reference, str]
 """How a route chooses. A reference: called with the value, it names the target (a stage, its name or
 its position). A string: the key (or attribute) of the value that names it."""
@@ -105,7 +108,7 @@ class StagePlan(msgspec.Struct, frozen=True):
 
     name: str
     kind: str
-    """``source``, ``stage`` or ``sink``."""
+    """``source``, ``stage`` or ``sink``; ``task``: it is a group of tasks, and has no links."""
     code: Reference
     replicas: int = 1
     window: int = 0
@@ -159,8 +162,22 @@ class StagePlan(msgspec.Struct, frozen=True):
     """It is one of ours, and has no code of the user's; ``None``: it has."""
     reel: Optional[Reel] = None
     """Of a source whose code is not called: what it plays."""
+    tasks: Dict[str, Reference] = {}
+    """Of a group: the code of each of its tasks, by its name."""
+    devices: List[str] = []
+    """Of a group: the GPUs of this machine that are its own; each worker has its part of them."""
+    max_jobs: int = 0
+    """Of a group: attempts after which a worker is replaced by a new one; 0: never."""
+    max_rss: int = 0
+    """Of a group: bytes of memory from which on a worker is replaced, once it is through with its job; 0:
+    never."""
     where: str = ""
     """``file:line`` of its definition."""
+
+    @property
+    def share(self) -> int:
+        """Of a group: how many GPUs each of its workers has."""
+        return len(self.devices) // max(1, self.replicas)
 
     @property
     def title(self) -> str:
@@ -172,6 +189,11 @@ class StagePlan(msgspec.Struct, frozen=True):
     def external(self) -> bool:
         """Whether no process is started for it: scripts take part by ``penstock.attach``."""
         return self.code == EXTERNAL
+
+    @property
+    def hands(self) -> int:
+        """Items that one replica works on at once, at most."""
+        return max(1, self.batch, self.concurrency, self.threads)
 
     @property
     def room(self) -> int:

@@ -17,7 +17,7 @@ import msgspec
 
 from penstock.errors import EnvironmentFault, WiringError
 from penstock.pipeline.nearest import nearest
-from penstock.pipeline.place import near
+from penstock.pipeline.place import Place, near
 
 INSTALLED = ("site-packages", "dist-packages")
 """Directories of installed packages: another interpreter has its own, and must never be led to ours."""
@@ -64,6 +64,16 @@ def of(obj: Any) -> Reference:
 def name_of(obj: Any) -> str:
     """What people call a function or class: its own name, that of a lambda's variable, that of its type."""
     return _given_name(obj) or str(getattr(obj, "__name__", type(obj).__name__))
+
+
+def told(value: Any) -> str:
+    """A value of somebody's code, as it is shown in a sentence: code by its name and place, all else as it is
+    written. (The ``repr`` of a function is an address.)"""
+    where = getattr(value, "__code__", None)
+    if where is None:
+        return value.__name__ if isinstance(value, type) else repr(value)
+    place = Place(where.co_filename, where.co_firstlineno)
+    return f"{value.__name__.strip('<>')} of {place}"
 
 
 def _given_name(obj: Any) -> Optional[str]:

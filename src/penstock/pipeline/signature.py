@@ -24,6 +24,9 @@ MANY = (collections.abc.Iterator, collections.abc.Generator)
 MANY_ASYNC = (collections.abc.AsyncIterator, collections.abc.AsyncGenerator)
 """The same of code that is iterated over with ``async for``."""
 
+CONTEXTS = (Context.__name__, "JobContext")
+"""What the context is called: that of jobs has more to it."""
+
 LISTS = (list, collections.abc.Sequence, collections.abc.Collection, collections.abc.Iterable)
 """Annotations of code that takes its items in a list."""
 
@@ -89,12 +92,12 @@ def describe(target: Callable[..., Any]) -> Signature:
         WiringError: it cannot be called with an item and a ``Context`` alone.
     """
     if not isinstance(target, type):
-        return _describe_call(target, target, _parameters(target))
+        return _describe_call(target, target, parameters_of(target))
     _refuse_class(target)
     return _describe_call(
         target,
         target.__call__,
-        _parameters(target.__call__)[1:],
+        parameters_of(target.__call__)[1:],
         setup_context=_hook_context(target, "setup"),
         teardown_context=_hook_context(target, "teardown"),
         setup_host_context=_hook_context(target, "setup_host"),
@@ -156,17 +159,17 @@ def _describe_call(
     """Describe the function that is called with each item."""
     item = next((each for each in parameters if not each.is_context and _is_positional(each)), None)
     _refuse_others(target.__name__, parameters, item)
-    is_generator, output_type = _output(function)
+    is_generator, output_type = output_of(function)
     return Signature(
         is_class=isinstance(target, type),
         is_generator=is_generator,
-        is_async=_is_async(function),
+        is_async=is_async_code(function),
         item=item.name if item else None,
         item_optional=item is not None and not item.required,
         item_type=item.type if item else Any,
         takes_array=item is not None and item.is_array,
         output_type=output_type,
-        call_context=_context(parameters),
+        call_context=context_of(parameters),
         resumes=any(_is_start(each) for each in parameters),
         **hooks,
     )
@@ -177,9 +180,9 @@ def _hook_context(target: type, hook: str) -> Optional[str]:
     function = getattr(target, hook, None)
     if function is None:
         return None
-    parameters = _parameters(function)[1:]
+    parameters = parameters_of(function)[1:]
     _refuse_others(f"{target.__name__}.{hook}", parameters, None)
-    return _context(parameters)
+    return context_of(parameters)
 
 
 # ----------------------------------------------------------------------------------------- refusals
@@ -190,7 +193,7 @@ def _refuse_class(target: type) -> None:
         raise WiringError(
             f"the class {target.__name__} has no __call__, which would get each item; write one"
         )
-    for each in _parameters(target):
+    for each in parameters_of(target):
         if each.required:
             raise WiringError(
                 f"{target.__name__}() needs {each.name!r}, but a stage's class is made without arguments;"
@@ -205,7 +208,7 @@ def _refuse_others(name: str, parameters: List[Parameter], item: Optional[Parame
             what = "its position" if item.name == "start" else "its item"
             default = " = ..." if item.name == "start" else ""
             raise WiringError(f"{name} must take {what} first: ({item.name}{default}, {each.name}: Context)")
-        spare = each is not item and each.name != _context(parameters)
+        spare = each is not item and each.name != context_of(parameters)
         if spare and each.required:
             allowed = "an item and a Context" if item else "a Context"
             raise WiringError(
@@ -217,16 +220,21 @@ def _refuse_others(name: str, parameters: List[Parameter], item: Optional[Parame
 # --------------------------------------------------------------------------------------- parameters
 
 
-def _parameters(function: Callable[..., Any]) -> List[Parameter]:
+def parameters_of(function: Callable[..., Any]) -> List[Parameter]:
     """All parameters; what C code does not tell is taken to be one item."""
     try:
-        found = _inspect(function).parameters.values()
+        found = inspected(function).parameters.values()
     except ValueError:
         return [Parameter("item", inspect.Parameter.POSITIONAL_ONLY, True, Any, False, False)]
     return [_parameter(each, _names(function)) for each in found]
 
 
-def _inspect(function: Callable[..., Any]) -> inspect.Signature:
+def inspected(function: Callable[..., Any]) -> inspect.Signature:
+    """Its signature, whatever its annotations name.
+
+    Raises:
+        ValueError: it is C code that does not tell.
+    """
     if sys.version_info >= (3, 14):  # annotations are computed when asked for; a missing name must not raise
         import annotationlib
 
@@ -259,15 +267,18 @@ def _is_start(parameter: Parameter) -> bool:
     return parameter.name == "start" and by_name and not parameter.required and not parameter.is_context
 
 
-def _context(parameters: List[Parameter]) -> Optional[str]:
+def context_of(parameters: List[Parameter]) -> Optional[str]:
+    """The one that takes the ``Context``."""
     return next((each.name for each in parameters if each.is_context), None)
 
 
 def _is_context(annotation: Any, resolved: Any) -> bool:
-    """Ours by identity; by its name only where the name is imported for type checkers alone."""
+    """Ours, or the one of jobs; by its name only where the name is imported for type checkers alone."""
     if resolved is Any:
-        return _text(annotation).rpartition(".")[2] == Context.__name__
-    return resolved is Context or set(typing.get_args(resolved)) == {Context, type(None)}
+        return _text(annotation).rpartition(".")[2] in CONTEXTS
+    parts = set(typing.get_args(resolved))
+    kind = next(iter(parts - {type(None)})) if len(parts) == 2 and type(None) in parts else resolved
+    return isinstance(kind, type) and issubclass(kind, Context)
 
 
 def _is_array(annotation: Any, resolved: Any) -> bool:
@@ -306,23 +317,24 @@ def _resolve(annotation: Any, names: Dict[str, Any]) -> Any:
     return Any if isinstance(resolved, typing.TypeVar) else resolved
 
 
-def _returned(function: Callable[..., Any]) -> Any:
+def returned(function: Callable[..., Any]) -> Any:
     """What its annotation says that it returns."""
     try:
-        return _resolve(_inspect(function).return_annotation, _names(function))
+        return _resolve(inspected(function).return_annotation, _names(function))
     except ValueError:
         return Any
 
 
-def _is_async(function: Callable[..., Any]) -> bool:
-    inner, resolved = inspect.unwrap(function), _returned(function)
+def is_async_code(function: Callable[..., Any]) -> bool:
+    """Whether what a call gives is to be awaited, or iterated over with ``async for``."""
+    inner, resolved = inspect.unwrap(function), returned(function)
     says_so = (typing.get_origin(resolved) or resolved) in MANY_ASYNC
     return says_so or inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)
 
 
-def _output(function: Callable[..., Any]) -> Tuple[bool, Any]:
+def output_of(function: Callable[..., Any]) -> Tuple[bool, Any]:
     """Whether a call gives many outputs, and the type of one."""
-    inner, resolved = inspect.unwrap(function), _returned(function)
+    inner, resolved = inspect.unwrap(function), returned(function)
     says_many = (typing.get_origin(resolved) or resolved) in MANY + MANY_ASYNC
     if says_many or inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
         return True, (typing.get_args(resolved) or (Any,))[0]

@@ -6,6 +6,7 @@ one line and needs no pipeline. Besides, it can be wired.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -23,6 +24,7 @@ from typing import (
 
 from penstock.errors import WiringError
 from penstock.pipeline import reference as code
+from penstock.pipeline.checks import check
 from penstock.pipeline.flow import Awaited, End, Exit, Flow, Handler, I_contra, O_co, Producer, Start
 from penstock.pipeline.knobs import Knobs
 from penstock.pipeline.nearest import nearest
@@ -61,6 +63,8 @@ class Node(Flow[I_contra, O_co]):
     """Its part in the graph: source, stage or sink."""
     how: ClassVar[How]
     """What it was declared as: that, or a one-liner's word."""
+    arguments: Mapping[str, Any] = MappingProxyType({})
+    """What a configuration may say of it besides its knobs: numbers and times of a window or a join."""
 
     def __init__(
         self, target: Any, options: Options, where: str, named: Optional[code.Reference] = None
@@ -120,6 +124,14 @@ class Node(Flow[I_contra, O_co]):
     def _with(self, knobs: Mapping[str, Any], place: Place) -> Self:
         options = self.options.with_knobs(self.how, knobs, place)
         return type(self)(self.target, options, self.where, self._named)
+
+    def check(self, knob: str, value: Any, place: Place) -> Any:
+        """The value of a knob, or of one of ``arguments``, as it is kept. ``place``: where it is said.
+
+        Raises:
+            ValueError: it cannot be; the end of a sentence about it.
+        """
+        return check(self.how, knob, value, place, more=self.arguments)
 
     def plan(self, overlay: Optional[Overlay] = None) -> StagePlan:
         """What the runtime needs to know of it, with what a configuration says on top.

@@ -10,7 +10,7 @@ from penstock.pipeline.duration import Duration
 from penstock.pipeline.options import Options
 from penstock.pipeline.place import Place, caller
 from penstock.pipeline.plan import How, WindowPlan
-from penstock.pipeline.shape import LIMIT, Argument, Shape
+from penstock.pipeline.shape import LIMIT, Argument, Arguments, Shape
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -56,12 +56,14 @@ def tumbling(
     Raises:
         WiringError: neither ``count`` nor ``time``; a value that cannot be.
     """
-    place = caller()
-    ask = Argument("tumbling", place)
-    if count is None and time is None:
+    said = {"count": count, "time": time, "limit": limit}
+    return _window("tumbling", _tumbling, said, by, knobs, caller())
+
+
+def _tumbling(said: Arguments, ask: Argument) -> WindowPlan:
+    if said["count"] is None and said["time"] is None:
         raise ask.refuse('): when does a window close? Say count=10, time="5s", or both')
-    rule = WindowPlan(count=ask.number("count", count), time=ask.time("time", time))
-    return _window("tumbling", rule, ask, place, by, limit, knobs)
+    return WindowPlan(count=ask.number("count", said["count"]), time=ask.time("time", said["time"]))
 
 
 def sliding(
@@ -95,8 +97,12 @@ def sliding(
     Raises:
         WiringError: not one of ``count`` and ``time``; a value that cannot be.
     """
-    place = caller()
-    ask = Argument("sliding", place)
+    said = {"count": count, "time": time, "step": step, "limit": limit}
+    return _window("sliding", _sliding, said, by, knobs, caller())
+
+
+def _sliding(said: Arguments, ask: Argument) -> WindowPlan:
+    count, time, step = said["count"], said["time"], said["step"]
     if (count is None) == (time is None):
         raise ask.refuse('): say either count=10, step=2 or time="10s", step="1s"')
     if count is not None:
@@ -105,7 +111,7 @@ def sliding(
         rule = WindowPlan(time=ask.time("time", time), every=ask.time("step", step))
     if rule.step > rule.count or rule.every > rule.time:
         raise ask.refuse(f"step={step!r}): is more than a window, so items between would be in none")
-    return _window("sliding", rule, ask, place, by, limit, knobs)
+    return rule
 
 
 def session(*, gap: Duration, by: Key = None, limit: int = LIMIT, **knobs: Unpack[Common]) -> Window:
@@ -124,16 +130,28 @@ def session(*, gap: Duration, by: Key = None, limit: int = LIMIT, **knobs: Unpac
     Raises:
         WiringError: a value that cannot be.
     """
-    place = caller()
-    ask = Argument("session", place)
-    return _window("session", WindowPlan(gap=ask.time("gap", gap)), ask, place, by, limit, knobs)
+    return _window("session", _session, {"gap": gap, "limit": limit}, by, knobs, caller())
+
+
+def _session(said: Arguments, ask: Argument) -> WindowPlan:
+    return WindowPlan(gap=ask.time("gap", said["gap"]))
 
 
 def _window(
-    verb: str, rule: WindowPlan, ask: Argument, place: Place, by: Key, limit: int, knobs: Mapping[str, Any]
+    verb: str,
+    rule: Callable[[Arguments, Argument], WindowPlan],
+    said: Arguments,
+    by: Key,
+    knobs: Mapping[str, Any],
+    place: Place,
 ) -> Window:
-    asked = None if by is None else ask.key("by", by)
-    whole = msgspec.structs.replace(rule, by=asked, limit=ask.number("limit", limit))
-    if whole.limit < whole.count:
-        raise ask.refuse(f"limit={limit}): a window of {whole.count} items could never be full")
-    return Window(verb, whole, Options().with_knobs(Window.how, knobs, place), str(place))
+    asked = None if by is None else Argument(verb, place).key("by", by)
+
+    def whole(said: Arguments, ask: Argument) -> WindowPlan:
+        limit = said["limit"]
+        found = msgspec.structs.replace(rule(said, ask), by=asked, limit=ask.number("limit", limit))
+        if found.limit < found.count:
+            raise ask.refuse(f"limit={limit}): a window of {found.count} items could never be full")
+        return found
+
+    return Window(verb, whole, said, Options().with_knobs(Window.how, knobs, place), place)

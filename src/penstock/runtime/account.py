@@ -10,7 +10,7 @@ deliver again, *unfinished* where nobody will in this run (the sender was a sour
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -25,7 +25,7 @@ class LinkCount(msgspec.Struct):
 
     sent: int = 0
     """Items that wait no longer: they went out (further deliveries of the same one are ``again``), or were
-    dropped."""
+    dropped, or nobody will send them any more (``unfinished``)."""
     settled: int = 0
     """Everything made from them is through."""
     dead: int = 0
@@ -100,6 +100,9 @@ class Account:
         ]
         for link, count in self._sent(reading).items():
             take_back_returning(count)
+            if remains is Remains.UNFINISHED:
+                count.sent += count.waiting
+                count.in_flight += count.waiting
             rest, count.in_flight, count.waiting = count.in_flight, 0, 0
             setattr(count, name, rest)
             self._add(self.kept, link, count)
@@ -220,6 +223,12 @@ def group_count(group: Sequence[LinkCount], *, copied: bool) -> LinkCount:
     for count in group:
         found.add(count)
     return found
+
+
+def items_for(plan: Plan, counts: Mapping[int, LinkCount], stage: str) -> int:
+    """What the feeders of a stage have for it that is not done."""
+    into = (counts[link.id] for link in plan.links if link.target == stage)
+    return sum(count.in_flight + count.waiting for count in into)
 
 
 def rows(plan: Plan, counts: dict[int, LinkCount]) -> list[dict[str, object]]:

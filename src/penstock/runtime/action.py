@@ -82,6 +82,12 @@ class Look(NamedTuple):
     number: int
 
 
+class Count(NamedTuple):
+    """Count what waits for these stages; answer with ``stimulus.Counted``."""
+
+    stages: tuple[str, ...]
+
+
 class Remains(Enum):
     """What becomes of the items a worker had sent and that were not settled when it ended."""
 
@@ -110,4 +116,6 @@ class End(NamedTuple):
     """No worker is left and none will come: the run is over."""
 
 
-Action = Union[Spawn, Admit, Refuse, Introduce, Announce, Tell, Pause, Kill, Look, Retire, Report, End]
+Action = Union[
+    Spawn, Admit, Refuse, Introduce, Announce, Tell, Pause, Kill, Look, Count, Retire, Report, End
+]  # fmt: skip

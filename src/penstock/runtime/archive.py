@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import msgspec
 
 from penstock.errors import UserError
-from penstock.message import recording
+from penstock.message import recording, segment
 from penstock.message.recording import Manifest
 
 
@@ -36,6 +36,7 @@ class Archive:
         self._links = {each.id for each in manifest.links}
         self._open: set[tuple[int, int]] = set()
         self._died: set[int] = set()
+        self._closed: list[str] = []
         self._stopping = False
         try:
             os.makedirs(path, exist_ok=True)
@@ -63,6 +64,8 @@ class Archive:
         """A worker has closed its part of a link; ``failure``: because it had to."""
         self._open.discard((number, link))
         self.failure = self.failure or failure
+        if not failure:
+            self._closed.append(segment.file_name(link, number))
 
     def gone(self, number: int) -> None:
         """A worker has ended. What it has not closed, it was killed with: what it had sent is there."""
@@ -79,7 +82,11 @@ class Archive:
             recording.write(
                 self.path,
                 msgspec.structs.replace(
-                    self._manifest, ended=time.time(), failure=self.failure, died=sorted(self._died)
+                    self._manifest,
+                    ended=time.time(),
+                    failure=self.failure,
+                    died=sorted(self._died),
+                    closed=sorted(self._closed),
                 ),
             )
         except OSError as error:  # who reads it finds no end

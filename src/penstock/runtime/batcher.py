@@ -6,7 +6,6 @@ an item that fails alone has failed. The same when the worker dies of a call: it
 
 from __future__ import annotations
 
-import time
 from typing import Any, List, Optional, Sequence
 
 import msgspec
@@ -22,6 +21,7 @@ from penstock.runtime.exchange import Exchange, Stopped
 from penstock.runtime.handler import Handler
 from penstock.runtime.live import LiveContext
 from penstock.runtime.stack import Number
+from penstock.runtime.stint import Stint
 from penstock.runtime.stock import Item, Stock
 
 
@@ -55,6 +55,7 @@ class Batcher:
         self._wait = wait
         self._pad = pad
         self._stacks = handler.signature.takes_array
+        self._stint = Stint(exchange, words)
         self._convert = converter(handler.signature.element_type)
         # A stack is a copy: user code sees nothing of what it was made from.
         decoder.borrow = self._stacks and handler.prepare is None
@@ -97,27 +98,20 @@ class Batcher:
 
     def _process(self, items: List[Item], values: List[Any]) -> None:
         """One call of user code, and what comes of it."""
-        words, guard, exchange, context = self._words, self._exchange.guard, self._exchange, self._context
+        words, stint, context = self._words, self._stint, self._context
         first = items[0].parcel.inbound
         # Whom the supervisor blames when this worker dies: with several in hand, nobody.
         words[page.SENDER] = first.connection.peer if len(items) == 1 else 0
         words[page.LINK], words[page.BATCH] = first.connection.link, first.number
         words[page.INDEX] = items[0].place
         context.hold(items)
-        waited = exchange.waited
-        words[page.STARTED] = started = time.monotonic_ns()
-        guard.leave()
         try:
-            self._handle(items, values)
+            with stint:
+                self._handle(items, values)
         finally:
-            guard.enter()
-            words[page.STARTED] = 0
             context.hold(())
-        busy = time.monotonic_ns() - started
-        mine = busy - (exchange.waited - waited)
-        words[page.BUSY] += mine
-        durations.count(words, page.DURATIONS, len(items), mine)  # each has taken as long as its call
-        self._stock.finish(items, busy)
+        durations.count(words, page.DURATIONS, len(items), stint.mine)  # each has taken as long as its call
+        self._stock.finish(items, stint.busy)
 
     def _handle(self, items: List[Item], values: List[Any]) -> None:
         fit = self._fitting(self._prepared(items, values), values)

@@ -5,7 +5,7 @@
 
 It ties the worker's life to its supervisor's, sees that this interpreter can run a worker at all, makes the
 very ``penstock`` that this file belongs to importable (and nothing else of the supervisor's environment),
-and hands over to ``worker.main``. Only the standard library is at hand here, and the syntax is that of
+and hands over to ``life.main``. Only the standard library is at hand here, and the syntax is that of
 Python 3.6, or an old one could not even say that it is too old.
 """
 
@@ -136,9 +136,9 @@ def main() -> None:
     adopt_package()
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)  # a log that is read while it is written
-    from penstock.runtime import worker
+    from penstock.runtime import life
 
-    worker.main(fd)
+    life.main(fd)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from penstock.pipeline.plan import GROUP
+
 BUSY = 0.7
 """From here on a stage has hardly time left."""
 FELT = 0.1
@@ -56,6 +58,7 @@ class Bottleneck(NamedTuple):
 
 def find(loads: Sequence[Load], machine: Machine) -> Bottleneck | None:
     """The stage that sets the pace; None where nothing flows, or nobody keeps anybody waiting."""
+    loads = [load for load in loads if load.kind != GROUP]  # nobody waits for those
     working = [load for load in loads if load.kind != "source"]
     busiest = max(working, key=lambda load: load.busy, default=None)
     if busiest is not None and busiest.busy >= BUSY:

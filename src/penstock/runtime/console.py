@@ -20,7 +20,7 @@ from functools import singledispatchmethod
 from typing import TextIO
 
 from penstock.observe import events
-from penstock.pipeline.plan import Plan
+from penstock.pipeline.plan import GROUP, Plan
 from penstock.runtime import statement
 from penstock.runtime.account import LinkCount, Totals
 from penstock.runtime.gauge import Pace
@@ -61,6 +61,7 @@ class Console:
         self._draining = False
         self._stopping = False
         self._last: Totals | None = None
+        self._last_of_jobs = ""
 
     # Lines -----------------------------------------------------------------------------------------------
 
@@ -72,13 +73,26 @@ class Console:
         """How it goes: the line at the bottom, or elsewhere a line of its own if anything has changed."""
         if not pace.totals.entered and not self._all_ready():
             return  # the lines of stages that get ready say more
-        if not self.live:
-            if pace.totals != self._last:
-                self.line(self._status(pace))
-            self._last = pace.totals
+        if self.live or pace.totals != self._last:
+            self._show(self._status(pace))
+        self._last = pace.totals
+
+    def status_of_jobs(self, summary: str) -> None:
+        """As ``status``, of a run that has jobs instead of items."""
+        if not self._all_ready():
             return
-        text = _clip(f"  {self._status(pace)}", _columns(self._out) - 1)
-        self._write(f"{self._erase}{text}")
+        if self._draining:
+            summary = f"draining   {summary}   (Ctrl-C again ends what runs, and gives it back)"
+        if self.live or summary != self._last_of_jobs:
+            stamp = time.strftime("%H:%M:%S", time.localtime(self._now()))
+            self._show("   ".join([stamp, summary, *self._short_of()]))
+        self._last_of_jobs = summary
+
+    def _show(self, text: str) -> None:
+        if self.live:
+            self._write(f"{self._erase}{_clip(f'  {text}', _columns(self._out) - 1)}")
+        else:
+            self.line(text)
 
     def _status(self, pace: Pace) -> str:
         totals = pace.totals
@@ -147,7 +161,8 @@ class Console:
         stages = len(event.stages)
         workers = sum(count for stage, count in event.stages.items() if stage not in self._external)
         name = self._paint(event.pipeline, _BOLD)
-        self.line(f"{name}   {_several(stages, 'stage')}   {_several(workers, 'worker')}")
+        noun = "group" if all(stage.kind == GROUP for stage in self._plan.stages) else "stage"
+        self.line(f"{name}   {_several(stages, noun)}   {_several(workers, 'worker')}")
         for waiting in sorted(self._external):
             self.line(f"{waiting.ljust(self._width)}   {self._paint('waits for attach', _YELLOW)}")
 
@@ -164,6 +179,10 @@ class Console:
             "go by socket, slower; in a container, start it with --shm-size=1g",
             _YELLOW,
         )
+
+    @_on.register
+    def _(self, event: events.LettersStranded) -> None:
+        self._event(statement.stranded(event.link, event.count), _YELLOW)
 
     @_on.register
     def _(self, event: events.GuestAttached) -> None:
@@ -244,6 +263,11 @@ class Console:
         self._event("draining: nothing new is made, what is in flight is finished")
 
     @_on.register
+    def _(self, event: events.ScriptAwaited) -> None:
+        words = statement.awaited(event.stage, event.items, event.patience)
+        self._event(f"{words} (Ctrl-C again stops now)", _YELLOW)
+
+    @_on.register
     def _(self, event: events.StopBegan) -> None:
         self._stopping = True
         self._event(f"stopping: who has not ended in {duration(event.grace)} is killed", _YELLOW)
@@ -276,6 +300,12 @@ class Console:
         good = not (totals.lost or totals.dead or totals.unfinished or failure)
         summary = self._paint(statement.last_line(totals), *([_BOLD, _GREEN] if good else [_BOLD]))
         self.line(f"{summary}   {duration(took)}")
+        if failure:
+            self.refuse(failure)
+
+    def end_of_jobs(self, summary: str, *, took: float, failure: str) -> None:
+        """The last line of a run that has jobs instead of items."""
+        self.line(f"{self._paint(summary, _BOLD)}   {duration(took)}")
         if failure:
             self.refuse(failure)
 

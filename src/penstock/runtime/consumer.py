@@ -16,6 +16,7 @@ from penstock.runtime.exchange import Exchange, Stopped
 from penstock.runtime.handler import Handler
 from penstock.runtime.live import LiveContext
 from penstock.runtime.sieve import Kept, Sieve
+from penstock.runtime.stint import Stint
 from penstock.runtime.stock import unpack
 
 FEW = 64
@@ -27,6 +28,9 @@ NONE_KEPT = Kept()
 
 class Consumer:
     """Runs one replica of a stage or sink."""
+
+    in_turn = False
+    """Whether a failure ends a batch: what is behind it has to wait until that has come again."""
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class Consumer:
         self._is_sink = is_sink
         self._timed = timed
         self._sieve = sieve
+        self._stint = Stint(exchange, words)
 
     def run(self) -> None:
         """Until it is drained.
@@ -75,30 +80,28 @@ class Consumer:
 
     def _process(self, inbound: Inbound) -> None:
         """Call user code for every item of a batch, and finish it."""
-        words, guard, exchange = self._words, self._exchange.guard, self._exchange
-        words[page.SENDER], words[page.LINK] = inbound.connection.peer, inbound.connection.link
-        words[page.BATCH], words[page.INDEX] = inbound.number, 0
+        words, stint = self._words, self._stint
         failures: List[Failure] = []
-        self._context.inbound = inbound
-        waited = exchange.waited
-        words[page.STARTED] = started = time.monotonic_ns()
-        guard.leave()
+        self._point(inbound, 0)
         try:
-            self._call_all(inbound, self._decode(inbound, failures), failures)
+            with stint:
+                self._call_all(inbound, self._decode(inbound, failures), failures)
         finally:
-            guard.enter()
-            words[page.STARTED] = 0
             self._context.inbound = None
-        busy = time.monotonic_ns() - started
-        mine = busy - (exchange.waited - waited)
-        words[page.BUSY] += mine
         stale, doubles = NONE_KEPT if self._sieve is None else self._sieve.kept()
         begun = inbound.count - stale - doubles
         words[page.ITEMS] += begun - len(failures)
         words[page.FAILURES] += len(failures)
-        self._exchange.receiver.finish(inbound, busy, failures, stale)
+        self._exchange.receiver.finish(inbound, stint.busy, failures, stale)
         if begun and not self._singly(inbound.count):
-            durations.count(words, page.DURATIONS, begun, mine // begun)
+            durations.count(words, page.DURATIONS, begun, stint.mine // begun)
+
+    def _point(self, inbound: Inbound, index: int) -> None:
+        """Name what is in hand, for the supervisor and for user code."""
+        words = self._words
+        words[page.SENDER], words[page.LINK] = inbound.connection.peer, inbound.connection.link
+        words[page.BATCH], words[page.INDEX] = inbound.number, index
+        self._context.inbound = inbound
 
     def _singly(self, count: int) -> bool:
         """Whether the items of a batch of so many are timed one by one. (What a generator yields it makes
@@ -124,29 +127,38 @@ class Consumer:
         values.reverse()
         return values
 
-    def _call_all(self, inbound: Inbound, values: List[Any], failures: List[Failure]) -> None:
+    def _call_all(self, inbound: Inbound, values: List[Any], failures: List[Failure], first: int = 0) -> None:
+        """Call user code with ``values``, last first, of the items from the place ``first`` on. Those that
+        are left were not called."""
         call, words, context, exchange = self._calls(inbound), self._words, self._context, self._exchange
-        children, yields = self._emitter.children, self._handler.yields
-        for index in range(len(values)):
+        children, emit = self._emitter.children, self._emit
+        for index in range(first, first + len(values)):
             words[page.INDEX] = context.index = index
             if self._timed:
                 words[page.STARTED] = time.monotonic_ns()
             try:
                 result = call(values.pop())
                 if result is not None:
-                    if yields:
-                        self._emit_many(result)
-                    elif not self._is_sink:
-                        self._emit_one(result, inbound, index)
+                    emit(result, inbound, index)
             except (Stopped, SupervisorLost):
                 raise
             except BaseException as error:
                 failures.append(handler.failure(index, error))
+                if self.in_turn:
+                    children.clear()
+                    break
             result = None
             if children:
                 children.clear()
             if exchange.stopping:
                 raise Stopped
+
+    @property
+    def _emit(self) -> Callable[[Any, Inbound, int], None]:
+        """What becomes of a result."""
+        if self._handler.yields:
+            return self._emit_many
+        return _let_go if self._is_sink else self._emit_one
 
     def _emit_one(self, value: Any, inbound: Inbound, index: int) -> None:
         ids = inbound.ids
@@ -157,7 +169,11 @@ class Consumer:
         if self._emitter.out(value, inbound, origin, number):
             self._exchange.pump()
 
-    def _emit_many(self, values: Any) -> None:
+    def _emit_many(self, values: Any, inbound: Inbound, index: int) -> None:
         for value in values:
             if value is not None and not self._is_sink:
                 self._context.emit("", value)
+
+
+def _let_go(value: Any, inbound: Inbound, index: int) -> None:
+    """What a sink returns is nobody's."""

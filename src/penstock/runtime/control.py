@@ -33,6 +33,7 @@ from penstock.pipeline.plan import (
     outlets,
 )
 from penstock.pipeline.reference import Reference
+from penstock.runtime import jobwire
 
 VERSION = 1
 """Changes when either side would misread the other; compared at the handshake."""
@@ -59,7 +60,7 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     pipeline: str
     stage: str
     kind: str
-    """``source``, ``stage`` or ``sink``."""
+    """``source``, ``stage``, ``sink`` or ``task``."""
     replica: int
     replicas: int
     number: int
@@ -82,6 +83,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """The user's own settings, secrets among them: never shown."""
     workers: int = 1
     """Of the whole run, as it was planned."""
+    hands: int = 1
+    """Items that these work on together, at most."""
     paused: bool = False
     """Begin nothing before ``Pause`` says so."""
     resume: bool = False
@@ -112,6 +115,11 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """Items that async code has in hand at once; 0: not said, so one."""
     threads: int = 0
     """Threads that run the code, an item each; 0: the main thread does."""
+    tasks: Dict[str, Reference] = {}
+    """Of a group: the code of each of its tasks, by its name."""
+    max_jobs: int = 0
+    max_rss: int = 0
+    """When a worker of a group lets a new one take its place: see ``StagePlan``."""
 
     @property
     def label(self) -> str:
@@ -144,6 +152,9 @@ AS_PLANNED = (
     "threads",
     "shape",
     "reel",
+    "tasks",
+    "max_jobs",
+    "max_rss",
 )
 """What a worker is told as the plan of its stage has it."""
 
@@ -180,6 +191,7 @@ def assign(
         replica=replica,
         replicas=replicas,
         workers=sum(each.replicas for each in plan.stages),
+        hands=sum(each.replicas * each.hands for each in plan.stages),
         number=number,
         code=stage.code,
         outlets=ordering.told(plan, outlets(plan, stage.name, asked)),
@@ -344,8 +356,12 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
     fields: Dict[str, Union[str, int, float]] = {}
 
 
-ToWorker = Union[Assignment, Connect, Gone, Drain, Stop, Pause, Requeue, Tap, Record, Inquire, Dismissed]
-ToSupervisor = Union[Progress, Bound, Ready, Failed, Imported, Leaving, Finished, Recorded, Notice]
+ToWorker = Union[
+    Assignment, Connect, Gone, Drain, Stop, Pause, Requeue, Tap, Record, Inquire, Dismissed, jobwire.ToWorker
+]
+ToSupervisor = Union[
+    Progress, Bound, Ready, Failed, Imported, Leaving, Finished, Recorded, Notice, jobwire.ToSupervisor
+]
 
 _encoder = msgspec.msgpack.Encoder()
 to_worker = msgspec.msgpack.Decoder(ToWorker)

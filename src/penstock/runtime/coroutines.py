@@ -81,10 +81,11 @@ class Coroutines:
             self._end(job)
             if job.overdue:
                 raise asyncio.CancelledError
-            if result is not None and not self._is_sink:
+            if self._is_sink:
+                result = None
+            if result is not None:
                 await self._room.wait()
-                inbound = job.item.parcel.inbound
-                self._emitter.out(result, inbound, *inbound.id_at(job.item.place))
+            self._hand.answer(job, result)
         except (Stopped, SupervisorLost):
             self._end(job)
             self._hand.drop(job)

@@ -6,19 +6,21 @@ import os
 import signal
 from collections.abc import Sequence
 
+import msgspec
+
 from penstock.observe import page
-from penstock.observe.events import ItemProgressed
+from penstock.observe.events import ItemProgressed, Noticed
 from penstock.observe.page import Page
 from penstock.runtime import statedir
 from penstock.runtime.account import Reading
-from penstock.runtime.control import Blame, Note
+from penstock.runtime.control import Blame, Note, Notice
 from penstock.runtime.death import BOOT_FAULT, Death, crash_report
 from penstock.runtime.gauge import Work
 from penstock.runtime.headway import Headway
 from penstock.runtime.line import Line
 from penstock.runtime.oom import OomWatch
 from penstock.runtime.process import Child
-from penstock.runtime.visit import GONE, Visit
+from penstock.runtime.visit import Visit
 
 BOOT_ERROR = "PENSTOCK-BOOT-ERROR "
 
@@ -102,6 +104,13 @@ class Member:
             durations=self._page.durations(),
         )
 
+    def motion(self, now: float) -> object:
+        """What stays equal for as long as it does nothing: no item comes, goes, or is in user code."""
+        if self._page is None:
+            return None
+        busy = self._page.words[page.BUSY] + self._present(self._page.words, int(now * 1e9))
+        return self.state, busy, self.word(page.ITEMS), self.reading().links
+
     @staticmethod
     def _present(words: memoryview[int], at: int) -> int:
         """ns that user code has been busy with what goes on at ``at``."""
@@ -124,6 +133,11 @@ class Member:
             for note in self.headway.hear(notes, now)
         ]
 
+    def noticed(self, notice: Notice) -> Noticed:
+        """It has something to say."""
+        said = msgspec.structs.asdict(notice)
+        return Noticed(stage=self.stage, replica=self.replica, number=self.number, **said)
+
     def reading(self) -> Reading:
         """Its links' numbers."""
         if self._page is None:
@@ -140,7 +154,7 @@ class Member:
             tail=statedir.last_lines(log),
             report=crash_report(log),
             fault=self._fault(exit, log),
-            parting=GONE if isinstance(self.child, Visit) else "",
+            parting=self.child.parting if isinstance(self.child, Visit) else "",
         )
 
     def _fault(self, exit: int, log: str) -> str:

@@ -32,7 +32,10 @@ class Death(NamedTuple):
     stillborn: str = ""
     """Why no process could be made at all."""
     parting: str = ""
-    """How a guest went, of whose process the kernel tells us no more than that."""
+    """How it went, where that is known better than its exit code tells: it was a guest's, or we have ended
+    its job."""
+    in_hand: str = ""
+    """The job it had in hand: that has failed, not the worker."""
 
 
 def cause(death: Death, condemned: str = "") -> str:

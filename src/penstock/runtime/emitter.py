@@ -7,18 +7,20 @@ and only puts; sending is for whoever holds the lock.
 from __future__ import annotations
 
 import difflib
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from penstock.errors import WiringError
-from penstock.link.link import Link, Target
+from penstock.link.link import Link, Put
 from penstock.link.outbox import Extras, Feed
 from penstock.link.receiver import Inbound
 from penstock.message.codec import Encoder
 from penstock.runtime.chooser import Chooser, ask
-from penstock.runtime.group import Group
 from penstock.runtime.progress import Stretch
 
-Parent = Union[Inbound, Stretch, Group]
+if TYPE_CHECKING:
+    from penstock.runtime.group import Group
+
+Parent = Union[Inbound, Stretch, "Group"]
 """What an item was made from: a batch; in a source that keeps its position, a stretch of its work; in a
 window or a join, the items that went out together."""
 
@@ -65,12 +67,13 @@ class Port:
         """The one link that gets every value; None: there are several, or the value has a say."""
         return self.copies[0] if len(self.copies) == 1 and not self.keyed and not self.routes else None
 
-    def targets(self, value: Any) -> Sequence[Union[Link, Target]]:
-        """Where ``value`` is to be put."""
-        if not self.routes and not self.keyed:
-            return self.copies
-        self._chosen = chosen = [route.choose(value) for route in self.routes]
-        return [*self.copies, *(link.toward(value) for link in self.keyed + chosen)]
+    def toward(self, value: Any) -> List[Put]:
+        """All that is to take ``value``."""
+        takers = [link.put for link in self.copies]
+        if self.routes or self.keyed:
+            self._chosen = chosen = [route.choose(value) for route in self.routes]
+            takers += [link.toward(value) for link in self.keyed + chosen]
+        return takers
 
     def tell(self, parent: Optional[Parent], origin: str, number: int) -> None:
         """Say on the links that were not chosen just now that this item will not come."""
@@ -169,7 +172,7 @@ class Emitter:
     ) -> bool:
         slots, frames = self._encoder.taken()
         try:
-            targets = port.targets(value)
+            takers = port.toward(value)
         except BaseException:
             for slot in slots:
                 slot.drop()
@@ -181,13 +184,13 @@ class Emitter:
             nbytes = sum(slot.size for slot in slots) + sum(map(len, frames))
             extras = Extras(slots, frames, nbytes)
         for slot in slots:  # counted once so far; every further link counts on it too
-            for _ in range(len(targets) - 1):
+            for _ in range(len(takers) - 1):
                 slot.keep()
-            if not targets:
+            if not takers:
                 slot.drop()
         if parent is not None:
-            parent.emitted += len(targets)
+            parent.emitted += len(takers)
         if port.telling:
             port.tell(parent, origin, number)
-        alarms = [link.put(parent, origin, number, payload, extras) for link in targets]
+        alarms = [put(parent, origin, number, payload, extras) for put in takers]
         return True in alarms

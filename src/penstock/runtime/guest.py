@@ -251,7 +251,13 @@ class Guest:
             item.fail(handler.failure(item.place, error))
         else:
             durations.count(words, page.DURATIONS, 1, took)
+            self._tell(item)
         self._worker.stock.finish([item], took)
+
+    def _tell(self, item: Item) -> None:
+        """All that will ever be made of it has been."""
+        if self._worker.teller is not None:
+            self._worker.teller.tell(item.parcel.inbound, item.place, self._children, given=False)
 
     def _refuse_late(self) -> None:
         """A source makes nothing while it is paused, and nothing more when the pipeline drains."""

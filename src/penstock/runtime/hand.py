@@ -16,6 +16,7 @@ from penstock.runtime import handler
 from penstock.runtime.exchange import Exchange
 from penstock.runtime.live import ItemContext, LiveContext
 from penstock.runtime.stock import Item, Stock
+from penstock.runtime.teller import Teller
 
 SHARE = 4
 """One batch of the link fills a quarter of the lanes at most. It is finished when its last item is: so of
@@ -32,8 +33,10 @@ class Parts(NamedTuple):
     decoder: Decoder
     words: Any
     is_sink: bool
-    stock: Callable[..., Stock] = Stock
+    stock: Callable[..., Any] = Stock
     """The kind that items are taken from."""
+    teller: Optional[Teller] = None
+    """Says which ids never arrive further down; None: nobody wants to know."""
 
 
 class Job:
@@ -75,12 +78,16 @@ class Hand:
         self._lanes = lanes
         self._put = put
         self._is_sure = is_sure
+        self._emitter = parts.emitter
+        self._teller = parts.teller
         self._stock = parts.stock(
             receiver=parts.exchange.receiver,
             decoder=parts.decoder,
             words=parts.words,
             clock=parts.exchange.clock,
         )
+        if parts.teller is not None:
+            self._stock.on_stale = parts.teller.tell_stale
         self._running: Dict[Job, None] = {}
         """Those that user code works on, in the order in which they were begun."""
         self._overdue: Dict[Job, None] = {}
@@ -145,6 +152,22 @@ class Hand:
         began, is_running = self._began(job), job in self._running
         job.busy = max(0, (self._stop(job) if is_running else job.paused) - began)
         durations.count(self._words, page.DURATIONS, 1, job.busy)
+
+    def answer(self, job: Job, result: Any) -> None:
+        """User code has done it: send on what it has returned, and say what will not come of it.
+
+        Raises: as ``Emitter.out``.
+        """
+        context, item = job.context, job.item
+        inbound, children = item.parcel.inbound, context.children
+        if result is not None and self._teller is not None and children.get(""):
+            # The last of its children: its own id stands before theirs.
+            self._emitter.emit("", result, inbound, context.id, children)
+            result = None
+        if result is not None:
+            self._emitter.out(result, inbound, *inbound.id_at(item.place))
+        if self._teller is not None:
+            self._teller.tell(inbound, item.place, children, given=result is not None)
 
     def finish(self, job: Job) -> None:
         """It is done, or has failed. Called with the lock held."""

@@ -24,6 +24,9 @@ TRACEBACK = 16_000
 """Characters of a traceback that travel; the end of it is what matters."""
 
 
+ROOMS = ("runtime", "link", "message", "pipeline", "tasks", "testing")
+"""Of ours: frames there tell users nothing."""
+
 NEVER = (Reject, UserError, EnvironmentFault)
 """What another try would not change: the same value will not travel, a missing library not be there."""
 
@@ -185,7 +188,7 @@ def _sendable(text: str) -> str:
 
 def is_ours(file: str) -> bool:
     """Whether a frame of that file is no user code."""
-    return any(f"/penstock/{room}/" in file for room in ("runtime", "link", "message", "pipeline", "testing"))
+    return any(f"/penstock/{room}/" in file for room in ROOMS)
 
 
 def _as_it_is(item: Any) -> Any:

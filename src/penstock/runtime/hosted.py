@@ -13,12 +13,13 @@ from penstock.errors import NotRunning
 from penstock.link.receiver import Receiver
 from penstock.message.codec import Decoder
 from penstock.observe import page
-from penstock.runtime import control
+from penstock.runtime import control, ordering
 from penstock.runtime.channel import Channel, SupervisorLost
 from penstock.runtime.emitter import Emitter
 from penstock.runtime.exchange import Exchange, Stopped
 from penstock.runtime.interrupts import Interrupts
 from penstock.runtime.stock import Stock
+from penstock.runtime.teller import Teller
 from penstock.runtime.worker import Worker
 from penstock.runtime.world import real
 
@@ -42,6 +43,8 @@ class Hosted(Worker):
             words=self._words,
             clock=self._clock,
         )
+        self.teller: Optional[Teller] = None
+        """Says which ids never arrive further down; None: nobody wants to know."""
 
     @property
     def exchange(self) -> Exchange:
@@ -71,6 +74,9 @@ class Hosted(Worker):
         """
         self._open()
         self._emitter = self._make_emitter()
+        self.teller = self._make_teller(yields=False)
+        if self.assignment.kind == "source":
+            ordering.begin(self.assignment, self._links, None)
         self._words[page.STATE] = page.READY
         self._channel.say(control.Ready())
         self._returns.begin()

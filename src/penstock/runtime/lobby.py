@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from penstock.errors import UserError
 from penstock.runtime import action, stimulus
 from penstock.runtime.crew import log_size
-from penstock.runtime.visit import Visit
+from penstock.runtime.visit import DEBUGGER, Visit
 
 if TYPE_CHECKING:
     from penstock.runtime.supervisor import Supervisor
@@ -43,6 +43,7 @@ class Lobby:
         supervisor = self._supervisor
         other = {}
         if not supervisor.plan.stage(wanted.stage).external:
+            visit.parting = DEBUGGER
             # Whoever looks at one item with a debugger shall not keep others waiting.
             batch = supervisor.plan.stage(wanted.stage).batch
             other = {"window": max(1, batch), "timeout": None, "threads": 0, "concurrency": 0}

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Callable, Union
 from penstock.errors import WiringError
 from penstock.pipeline.signature import Signature, misfit_hand
 from penstock.runtime.control import Assignment
-from penstock.runtime.hand import Parts
-from penstock.runtime.threaded import Threaded
 
 if TYPE_CHECKING:
     from penstock.runtime.coroutines import Coroutines
+    from penstock.runtime.hand import Parts
     from penstock.runtime.loop import Loop
+    from penstock.runtime.threaded import Threaded
 
 
 def several(
@@ -20,6 +20,8 @@ def several(
 ) -> Union[Coroutines, Threaded]:
     """What runs it. ``loop`` makes, or has, that of asyncio; ``pool`` makes what ``Pool`` is."""
     if not parts.handler.signature.is_async:
+        from penstock.runtime.threaded import Threaded
+
         return Threaded(parts, pool=pool(assignment.threads), lanes=assignment.threads)
     from penstock.runtime.coroutines import Coroutines  # and with it asyncio, only where there is such code
 
@@ -39,8 +41,5 @@ def refuse_misfit(assignment: Assignment, signature: Signature) -> None:
         threads=assignment.threads,
         batch=assignment.batch,
     )
-    tells = any(out.tells for outlet in assignment.outlets for out in outlet.links)
-    if assignment.kind != "source" and signature.is_async and (tells or assignment.ordered):
-        unfit = "is async, and does not say for an order which items never come of it; take ordered=True away"
     if unfit:
         raise WiringError(f"{assignment.stage!r} {unfit}")

@@ -1,52 +1,63 @@
 """In the worker: what it has more than others where somebody takes its items, or it takes them itself, in
-order."""
+order.
+
+Most workers have nothing of it. So it is imported where it is needed: every file costs each worker of a run
+about half a millisecond of its start."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Type
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Type
 
-from penstock.link.door import Door
-from penstock.link.forwarding import Forwarding
-from penstock.link.holding import Holding
-from penstock.link.link import Link
-from penstock.link.passage import Passage
 from penstock.link.receiver import Receiver
-from penstock.link.rein import Rein
-from penstock.link.sequence import Sequencer
 from penstock.pipeline.plan import UNBOUNDED
-from penstock.runtime.batcher import Batcher
-from penstock.runtime.conductor import Conductor
 from penstock.runtime.consumer import Consumer
 from penstock.runtime.control import Assignment
-from penstock.runtime.exchange import Exchange
-from penstock.runtime.floors import Floors
-from penstock.runtime.orderly import Orderly
-from penstock.runtime.replayer import Replayer
-from penstock.runtime.resumption import Resumption
-from penstock.runtime.teller import Teller
-from penstock.runtime.telling import TellingBatcher, TellingConsumer
-from penstock.runtime.turns import OrderedStock, Turns
+
+if TYPE_CHECKING:
+    from penstock.link.link import Link
+    from penstock.link.passage import Passage
+    from penstock.runtime.exchange import Exchange
+    from penstock.runtime.replayer import Replayer
+    from penstock.runtime.resumption import Resumption
+    from penstock.runtime.teller import Teller
+    from penstock.runtime.turns import OrderedStock, Turns
 
 
 def prepare(link: Link, *, ahead: int, assignment: Assignment, pool: int) -> None:
     """Have a link say what never arrives, and a source's keep to its bound."""
+    from penstock.link.door import Door
+    from penstock.link.passage import Passage
+    from penstock.link.rein import Rein
+
     link.passage = Passage()
     if isinstance(link.outbox, Door):
         link.outbox.by_name = True
     if assignment.kind == "source" and ahead != UNBOUNDED:
-        link.credit = Rein(pool, link, ahead=ahead, workers=assignment.workers)
+        link.credit = Rein(pool, link, ahead=ahead, hands=assignment.hands)
 
 
 def receiver_class(assignment: Assignment) -> Type[Receiver]:
     """The kind of receiver a worker needs."""
     if assignment.ordered:
+        from penstock.link.holding import Holding
+
         return Holding
-    return Forwarding if _tells(assignment) else Receiver
+    if not _tells(assignment):
+        return Receiver
+    from penstock.link.forwarding import Forwarding
+
+    return Forwarding
 
 
 def replayer_class(assignment: Assignment) -> Type[Replayer]:
     """The kind of player in the place of a source."""
-    return Conductor if _tells(assignment) else Replayer
+    if not _tells(assignment):
+        from penstock.runtime.replayer import Replayer
+
+        return Replayer
+    from penstock.runtime.conductor import Conductor
+
+    return Conductor
 
 
 def _tells(assignment: Assignment) -> bool:
@@ -65,12 +76,31 @@ def _passages(assignment: Assignment, links: Dict[int, Link]) -> Dict[str, List[
 
 
 def teller(
-    assignment: Assignment, links: Dict[int, Link], *, emitter: Any, context: Any, yields: bool
+    assignment: Assignment, links: Dict[int, Link], *, receiver: Receiver, **user: Any
 ) -> Optional[Teller]:
-    """Who speaks for this worker; None: nobody wants to know."""
+    """Who speaks for this worker, and what ``receiver`` hears for others goes on; None: nobody wants to know.
+    ``user``: as for ``Teller``."""
     if not _tells(assignment):
         return None
-    return Teller(_passages(assignment, links), emitter=emitter, context=context, yields=yields)
+    from penstock.link.forwarding import Forwarding
+    from penstock.runtime.teller import Teller
+
+    found = Teller(_passages(assignment, links), **user)
+    if isinstance(receiver, Forwarding):
+        receiver.forward = found.forward
+    return found
+
+
+def stock(
+    assignment: Assignment, exchange: Exchange, teller: Optional[Teller]
+) -> Callable[..., OrderedStock]:
+    """Makes what a stage that takes its items in order has instead of a ``Stock``."""
+    from penstock.runtime.turns import OrderedStock
+
+    def make(*, decoder: Any, words: Any, **_: Any) -> OrderedStock:
+        return OrderedStock(_turns(assignment, exchange, teller, decoder=decoder, words=words))
+
+    return make
 
 
 def begin(assignment: Assignment, links: Dict[int, Link], resumption: Optional[Resumption]) -> None:
@@ -98,21 +128,34 @@ def loop(
     **parts: Any,
 ) -> Any:
     """What runs the code of a stage or sink: with ``batch`` of them in a call, or ``one`` after the other."""
-    more: Dict[str, Any] = {} if teller is None else {"teller": teller}
-    if assignment.ordered:
+    if assignment.ordered and not assignment.batch:
+        from penstock.runtime.orderly import Orderly
+
         turns = _turns(assignment, parts["exchange"], teller, decoder=parts["decoder"], words=parts["words"])
-        if assignment.batch:
-            kind = Batcher if teller is None else TellingBatcher
-            return kind(**parts, **batch, **more, stock=OrderedStock(turns))
         return Orderly(**parts, **one, teller=teller, turns=turns)
+    if assignment.ordered:
+        made = stock(assignment, parts["exchange"], teller)
+        batch = {**batch, "stock": made(decoder=parts["decoder"], words=parts["words"])}
+    if teller is not None:
+        from penstock.runtime.telling import TellingBatcher, TellingConsumer
+
+        if assignment.batch:
+            return TellingBatcher(**parts, **batch, teller=teller)
+        return TellingConsumer(**parts, **one, teller=teller)
     if assignment.batch:
-        return Batcher(**parts, **batch) if teller is None else TellingBatcher(**parts, **batch, **more)
-    return Consumer(**parts, **one) if teller is None else TellingConsumer(**parts, **one, **more)
+        from penstock.runtime.batcher import Batcher
+
+        return Batcher(**parts, **batch)
+    return Consumer(**parts, **one)
 
 
 def _turns(
     assignment: Assignment, exchange: Exchange, teller: Optional[Teller], *, decoder: Any, words: Any
 ) -> Turns:
+    from penstock.link.sequence import Sequencer
+    from penstock.runtime.floors import Floors
+    from penstock.runtime.turns import Turns
+
     receiver: Any = exchange.receiver
     floors = Floors(assignment.run_dir, assignment.stage)
 

@@ -6,15 +6,12 @@ A failure ends the work: what failed comes again, and what is behind it has to w
 
 from __future__ import annotations
 
-import time
 from typing import Any, Callable, List, Optional
 
 from penstock.link.receiver import Inbound
 from penstock.link.sequence import Segment
 from penstock.message.envelope import Failure
 from penstock.observe import durations, page
-from penstock.runtime import handler
-from penstock.runtime.channel import SupervisorLost
 from penstock.runtime.consumer import Consumer
 from penstock.runtime.exchange import Stopped
 from penstock.runtime.teller import Teller
@@ -26,6 +23,8 @@ MOST = 1024
 
 class Orderly(Consumer):
     """Runs the one replica of such a stage or sink."""
+
+    in_turn = True
 
     def __init__(self, *, turns: Turns, teller: Optional[Teller], **consumer: Any) -> None:
         super().__init__(**consumer)
@@ -53,66 +52,25 @@ class Orderly(Consumer):
 
     def _work(self, segment: Segment) -> None:
         """Call user code for these items, and finish them."""
-        words, guard, exchange = self._words, self._exchange.guard, self._exchange
-        inbound = segment.token.inbound
-        words[page.SENDER], words[page.LINK] = inbound.connection.peer, inbound.connection.link
-        words[page.BATCH], words[page.INDEX] = inbound.number, segment.place
+        inbound, stint = segment.token.inbound, self._stint
         failures: List[Failure] = []
         values = segment.token.take(segment)
         values.reverse()
-        self._context.inbound = inbound
-        waited = exchange.waited
-        words[page.STARTED] = started = time.monotonic_ns()
-        guard.leave()
+        self._point(inbound, segment.place)
         try:
-            self._call_in_turn(segment, values, failures)
+            with stint:
+                self._call_all(inbound, values, failures, segment.place)
         finally:
-            guard.enter()
-            words[page.STARTED] = 0
             self._context.inbound = None
-        busy = time.monotonic_ns() - started
-        mine = busy - (exchange.waited - waited)
         done = segment.items - len(values)
-        words[page.BUSY] += mine
         if values:
             values.reverse()
             segment.token.values[segment.place + done : segment.place + segment.items] = values
-        self._turns.close(segment, done, failures, busy)
+        self._turns.close(segment, done, failures, stint.busy)
         if not self._singly(inbound.count):
-            durations.count(words, page.DURATIONS, done, mine // done)
+            durations.count(self._words, page.DURATIONS, done, stint.mine // done)
 
     def _calls(self, inbound: Inbound) -> Callable[[Any], Any]:
         """What to call with each item of a batch."""
         call = super()._calls(inbound)
         return call if self._teller is None else self._teller.before(call)
-
-    def _call_in_turn(self, segment: Segment, values: List[Any], failures: List[Failure]) -> None:
-        """Up to the first failure. ``values`` last first; those that are left were not called."""
-        inbound = segment.token.inbound
-        call, words, context, exchange = self._calls(inbound), self._words, self._context, self._exchange
-        children = self._emitter.children
-        for index in range(segment.place, segment.place + segment.items):
-            words[page.INDEX] = context.index = index
-            if self._timed:
-                words[page.STARTED] = time.monotonic_ns()
-            try:
-                result = call(values.pop())
-                if result is not None:
-                    self._emit(result, inbound, index)
-            except (Stopped, SupervisorLost):
-                raise
-            except BaseException as error:
-                failures.append(handler.failure(index, error))
-            result = None
-            if children:
-                children.clear()
-            if exchange.stopping or failures:
-                break
-        if exchange.stopping:
-            raise Stopped
-
-    def _emit(self, result: Any, inbound: Inbound, index: int) -> None:
-        if self._handler.yields:
-            self._emit_many(result)
-        elif not self._is_sink:
-            self._emit_one(result, inbound, index)

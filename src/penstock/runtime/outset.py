@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
-from penstock.link.keyed import KeyedLink
 from penstock.link.link import Link
-from penstock.link.lossy import Lossy
 from penstock.observe import page
 from penstock.pipeline.plan import By, OutLink
 from penstock.pipeline.reference import Reference, load
@@ -40,9 +38,13 @@ def _link(out: OutLink, **place: int) -> Link:
     """The kind of link that was chosen: one that drops nothing has nothing of one that does."""
     common: Dict[str, Any] = {"id": out.id, "target": out.target, "max_failures": out.max_failures, **place}
     if out.key is not None:
+        from penstock.link.keyed import KeyedLink
+
         return KeyedLink(**common, replicas=out.replicas)
     if out.on_full == "block" and out.max_age is None:
         return Link(**common)
+    from penstock.link.lossy import Lossy
+
     return Lossy(**common, on_full=out.on_full, window=out.window, max_age=out.max_age)
 
 
@@ -58,8 +60,9 @@ def make_ports(assignment: Assignment, links: Dict[int, Link]) -> Dict[str, Port
         port = ports.setdefault(outlet.port, Port())
         for out in outlet.links:
             link = links[out.id]
-            if out.key is not None and isinstance(link, KeyedLink):
-                link.shard = Key(chooser(out.key), out.target).shard
+            if out.key is not None:
+                keyed: Any = link
+                keyed.shard = Key(chooser(out.key), out.target).shard
             if outlet.by is None:
                 (port.copies if out.key is None else port.keyed).append(link)
         if outlet.by is not None:

@@ -8,7 +8,8 @@ How a run drains, when its sources have run dry or somebody asked for it:
 
     1. Every source is told to drain (when asked for; one that runs dry has told itself).
     2. A source finishes when all it ever sent is settled, which is end to end: it is through. Until then
-       everything else is kept running, and deaths are mended as ever.
+       everything else is kept running, and deaths are mended as ever. (What only a script can do that is
+       not attached is waited for while anything moves, and no longer: see ``vigil``.)
     3. A stage whose feeders are all over is told to drain: it finishes what it still holds (items of
        senders that died), runs its teardown and ends. So it goes on, stage by stage, downstream.
     4. When the last worker has ended, the run is over.
@@ -25,7 +26,7 @@ from typing import Any
 
 from penstock.observe import events
 from penstock.pipeline.plan import MOST_REPLICAS
-from penstock.runtime import action, guests, stimulus
+from penstock.runtime import action, guests, stimulus, vigil
 from penstock.runtime.action import Action
 from penstock.runtime.death import seconds
 from penstock.runtime.renewal import queue, renew
@@ -62,6 +63,8 @@ def refusal(roster: Roster, stage: str, replicas: int) -> str:
         return f"{stage} has to see all items, so it has one replica"
     if known.alone and replicas > 1:
         return f"{stage} is ordered: several replicas would each have a part of the order, so it keeps to one"
+    if known.places is not None and replicas > known.places:
+        return f"{stage} has GPUs for {known.places} workers; say in penstock.toml how many it is to have"
     if replicas < 1:
         return f"{stage} cannot have {replicas} replicas: at least one must be there to take its items"
     if replicas > MOST_REPLICAS:
@@ -120,8 +123,10 @@ def _on_finished(turn: Turn, happened: stimulus.Finished) -> None:
     worker = turn.workers.get(happened.number)
     if worker is None or worker.killed:
         return
-    # Only a source may find by itself that it is through; in others that is a fault, mended like a death.
-    if worker.told >= Goal.DRAIN or turn.stages[worker.stage].is_source:
+    # Only a source may find by itself that it is through, and a worker of a group that a new one is to take
+    # its place; in others that is a fault, mended like a death.
+    stage = turn.stages[worker.stage]
+    if worker.told >= Goal.DRAIN or stage.is_source or stage.is_group:
         turn.change(worker, finished=True, deadline=turn.now + turn.grace, look=None)
 
 
@@ -193,6 +198,7 @@ _HANDLERS: dict[type[Stimulus], Callable[[Turn, Any], None]] = {
     stimulus.Leaving: guests.on_leaving,
     stimulus.Finished: _on_finished,
     stimulus.Looked: _on_looked,
+    stimulus.Counted: vigil.on_counted,
     stimulus.Died: _on_died,
     stimulus.Scale: _on_scale,
     stimulus.Pause: _on_pause,
@@ -243,11 +249,11 @@ def _clear(turn: Turn, stage: str, replica: int) -> None:
 def _follow_goal(turn: Turn) -> None:
     """Step 1 of a drain, and the whole of a stop: tell those whom the run's goal concerns."""
     for stage in turn.stages.values():
-        if turn.goal >= Goal.STOP or (turn.goal == Goal.DRAIN and stage.is_source):
+        if turn.goal >= Goal.STOP or (turn.goal == Goal.DRAIN and (stage.is_source or stage.is_group)):
             for worker in turn.members(stage.name):
                 turn.tell(worker, turn.goal)
             waiting = turn.cancel(stage.name)
-            if turn.goal == Goal.DRAIN and any(seat.record.served for seat in waiting):
+            if stage.is_source and turn.goal == Goal.DRAIN and any(seat.record.served for seat in waiting):
                 turn.blame(Failure(f"{stage.name} had died and is not started again: the pipeline drains"))
 
 
@@ -261,7 +267,7 @@ def _resume_to_drain(turn: Turn) -> None:
 def _drain_downstream(turn: Turn) -> None:
     """Step 3: a stage to which nothing can come any more is told to finish."""
     for stage in list(turn.stages.values()):
-        if stage.is_source or stage.drained or not all(map(turn.over, stage.feeders)):
+        if stage.is_source or stage.is_group or stage.drained or not all(map(turn.over, stage.feeders)):
             continue
         turn.change_stage(stage.name, drained=True)
         turn.cancel(stage.name)
@@ -330,5 +336,6 @@ _RULES = (
     _fill_seats,
     _introduce,
     _watch_items,
+    vigil.watch,
     _end,
 )

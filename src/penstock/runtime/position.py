@@ -52,6 +52,7 @@ class PositionFile:
         try:
             with open(self.path, "rb") as file:
                 kept = _decoder.decode(file.read())
+            decode(kept.position)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError) as error:

@@ -26,6 +26,9 @@ from penstock.runtime.sweep import VARIABLE
 NO_PROCESS = 71
 """The exit code that stands for a process that could not be made (EX_OSERR of sysexits)."""
 
+FIRST_LOOK, LAST_LOOK = 0.001, 0.256
+"""Seconds between looks at whether all that a worker had started is gone; doubled each time."""
+
 _SCRUBBED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 """Of the supervisor's Python, and wrong for another."""
 
@@ -51,13 +54,23 @@ def find_interpreter(stage: StagePlan) -> str:
     return os.path.abspath(found)
 
 
-def environment(stage: StagePlan, run_dir: str, inherited: Mapping[str, str]) -> dict[str, str]:
+def environment(
+    stage: StagePlan, run_dir: str, inherited: Mapping[str, str], replica: int = 0
+) -> dict[str, str]:
     """What a worker of ``stage`` finds in its environment."""
     found = dict(inherited)
     if stage.interpreter is not None:
         for name in _SCRUBBED:
             found.pop(name, None)
-    return {**found, **stage.variables, VARIABLE: run_dir}
+    return {**found, **stage.variables, **_devices(stage, replica), VARIABLE: run_dir}
+
+
+def _devices(stage: StagePlan, replica: int) -> dict[str, str]:
+    """Which GPUs it sees. CUDA asks once, when it is loaded: so it must stand there before the process is."""
+    if not stage.devices:
+        return {}
+    first = replica % stage.replicas * stage.share
+    return {"CUDA_VISIBLE_DEVICES": ",".join(stage.devices[first : first + stage.share])}
 
 
 class Child:
@@ -104,8 +117,14 @@ class Child:
         finally:
             theirs.close()
         self._on_exit = on_exit
+        self._telling: asyncio.TimerHandle | None = None
         self._loop = loop
         loop.add_reader(self._pidfd, self._ended)
+
+    def terminate(self) -> None:
+        """Ask it to end, and all it has started."""
+        if self._pidfd >= 0:
+            _signal_group(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """Kill it and all it has started (unless that made itself a session of its own)."""
@@ -114,6 +133,8 @@ class Child:
 
     def abandon(self) -> None:
         """Kill it and wait for it here and now; nobody is told."""
+        if self._telling is not None:
+            self._telling.cancel()
         if self._pidfd >= 0:
             _kill_group(self.pid)
             self._process.wait()
@@ -131,7 +152,15 @@ class Child:
         # Its group goes first: until it is reaped its number cannot be given to anybody else.
         _kill_group(self.pid)
         self._let_go()
-        self._on_exit(self._process.wait())
+        self._tell(self._process.wait(), FIRST_LOOK)
+
+    def _tell(self, exit: int, pause: float) -> None:
+        """Say that it has ended, once all that it had started has, too: to be killed takes a moment. (Who
+        is still there after the last look is a zombie that nobody reaps, and holds nothing.)"""
+        if pause <= LAST_LOOK and _has_group(self.pid):
+            self._telling = self._loop.call_later(pause, self._tell, exit, 2 * pause)
+        else:
+            self._on_exit(exit)
 
     def _let_go(self) -> None:
         self._loop.remove_reader(self._pidfd)
@@ -140,10 +169,25 @@ class Child:
 
 
 def _kill_group(pid: int) -> None:
+    _signal_group(pid, signal.SIGKILL)
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
     try:
-        os.killpg(pid, signal.SIGKILL)
+        os.killpg(pid, number)
     except (ProcessLookupError, PermissionError):
         pass  # all of it has gone
+
+
+def _has_group(pid: int) -> bool:
+    """Whether any process is left of the group that it led."""
+    try:
+        os.killpg(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody is there, and is not ours any more
+    return True
 
 
 def stillbirth(interpreter: str, error: OSError) -> Death:

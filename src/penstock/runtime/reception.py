@@ -12,7 +12,6 @@ Until he is seated, to hang up is to withdraw.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import socket
 from typing import Any
@@ -20,7 +19,8 @@ from typing import Any
 from penstock import __version__
 from penstock.errors import PenstockError, UserError
 from penstock.message import envelope
-from penstock.runtime import control, guests
+from penstock.runtime import answer, control, guests
+from penstock.runtime.answer import granted, misasked, refused
 from penstock.runtime.supervisor import Supervisor
 from penstock.runtime.view import Document
 from penstock.runtime.visit import Visit
@@ -40,10 +40,9 @@ class Reception:
             try:
                 visit = await self._seat(reader, line, **question)
             except PenstockError as error:
-                answer = {"ok": False, "error": str(error), "code": error.exit_code}
-                line.send(_line(answer))
+                line.send(answer.line(refused(error)))
             except TypeError as error:
-                line.send(_line({"ok": False, "error": f"attach: {error}", "code": UserError.exit_code}))
+                line.send(answer.line(misasked(f"attach: {error}")))
             else:
                 if visit is not None:
                     _hand_over(line, visit)
@@ -92,13 +91,9 @@ VERSIONS = [control.VERSION, envelope.VERSION]
 
 
 def _hand_over(line: socket.socket, visit: Visit) -> None:
-    answer = {"ok": True, "result": {"schema": "penstock.attach/1"}}
+    seated = answer.line(granted({"schema": "penstock.attach/1"}))
     try:
-        socket.send_fds(line, [_line(answer)], [visit.theirs.fileno()])
+        socket.send_fds(line, [seated], [visit.theirs.fileno()])
     except OSError:
         pass  # he has gone: his line ends here, and that is read as his end
     visit.theirs.close()
-
-
-def _line(answer: Document) -> bytes:
-    return json.dumps(answer, ensure_ascii=False).encode() + b"\n"

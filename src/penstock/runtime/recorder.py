@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from penstock.link.ledger import Cargo
 from penstock.link.link import Link
-from penstock.message import segment
+from penstock.message import chunk, segment
 from penstock.message.arena import Arena
 from penstock.message.segment import SlotName, SlotPart, Writer
 from penstock.message.views import Passed
@@ -62,14 +62,12 @@ class Recorders:
     def __init__(
         self, assignment: Assignment, links: Dict[int, Link], *, arena: Arena, say: Callable[[Any], None]
     ) -> None:
-        """``say`` tells the supervisor. What the assignment says is recorded from here on."""
+        """``say`` tells the supervisor. Nothing is recorded before somebody wishes it."""
         self._assignment = assignment
         self._links = links
         self._arena = arena
         self._say = say
         self._open: Dict[int, Recorder] = {}
-        if assignment.record is not None:
-            self.wish(assignment.record)
 
     def wish(self, record: Record) -> None:
         """Record from now on what goes out by some links, or no more."""
@@ -86,11 +84,11 @@ class Recorders:
 
     def _begin(self, link: int, folder: str) -> None:
         number = self._assignment.number
-        about = segment.About(
-            segment.VERSION, self._assignment.run, link, self._assignment.label, number, time.time_ns()
+        about = chunk.About(
+            chunk.VERSION, self._assignment.run, link, self._assignment.label, number, time.time_ns()
         )
         try:
-            writer = Writer(os.path.join(folder, f"{link}.{number}{segment.SUFFIX}"), about)
+            writer = Writer(os.path.join(folder, segment.file_name(link, number)), about)
         except OSError as error:
             self._say(Recorded(link, _reason(error)))
             return

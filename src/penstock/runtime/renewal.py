@@ -67,8 +67,9 @@ def queue(turn: Turn, happened: Restart) -> None:
 
 
 def _is_single(stage: Stage) -> bool:
-    """Whether two workers in one seat would do harm: they would make the same, or have half an order each."""
-    return stage.is_source or stage.alone
+    """Whether two workers in one seat would do harm: they would make the same, have half an order each, or
+    want the same GPU."""
+    return stage.is_source or stage.alone or stage.places is not None
 
 
 def renew(turn: Turn) -> None:

@@ -54,6 +54,8 @@ class Resumption:
         """
         found = self._file.read(also_of_others=self._assignment.resume)
         if found is None:
+            # Killed before anything was settled: what it makes now is what it made then, under the same ids.
+            self.origin = self._assignment.label
             self._file.clear()
             return {}
         self._first = found

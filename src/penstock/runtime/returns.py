@@ -8,7 +8,6 @@ kill -9 could lose, and nobody has to be told who had what.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections import deque
 from pathlib import Path
@@ -97,13 +96,12 @@ class Returns:
 
     def _take(self, path: Path) -> None:
         """Send it, if it is one of ours, and nobody else has it. (Only then it is locked: one that is locked
-        for a look would be passed over by those whose it is. And it is not read again: closing any file of it
-        would free the lock.)"""
+        for a look would be passed over by those whose it is.)"""
         found = letter.read(path)
         link, key = self._links.get(found.link, (None, ""))
         if link is None or found.pipeline != self._assignment.pipeline:
             return
-        fd = _lock(path)
+        fd = letter.claim(path)
         if fd is None:
             return
         if key and key != found.key:
@@ -155,23 +153,3 @@ class Returns:
 def _cargo(returned: Returned, id: Tuple[str, int], body: bytes) -> Cargo:
     payload = body[HEAD:]
     return Cargo([payload], [Run(returned, *id, 1)], nbytes=len(payload))
-
-
-def _lock(path: Path) -> Optional[int]:
-    """The file of a letter, now ours alone; None: it is somebody else's, or no more.
-
-    A lock of the process (lockf): one that goes with the open file (flock) would live on in what user code
-    has forked.
-    """
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(fd).st_nlink and path.exists():
-            return fd
-    except (BlockingIOError, PermissionError):  # POSIX allows either
-        pass
-    os.close(fd)
-    return None

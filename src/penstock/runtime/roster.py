@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from penstock.pipeline.plan import LinkPlan, Plan, order
+from penstock.pipeline.plan import GROUP, LinkPlan, Plan, order
 from penstock.runtime.restart import Record
 
 
@@ -54,6 +54,11 @@ class Stage(NamedTuple):
     """It was told to end because nothing can come to it any more."""
     external: bool = False
     """No worker of it is started: guests come and go."""
+    places: int | None = None
+    """It has GPUs for so many workers, and one must have let go of its own before another has it; ``None``:
+    it has none."""
+    is_group: bool = False
+    """Its workers run jobs, which come from no stage: like a source it drains when the run does."""
 
 
 class Seat(NamedTuple):
@@ -145,6 +150,19 @@ class Pair(NamedTuple):
     receiver: int
 
 
+class Vigil(NamedTuple):
+    """A run that drains waits for scripts."""
+
+    look: float
+    """When to count next what waits for them."""
+    since: float
+    """Since when nothing has moved."""
+    motion: object = None
+    """What was seen then."""
+    told: frozenset[str] = frozenset()
+    """The stages for which something waits; that was said."""
+
+
 class Failure(NamedTuple):
     """Why the run is given up."""
 
@@ -169,6 +187,8 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True):
     """Introductions between the living."""
     renewals: tuple[Renewal, ...] = ()
     """Workers to be replaced: the first is, the others wait."""
+    vigil: Vigil | None = None
+    """It drains, and there is an external stage in which nobody sits."""
     next_number: int = 1
     begun: bool = False
     goal: Goal = Goal.WORK
@@ -186,6 +206,8 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True):
         times = [seat.due for seat in self.seats.values() if seat.due is not None]
         for worker in self.workers.values():
             times += [at for at in (worker.deadline, worker.look) if at is not None]
+        if self.vigil is not None:
+            times.append(self.vigil.look)
         return min(times, default=None)
 
 
@@ -205,6 +227,8 @@ def enrol(plan: Plan, *, grace: float) -> Roster:
             is_shape=plans[name].shape is not None,
             external=plans[name].external,
             alone=plans[name].ordered,
+            places=plans[name].replicas if plans[name].devices else None,
+            is_group=plans[name].kind == GROUP,
         )
         for name in order(plan)
     }

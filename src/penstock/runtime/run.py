@@ -15,11 +15,12 @@ from penstock.errors import EnvironmentFault, PenstockError
 from penstock.lifecycle import monotonic
 from penstock.observe import events
 from penstock.pipeline.place import near
-from penstock.pipeline.plan import Plan
-from penstock.runtime import process, rundir, shm, statedir, stimulus, sweep
+from penstock.pipeline.plan import GROUP, Plan
+from penstock.runtime import process, rundir, shm, statedir, stimulus, strays, sweep, tenure
 from penstock.runtime.account import total
 from penstock.runtime.console import Console
 from penstock.runtime.gauge import Speedometer
+from penstock.runtime.jobs import Jobs
 from penstock.runtime.journal import Journal
 from penstock.runtime.reloader import App, Reloader
 from penstock.runtime.roster import Roster
@@ -30,6 +31,7 @@ from penstock.runtime.statedir import StateDir
 from penstock.runtime.supervisor import Supervisor
 from penstock.runtime.view import Document, View
 from penstock.settings import Settings
+from penstock.tasks.home import VARIABLE, locate
 
 WATCHED = 1.0
 """Seconds between two status lines on a terminal."""
@@ -114,6 +116,11 @@ class Foreground:
         self._console = console
         self._signal: int = signal.SIGTERM
         self._tasks: set[asyncio.Task[None]] = set()
+        has_groups = any(stage.kind == GROUP for stage in plan.stages)
+        self._home = (
+            locate(os.path.dirname(os.path.abspath(app or "app.py")), os.environ) if has_groups else None
+        )
+        """Where jobs are kept."""
 
     async def run(self) -> int:
         """From the sweep of dead runs to the removal of our own; the exit code."""
@@ -122,13 +129,21 @@ class Foreground:
         rundir.secure(base)
         swept = [events.Swept(run=dead.run, processes=dead.processes) for dead in sweep.sweep(base)]
         run_dir = RunDir(base, self._plan.pipeline)
+        lock: int | None = None
         try:
-            return await self._run_in(run_dir, began, swept)
+            state_dir = StateDir(statedir.locate(self._settings.state_dir, self._app, self._plan.pipeline))
+            lock = tenure.take(self._plan, state_dir.path)
+            return await self._run_in(run_dir, state_dir, began, swept)
         finally:
             run_dir.remove()
+            if lock is not None:
+                os.close(lock)
 
-    async def _run_in(self, run_dir: RunDir, began: float, before: list[events.Swept]) -> int:
-        supervisor = self._supervisor(run_dir)
+    async def _run_in(
+        self, run_dir: RunDir, state_dir: StateDir, began: float, before: list[events.Swept]
+    ) -> int:
+        supervisor = self._supervisor(run_dir, state_dir)
+        jobs = Jobs(supervisor, self._home) if self._home else None
         journal = Journal(supervisor.state_dir.path, run_dir.name)
         supervisor.listeners.append(journal.hear)
         self._report_beginning(supervisor, before)
@@ -138,6 +153,8 @@ class Foreground:
         restore = self._take_signals(supervisor)
         try:
             await self._open(server, supervisor)
+            if jobs is not None:
+                jobs.start()
             self._tasks.add(asyncio.ensure_future(self._keep_status(supervisor, view)))
             if self._reload is not None:
                 reloader = Reloader(supervisor, self._reload, say=self._console.say)
@@ -148,6 +165,8 @@ class Foreground:
         finally:
             for task in self._tasks:
                 task.cancel()
+            if jobs is not None:
+                await jobs.close()
             await server.stop()
             restore()
         code = self._exit_code(roster, supervisor)
@@ -164,15 +183,14 @@ class Foreground:
             where = supervisor.run_dir.path
             raise EnvironmentFault(f"nothing can be written to {where}: {error.strerror}") from None
 
-    def _supervisor(self, run_dir: RunDir) -> Supervisor:
-        where = statedir.locate(self._settings.state_dir, self._app, self._plan.pipeline)
+    def _supervisor(self, run_dir: RunDir, state_dir: StateDir) -> Supervisor:
         return Supervisor(
             self._plan,
             run_dir=run_dir,
-            state_dir=StateDir(where),
+            state_dir=state_dir,
             budget=Budget.of(run_dir.free_bytes(), self._settings.shm_budget),
             grace=self._settings.grace,
-            environ=os.environ,
+            environ={**os.environ, VARIABLE: self._home.store} if self._home else os.environ,
             resume=self._resume,
             listeners=[self._console.hear],
         )
@@ -180,8 +198,7 @@ class Foreground:
     @staticmethod
     def _report_beginning(supervisor: Supervisor, swept: list[events.Swept]) -> None:
         """What is known before the first worker starts."""
-        for event in swept:
-            supervisor.report(event)
+        supervisor.report(*swept, *strays.keep(supervisor.state_dir.path, supervisor.plan))
         run_dir = supervisor.run_dir
         if shm.is_low(free := run_dir.free_bytes()):
             supervisor.report(events.SharedMemoryLow(path=run_dir.path, free=free))
@@ -248,6 +265,9 @@ class Foreground:
         while True:
             await asyncio.sleep(WATCHED if self._console.live else UNWATCHED)
             view.look()
+            if supervisor.jobs is not None:
+                self._console.status_of_jobs(supervisor.jobs.summary)
+                continue
             counts = supervisor.balance()
             self._console.status(speed.read(total(self._plan, counts), counts, monotonic()))
 
@@ -271,6 +291,9 @@ class Foreground:
         sentence = failure.cause if failure else ""
         if totals.lost and not sentence:
             sentence = f"{totals.lost} items are lost: that is a fault in penstock; please report it"
+        if supervisor.jobs is not None:
+            self._console.end_of_jobs(supervisor.jobs.summary, took=took, failure=sentence)
+            return
         self._console.end(
             supervisor.balance(),
             totals,

@@ -1,26 +1,26 @@
 """Runs in the supervisor: answers the command line on ``control.sock``.
 
 A question is one line of JSON, ``{"verb": "scale", "stage": "detect", "replicas": 3}``. The answer is one
-line too: ``{"ok": true, "result": {...}}`` or ``{"ok": false, "error": "...", "code": 4}``. ``events``
-goes on with a line for each event, from the first of the run on, until somebody hangs up or the run ends.
-Whoever can reach the socket is the user: the run directory is closed to others.
+line too: ``{"ok": true, "result": {...}}`` or ``{"ok": false, "error": "...", "code": 4}``. What lasts is
+answered in ``subscriptions``, and who comes to take part in ``reception``. Whoever can reach the socket is
+the user: the run directory is closed to others.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from penstock.errors import NotRunning, PenstockError, PipelineFailed, TimedOut, UserError
 from penstock.observe.events import Event, RenewalAbandoned, WorkerRenewed
 from penstock.runtime import guests, policy, renewal, stimulus
-from penstock.runtime.archive import Archive
-from penstock.runtime.journal import Journal, Record
+from penstock.runtime.answer import granted, misasked, refused, say
+from penstock.runtime.journal import Journal
 from penstock.runtime.reception import Reception
 from penstock.runtime.roster import Goal
+from penstock.runtime.subscriptions import Subscriptions, recorded
 from penstock.runtime.supervisor import Supervisor
 from penstock.runtime.view import Document, View
 
@@ -37,12 +37,11 @@ class Server:
         """Nobody is answered before ``start``."""
         self._supervisor = supervisor
         self._view = view
-        self._journal = journal
         self._server: asyncio.Server | None = None
         self._calls: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
-        self._tapped: set[int] = set()
         self._reception = Reception(supervisor)
+        self._subscriptions = Subscriptions(supervisor, journal)
         self._renewals: dict[int, WorkerRenewed | RenewalAbandoned] = {}
         """How each restart that was asked for has come out, by the number of the worker."""
         supervisor.listeners.append(self._on_event)
@@ -109,125 +108,40 @@ class Server:
             question = json.loads(await reader.readline())
             verb = question.pop("verb")
         except (ValueError, AttributeError, KeyError, TypeError):
-            await _say(
-                writer,
-                {"ok": False, "error": "not a question: one JSON object a line, with a verb", "code": 2},
-            )
-            return
-        if verb == "events":
-            await self._stream(reader, writer)
-            return
-        if verb == "attach":
+            verb = None
+        if not isinstance(verb, str):
+            await say(writer, misasked("not a question: one JSON object a line, with a verb"))
+        elif verb == "attach":
             await self._reception.receive(reader, writer, question)
-            return
-        if verb == "tap":
-            await self._tap(reader, writer, question.get("links"), question.get("rate"))
-            return
-        if verb == "record":
-            await self._record(reader, writer, question.get("links"), question.get("path"))
-            return
+        elif verb in self._subscriptions.verbs:
+            await self._subscriptions.receive(reader, writer, verb, question)
+        else:
+            await self._reply(reader, writer, verb, question)
+
+    async def _reply(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, verb: str, question: Document
+    ) -> None:
+        """Answer once; to hang up is to take the question back."""
         answer = asyncio.ensure_future(self._answer(verb, question))
         gone = asyncio.ensure_future(reader.read(1))
         await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
         if answer.done():
-            await _say(writer, answer.result())
+            await say(writer, answer.result())
         answer.cancel()
 
     async def _answer(self, verb: str, arguments: dict[str, Any]) -> Document:
         handler = self._verbs.get(verb)
         if handler is None:
-            return {"ok": False, "error": f"no such verb: {verb}", "code": 2}
+            return misasked(f"no such verb: {verb}")
         if self._server is None and not self._supervisor.roster.ended:
-            return {"ok": False, "error": "the run was cut off", "code": NotRunning.exit_code}
+            return refused(NotRunning("the run was cut off"))
         try:
-            return {"ok": True, "result": await handler(**arguments)}
+            return granted(await handler(**arguments))
         except PenstockError as error:
-            return {"ok": False, "error": str(error), "code": error.exit_code}
+            return refused(error)
         except TypeError as error:
-            return {"ok": False, "error": f"{verb}: {error}", "code": 2}
-
-    async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """All events of the run: those that were, and those that come."""
-        queue: asyncio.Queue[Record] = asyncio.Queue()
-        for record in self._journal.follow(queue.put_nowait):
-            queue.put_nowait(record)
-        gone = asyncio.ensure_future(reader.read(1))
-        await _say(writer, {"ok": True, "result": {"schema": "penstock.events/1"}})
-        try:
-            ended = False
-            while not gone.done() and not ended:
-                coming = asyncio.ensure_future(queue.get())
-                await asyncio.wait({coming, gone}, return_when=asyncio.FIRST_COMPLETED)
-                if not coming.done():
-                    coming.cancel()
-                    break
-                record = coming.result()
-                await _say(writer, record)
-                ended = record["event"] == "run_ended"
-        finally:
-            gone.cancel()
-            self._journal.leave(queue.put_nowait)
-
-    async def _tap(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, links: Any, rate: Any
-    ) -> None:
-        """Have samples of these links laid into the run directory until whoever asked hangs up."""
-        if wrong := self._untappable(links, rate):
-            await _say(writer, {"ok": False, "error": wrong, "code": UserError.exit_code})
-            return
-        self._tapped |= set(links)
-        try:
-            for link in links:
-                self._supervisor.tap(link, rate)
-            await _say(writer, {"ok": True, "result": {"schema": "penstock.tap/1", "links": links}})
-            await reader.read(1)
-        finally:
-            self._tapped -= set(links)
-            for link in links:
-                self._supervisor.tap(link, 0.0)
-
-    async def _record(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, links: Any, path: Any
-    ) -> None:
-        """Record these links until whoever asked says a word or hangs up; answer again when all is closed."""
-        recordings = self._supervisor.recordings
-        try:
-            archive = recordings.begin(self._folder(path), self._known(links))
-        except UserError as error:
-            await _say(writer, {"ok": False, "error": str(error), "code": error.exit_code})
-            return
-        word = asyncio.ensure_future(reader.read(1))
-        over = asyncio.ensure_future(archive.over.wait())
-        try:
-            await _say(writer, {"ok": True, "result": {"schema": "penstock.recording/1", "path": path}})
-            await asyncio.wait({word, over}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            word.cancel()
-            if recordings.now is archive:
-                recordings.stop()
-        await over
-        await _say(writer, {"ok": True, "result": _recorded(archive)})
-
-    @staticmethod
-    def _folder(path: Any) -> str:
-        if not isinstance(path, str) or not os.path.isabs(path):
-            raise UserError("a recording needs an absolute path")
-        return path
-
-    def _known(self, links: Any) -> list[int]:
-        known = {link.id for link in self._supervisor.plan.links}
-        if not isinstance(links, list) or not links or not set(links) <= known:
-            raise UserError("a recording is of links that there are")
-        return links
-
-    def _untappable(self, links: Any, rate: Any) -> str:
-        known = {link.id: link.label for link in self._supervisor.plan.links}
-        right = isinstance(rate, (int, float)) and rate > 0 and isinstance(links, list) and links
-        if not right or not all(type(link) is int and link in known for link in links):
-            return "a tap is of links that there are, and of more than 0 samples a second"
-        busy = ", ".join(known[link] for link in sorted(self._tapped & set(links)))
-        return f"somebody else looks at {busy} already; wait until they are through" if busy else ""
+            return misasked(f"{verb}: {error}")
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, (WorkerRenewed, RenewalAbandoned)):
@@ -246,7 +160,7 @@ class Server:
         """By what and in which environment that replica is run; with its secrets, so for its user alone."""
         if refused := guests.refusal(self._supervisor.roster, stage, replica):
             raise UserError(refused)
-        command, environment = self._supervisor.surroundings(stage)
+        command, environment = self._supervisor.outfit.surroundings(stage)
         return {"schema": "penstock.surroundings/1", "command": command, "environment": environment}
 
     async def _scale(self, stage: str, replicas: int) -> Document:
@@ -325,8 +239,9 @@ class Server:
     async def _drain(self) -> Document:
         already = self._supervisor.roster.goal >= Goal.DRAIN
         self._supervisor.tell(stimulus.Drain())
-        totals = self._view.ledger()["totals"]
-        return {"schema": "penstock.drain/1", "already": already, "totals": totals}
+        totals, vigil = self._view.ledger()["totals"], self._supervisor.roster.vigil
+        awaited = sorted(vigil.told) if vigil else []
+        return {"schema": "penstock.drain/1", "already": already, "totals": totals, "awaited": awaited}
 
     async def _stop(self, *, now: bool = False) -> Document:
         """``now``: kill, without waiting for the current items."""
@@ -341,7 +256,7 @@ class Server:
         if archive is None:
             raise UserError(f"{self._supervisor.plan.pipeline} is not being recorded")
         await archive.over.wait()
-        return _recorded(archive)
+        return recorded(archive)
 
     async def _wait(self, goal: str, timeout: float | None = None) -> Document:  # noqa: ASYNC109  on the wire
         if goal not in GOALS:
@@ -377,12 +292,3 @@ class Server:
         if goal == "ended" or (roster.failure is None and not roster.cut_short):
             return True
         raise PenstockError(f"{self._supervisor.plan.pipeline} has ended, and never was {goal}")
-
-
-def _recorded(archive: Archive) -> Document:
-    return {"schema": "penstock.recording/1", "path": archive.path}
-
-
-async def _say(writer: asyncio.StreamWriter, answer: Document) -> None:
-    writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
-    await writer.drain()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
-from penstock.runtime.dedupe import Dedupe
 from penstock.runtime.live import LiveContext
+
+if TYPE_CHECKING:
+    from penstock.runtime.dedupe import Dedupe
 
 Call = Callable[[Any], Any]
 

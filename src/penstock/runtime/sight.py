@@ -13,7 +13,7 @@ from penstock.link.batching import Pace
 from penstock.observe import page
 from penstock.pipeline.plan import inlinks
 from penstock.runtime import bottleneck, usage
-from penstock.runtime.account import LinkCount, out_count
+from penstock.runtime.account import LinkCount, items_for, out_count
 from penstock.runtime.bottleneck import Bottleneck, Load, Machine
 from penstock.runtime.gauge import Look, Meter, WorkerPace, link_pace, worker_pace
 from penstock.runtime.roster import Goal, Stage, Worker
@@ -154,9 +154,7 @@ class Sight:
         return stage.external and not any(self._supervisor.roster.members(stage.name))
 
     def _items_for(self, stage: str) -> int:
-        counts = self._supervisor.balance()
-        mine = [counts[link.id] for link in self._supervisor.plan.links if link.target == stage]
-        return sum(count.in_flight + count.waiting for count in mine)
+        return items_for(self._supervisor.plan, self._supervisor.balance(), stage)
 
     def _load(self, name: str, paces: dict[int, WorkerPace]) -> Load | None:
         roster, plan = self._supervisor.roster, self._supervisor.plan

@@ -57,6 +57,22 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
+def stranded(link: str, count: int) -> str:
+    """Dead letters that were put back to a link that is no more."""
+    several = "1 dead letter" if count == 1 else f"{number(count)} dead letters"
+    again = "it is a dead letter" if count == 1 else "they are dead letters"
+    return f"{several} put back to {link} cannot go there, this run has no such link: {again} again"
+
+
+def awaited(stage: str, items: int, patience: float) -> str:
+    """What a drain waits for, and how long."""
+    several = "1 item waits" if items == 1 else f"{number(items)} items wait"
+    return (
+        f"{several} for a script that attaches as {stage!r}; if none does, and nothing else moves for "
+        f"{duration(patience)}, that stays unfinished"
+    )
+
+
 def last_line(totals: Totals) -> str:
     """``22,901 in, 22,901 out, 0 lost, 0 dead``, and what else is not 0."""
     parts = [

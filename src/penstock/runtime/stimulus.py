@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Union
 
+from penstock.runtime import control
 from penstock.runtime.death import Death
 
 
@@ -74,6 +75,15 @@ class Looked(NamedTuple):
     """When the call of user code began that is still going on; ``None``: no call is."""
 
 
+class Counted(NamedTuple):
+    """The answer to ``action.Count``."""
+
+    items: dict[str, int]
+    """By stage, what its feeders have for it that is not done."""
+    motion: object
+    """Equal to that of another time: nothing has moved in between."""
+
+
 class Died(NamedTuple):
     """A worker's process has ended, for whatever reason."""
 
@@ -126,6 +136,7 @@ Stimulus = Union[
     Leaving,
     Finished,
     Looked,
+    Counted,
     Died,
     Scale,
     Pause,
@@ -134,3 +145,18 @@ Stimulus = Union[
     Stop,
     Interrupt,
 ]
+
+
+def said(
+    number: int, message: control.Ready | control.Leaving | control.Finished | control.Failed
+) -> Stimulus:
+    """What it is to the run that this worker says so."""
+    match message:
+        case control.Ready(resumes):
+            return Ready(number, resumes)
+        case control.Leaving():
+            return Leaving(number)
+        case control.Finished():
+            return Finished(number)
+        case control.Failed(error, traceback, permanent):
+            return Failed(number, error, traceback, permanent)

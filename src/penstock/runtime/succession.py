@@ -40,7 +40,8 @@ def _vacate(turn: Turn, worker: Worker) -> None:
     if seat is None or seat.due is not None or seat.guest is not None or turn.sitting(worker.seat):
         return
     renewed = turn.renewing(worker) and worker.told == Goal.DRAIN
-    if renewed or guests.makes_room(turn, worker):
+    worn = turn.stages[worker.stage].is_group and worker.told == Goal.WORK and turn.goal == Goal.WORK
+    if renewed or worn or guests.makes_room(turn, worker):
         turn.seats[worker.seat] = seat._replace(due=turn.now)
         if turn.stages[worker.stage].is_source and not worker.resumes:
             turn.report(events.SourceRepeats(**who(worker)))
@@ -62,11 +63,12 @@ def _replace(turn: Turn, worker: Worker, why: str, death: Death) -> None:
     """A death nobody asked for: mended by a restart, or the end of the run."""
     stage = turn.stages[worker.stage]
     lived = 0.0 if worker.ready_at is None else turn.now - worker.ready_at
-    record = turn.seats.get(worker.seat, Seat()).record.died(lived)
+    before = turn.seats.get(worker.seat, Seat()).record
+    record = before if death.in_hand else before.died(lived)
     renewed = turn.renewing(worker)
     leaves = _leaves(turn, worker)
-    failure = None if leaves or renewed else _verdict(stage, worker, record, why, death)
-    pause = None if leaves or failure else record.pause()
+    failure = None if leaves or renewed or death.in_hand else _verdict(stage, worker, record, why, death)
+    pause = None if leaves or failure else 0.0 if death.in_hand else record.pause()
     if pause is None:
         _vacate(turn, worker)
     else:

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from penstock.lifecycle import Clock, monotonic
 from penstock.observe import events
-from penstock.pipeline import secret
-from penstock.pipeline.plan import Plan, outlets
-from penstock.runtime import action, control, process, stimulus, sweep
-from penstock.runtime.account import Account, LinkCount, Totals, total
+from penstock.pipeline.plan import Plan
+from penstock.runtime import action, control, jobwire, process, stimulus, sweep
+from penstock.runtime.account import Account, LinkCount, Totals, items_for, total
 from penstock.runtime.action import Action
 from penstock.runtime.crew import Member, log_size
 from penstock.runtime.line import Line
 from penstock.runtime.lobby import Lobby
 from penstock.runtime.oom import OomWatch
+from penstock.runtime.outfit import Outfit
 from penstock.runtime.policy import step
 from penstock.runtime.recordings import Recordings
 from penstock.runtime.roster import Goal, Roster, enrol
@@ -33,7 +33,11 @@ from penstock.runtime.rundir import RunDir
 from penstock.runtime.shm import Budget
 from penstock.runtime.statedir import StateDir
 from penstock.runtime.stimulus import Stimulus
+from penstock.runtime.taps import Taps
 from penstock.runtime.visit import Visit
+
+if TYPE_CHECKING:
+    from penstock.runtime.jobs import Jobs
 
 Listener = Callable[[events.Event], None]
 
@@ -68,26 +72,19 @@ class Supervisor:
         self.crew: dict[int, Member] = {}
         self.account = Account(plan)
         self.born = clock()
-        self._stages = {stage.name: stage for stage in plan.stages}
-        self._commands = {
-            stage.name: [process.find_interpreter(stage), "-s", "-X", "faulthandler"] for stage in plan.stages
-        }
-        self._environ = environ
-        # Found once, and kept apart from the plan, which people are shown.
-        self._config, self._secrets = secret.revealed(
-            [plan.config, {stage.name: stage.secrets for stage in plan.stages}], environ
+        self.outfit = Outfit(
+            plan, run_dir=run_dir, state_dir=state_dir, budget=budget, environ=environ, resume=resume
         )
-        self._resume = resume
-        self._lives: Counter[tuple[str, int]] = Counter()
-        self._budget = budget
         self._clock = clock
         self._oom = OomWatch()
         self._news: deque[Stimulus] = deque()
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
-        self._taps: dict[int, float] = {}
         self.recordings = Recordings(self)
+        self.taps = Taps(self)
         self.lobby = Lobby(self)
+        self.jobs: Jobs | None = None
+        """Of a run that has groups."""
         self.on_imports: Callable[[int, list[str]], None] = lambda number, files: None
 
     async def run(self) -> Roster:
@@ -159,8 +156,8 @@ class Supervisor:
                 self._pass_on(wanted)
             case action.Kill(number):
                 self._kill(number)
-            case action.Look(number):
-                self._look(number)
+            case action.Look() | action.Count():
+                self.tell(self._seen(wanted))
             case action.Retire(number, remains):
                 self._retire(number, remains)
             case action.Report(event):
@@ -183,7 +180,7 @@ class Supervisor:
         try:
             child = self._start(wanted)
         except OSError as error:
-            death = process.stillbirth(self._commands[wanted.stage][0], error)
+            death = process.stillbirth(self.outfit.interpreter(wanted.stage), error)
             self.tell(stimulus.Died(wanted.number, death))
             return
         self.enlist(wanted, child, log_start)
@@ -192,12 +189,12 @@ class Supervisor:
         self, wanted: action.Spawn | action.Admit, child: process.Child | Visit, log_start: int, **other: Any
     ) -> None:
         """Take charge of a process, and give it its assignment (with what is ``other`` in it than usual)."""
-        self._lives[wanted.stage, wanted.replica] += 1
-        assignment = msgspec.structs.replace(self._assignment(wanted), **other)
+        record = self.recordings.wish(wanted.number, wanted.stage)
+        assignment = self.outfit.assign(wanted, self.roster, record=record)
         line = Line(
             child.socket,
             loop=self._loop,
-            on_message=lambda message: self._heard(wanted.number, message),
+            on_message=partial(self._heard, wanted.number),
             on_nonsense=lambda why: self._misheard(wanted.number, why),
             on_end=child.gone if isinstance(child, Visit) else None,
         )
@@ -211,50 +208,20 @@ class Supervisor:
             line=line,
             log=self.state_dir.log_path(wanted.stage, wanted.replica),
             log_start=log_start,
-            foreign=self._commands[wanted.stage][0] if self._stages[wanted.stage].interpreter else "",
+            foreign=self.outfit.foreign(wanted.stage),
         )
-        line.send(assignment)
+        line.send(msgspec.structs.replace(assignment, **other))
         kind = events.GuestAttached if isinstance(child, Visit) else events.WorkerStarted
         self.report(kind(stage=wanted.stage, replica=wanted.replica, number=wanted.number, pid=child.pid))
-
-    def surroundings(self, stage: str) -> tuple[list[str], dict[str, str]]:
-        """The interpreter with its options, and the environment, of a stage's workers."""
-        environ = {**self._environ, **self._secrets[stage]}
-        return self._commands[stage], process.environment(self._stages[stage], self.run_dir.path, environ)
 
     def _start(self, wanted: action.Spawn) -> process.Child:
         log = self.state_dir.open_log(wanted.stage, wanted.replica)
         try:
-            command, env = self.surroundings(wanted.stage)
+            command, env = self.outfit.surroundings(wanted.stage, wanted.replica)
             on_exit = partial(self.exited, wanted.number)
             return process.Child(command, env=env, log=log, on_exit=on_exit, loop=self._loop)
         finally:
             os.close(log)
-
-    def _assignment(self, wanted: action.Spawn | action.Admit) -> control.Assignment:
-        feeds = outlets(self.plan, wanted.stage)
-        return control.assign(
-            self.plan,
-            self._stages[wanted.stage],
-            run=self.run_dir.name,
-            replica=wanted.replica,
-            replicas=wanted.replicas,
-            number=wanted.number,
-            run_dir=self.run_dir.path,
-            state_dir=self.state_dir.path,
-            arena_bytes=self._budget.share(self._senders()) if feeds else 0,
-            config=self._config,
-            resume=self._resume,
-            incarnation=self._lives[wanted.stage, wanted.replica] - 1,
-            paused=self.roster.stages[wanted.stage].paused,
-            asked={name: each.asked for name, each in self.roster.stages.items()},
-            record=self.recordings.wish(wanted.number, wanted.stage),
-        )
-
-    def _senders(self) -> int:
-        """How many workers share the memory: all that are asked for and feed somebody."""
-        feeding = {link.source for link in self.plan.links}
-        return sum(stage.asked for stage in self.roster.stages.values() if stage.name in feeding)
 
     def _introduce(self, link: int, sender: int, receiver: int) -> None:
         peer = self.crew.get(sender)
@@ -274,9 +241,14 @@ class Supervisor:
                 member.line.send(control.Dismissed(why or "the pipeline is stopped"))
             member.child.kill()
 
-    def _look(self, number: int) -> None:
-        if member := self.crew.get(number):
-            self.tell(stimulus.Looked(number, member.started))
+    def _seen(self, wanted: action.Look | action.Count) -> Stimulus:
+        """What the status pages say."""
+        if isinstance(wanted, action.Look):
+            member = self.crew.get(wanted.number)
+            return stimulus.Looked(wanted.number, member.started if member else None)
+        counts, now = self.balance(), self._clock()
+        items = {stage: items_for(self.plan, counts, stage) for stage in wanted.stages}
+        return stimulus.Counted(items, {number: each.motion(now) for number, each in self.crew.items()})
 
     def _retire(self, number: int, remains: action.Remains) -> None:
         if member := self.crew.pop(number, None):
@@ -292,38 +264,26 @@ class Supervisor:
         member = self.crew[number]
         member.line.drain()
         condemned = any(one.number == number and one.condemned for one in self.roster.workers.values())
-        self.tell(stimulus.Died(number, member.death(exit, self._oom, condemned=condemned)))
+        death = member.death(exit, self._oom, condemned=condemned)
+        self.tell(stimulus.Died(number, death if self.jobs is None else self.jobs.died(number, death)))
 
     def _heard(self, number: int, message: control.ToSupervisor) -> None:
         member = self.crew[number]
         match message:
+            case control.Ready() | control.Leaving() | control.Finished() | control.Failed():
+                self.tell(stimulus.said(number, message))
             case control.Bound(_, python):
                 self._bound(member, python)
-            case control.Ready(resumes):
-                self.tell(stimulus.Ready(number, resumes))
             case control.Imported(files):
                 self.on_imports(number, files)
-            case control.Leaving():
-                self.tell(stimulus.Leaving(number))
-            case control.Finished():
-                self.tell(stimulus.Finished(number))
-            case control.Failed(error, traceback, permanent):
-                self.tell(stimulus.Failed(number, error, traceback, permanent))
+            case jobwire.Worked() | jobwire.JobNote() if self.jobs is not None:
+                self.jobs.heard(number, message)
             case control.Recorded(link, failure):
                 self.recordings.heard(member, link, failure)
             case control.Progress(notes):
                 self.report(*member.progressed(notes, self._clock()))
-            case control.Notice(kind, text, fields):
-                self.report(
-                    events.Noticed(
-                        stage=member.stage,
-                        replica=member.replica,
-                        number=number,
-                        kind=kind,
-                        text=text,
-                        fields=fields,
-                    )
-                )
+            case control.Notice():
+                self.report(member.noticed(message))
 
     def _bound(self, member: Member, python: str) -> None:
         member.python = python
@@ -332,21 +292,8 @@ class Supervisor:
         except OSError as error:
             self._misheard(member.number, f"its status page cannot be read: {error.strerror}")
         else:
-            for link, rate in self._taps.items():
-                self._tap(member, link, rate)
+            self.taps.welcome(member)
             self.tell(stimulus.Bound(member.number))
-
-    def tap(self, link: int, rate: float) -> None:
-        """Have all who feed ``link``, those that come later too, show ``rate`` samples a second; 0: none."""
-        self._taps[link] = rate
-        for member in self.crew.values():
-            self._tap(member, link, rate)
-        if not rate:
-            del self._taps[link]
-
-    def _tap(self, member: Member, link: int, rate: float) -> None:
-        if link in self.account.out_ids(member.stage):
-            member.line.send(control.Tap(link, rate))
 
     def requeue(self, links: Collection[int]) -> list[int]:
         """Dead letters were put back: have those look for them who feed these links; the links that somebody

@@ -14,6 +14,7 @@ from penstock.link.passage import Passage
 from penstock.link.receiver import Inbound
 from penstock.runtime.emitter import Emitter
 from penstock.runtime.live import LiveContext
+from penstock.runtime.stock import Parcel
 
 Call = Callable[[Any], Any]
 
@@ -38,6 +39,11 @@ class Teller:
             for origin, first, count in inbound.passed or ():
                 inbound.emitted += 1
                 passage.put(inbound, origin, first, count)
+
+    def tell_stale(self, parcel: Parcel) -> None:
+        """Of the items that are not yet taken nothing is made: they were too old to be begun."""
+        for place in range(parcel.taken, parcel.taken + len(parcel.values)):
+            self.tell(parcel.inbound, place, {}, given=False)
 
     def before(self, call: Call) -> Call:
         """``call``, and what has to be said when it is through."""

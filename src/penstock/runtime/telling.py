@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
 from penstock.link.receiver import Inbound
 from penstock.runtime.batcher import Batcher
 from penstock.runtime.consumer import Consumer
-from penstock.runtime.stock import Item, Parcel
+from penstock.runtime.stock import Item
 from penstock.runtime.teller import Teller
 
 
@@ -29,7 +29,7 @@ class TellingBatcher(Batcher):
     def __init__(self, *, teller: Teller, **batcher: Any) -> None:
         super().__init__(**batcher)
         self._teller = teller
-        self._stock.on_stale = self._tell_stale
+        self._stock.on_stale = teller.tell_stale
         self._made: Dict[Tuple[int, int], Tuple[bool, Dict[str, int]]] = {}
 
     def _handle(self, items: List[Item], values: List[Any]) -> None:
@@ -53,8 +53,3 @@ class TellingBatcher(Batcher):
             given, children = values[number] is not None, self._context.family(number)
             self._made[id(item.parcel), item.place] = (given, children)
         super()._emit_all(items, outputs)
-
-    def _tell_stale(self, parcel: Parcel) -> None:
-        """What was too old to be begun."""
-        for place in range(parcel.taken, parcel.taken + len(parcel.values)):
-            self._teller.tell(parcel.inbound, place, {}, given=False)

@@ -155,8 +155,10 @@ class Threaded:
         self._hand.end(job)
         if isinstance(error, Stopped):
             self._hand.drop(job)
-        elif error is not None or result is None or self._is_sink:
+        elif error is not None:
             self._hand.finish(job)
+        elif result is None or self._is_sink:
+            self._answer(job, None)
         else:
             self._waiting.append(lambda: self._out(job, result))
 
@@ -164,9 +166,11 @@ class Threaded:
         if self._exchange.stopping:
             self._hand.drop(job)
             return
-        inbound = job.item.parcel.inbound
+        self._answer(job, result)
+
+    def _answer(self, job: Job, result: Any) -> None:
         try:
-            self._emitter.out(result, inbound, *inbound.id_at(job.item.place))
+            self._hand.answer(job, result)
         except BaseException as error:
             job.fail(error)
         self._hand.finish(job)

@@ -22,6 +22,7 @@ class Turn:
         self.workers = dict(roster.workers)
         self.pairs = set(roster.pairs)
         self.renewals = roster.renewals
+        self.vigil = roster.vigil
         self.links = roster.links
         self.grace = roster.grace
         self.next_number = roster.next_number
@@ -41,6 +42,7 @@ class Turn:
             workers=dict(self.workers),
             pairs=frozenset(self.pairs),
             renewals=self.renewals,
+            vigil=self.vigil,
             next_number=self.next_number,
             goal=self.goal,
             begun=self.begun,
@@ -92,7 +94,7 @@ class Turn:
     def closed(self, stage: str) -> bool:
         """Whether nobody is to begin work in it any more."""
         known = self.stages[stage]
-        return known.drained or self.goal >= (Goal.DRAIN if known.is_source else Goal.STOP)
+        return known.drained or self.goal >= (Goal.DRAIN if known.is_source or known.is_group else Goal.STOP)
 
     def change(self, worker: Worker, **fields: Any) -> Worker:
         """``worker`` with other fields, also in the roster."""

@@ -195,14 +195,14 @@ class Turns:
 
 
 class OrderedStock:
-    """What ``Stock`` is to a stage with ``batch=``, in order."""
+    """What ``Stock`` is to a stage with ``batch=`` or async code, in order."""
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self._taken: List[Segment] = []
 
-    def fill(self, items: List[Item], values: List[Any], most: int) -> bool:
-        """As ``Stock.fill``."""
+    def fill(self, items: List[Item], values: List[Any], most: int, *, alone: bool = True) -> bool:
+        """As ``Stock.fill``; what it fills is always alone."""
         while len(items) < most:
             segment = self._turns.next(most - len(items))
             if segment is None:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from penstock.errors import UserError
 
-GONE = "its script ended"
+SCRIPT, DEBUGGER = "its script ended", "the debug session ended"
 """The cause of a guest's death: whose process is not our child's, tells us no exit code."""
 
 _CREDENTIALS = struct.Struct("3i")
@@ -40,6 +40,8 @@ class Visit:
         except OSError:
             raise UserError("who asks cannot be watched: it runs in another container, or ended") from None
         self.socket, self.theirs = socket.socketpair()
+        self.parting = SCRIPT
+        """What is said of his end, if he goes without having finished."""
         self.seated: asyncio.Future[None] = loop.create_future()
         """Done when he has a seat; fails when he will have none."""
         self._loop = loop
@@ -58,6 +60,10 @@ class Visit:
         if on_exit is not None:
             self.close()
             on_exit(0)
+
+    def terminate(self) -> None:
+        """As ``kill``: it is not ours to ask."""
+        self.kill()
 
     def kill(self) -> None:
         """Show him the door; his process lives."""

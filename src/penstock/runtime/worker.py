@@ -7,78 +7,42 @@ the steward (``steward.py``) does the sockets' duties while user code takes its 
 
 from __future__ import annotations
 
-import atexit
 import functools
-import logging
 import os
 import platform
-import signal
 import sys
-from typing import Any, Callable, Dict, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Union
 
 from penstock.errors import UserError
-from penstock.link.forwarding import Forwarding
 from penstock.link.receiver import Receiver
 from penstock.link.sender import Sender
 from penstock.message.arena import Arena
-from penstock.message.arrival import Arrival
 from penstock.message.codec import Decoder, Encoder
 from penstock.message.views import Views
 from penstock.observe import page
 from penstock.pipeline.reference import Reference
-from penstock.runtime import (
-    chain,
-    control,
-    handler,
-    imports,
-    manner,
-    ordering,
-    outset,
-    shapes,
-    steward,
-    world,
-)
-from penstock.runtime.chain import Chain
-from penstock.runtime.channel import Channel, SupervisorLost
-from penstock.runtime.dedupe import Dedupe, remembering
-from penstock.runtime.deduped import DedupedStock
+from penstock.runtime import control, handler, manner, ordering, outset, steward
+from penstock.runtime.channel import Channel
 from penstock.runtime.emitter import Emitter
 from penstock.runtime.exchange import Exchange, Stopped
-from penstock.runtime.gatherer import Gatherer
-from penstock.runtime.group import Groups
-from penstock.runtime.hand import Parts
 from penstock.runtime.handler import Handler
 from penstock.runtime.live import LiveContext
 from penstock.runtime.producer import Producer
-from penstock.runtime.recorder import Recorders
 from penstock.runtime.resumption import Resumption
 from penstock.runtime.returns import Returns
 from penstock.runtime.sieve import Sieve
+from penstock.runtime.spills import Spills
 from penstock.runtime.stock import Stock
 from penstock.runtime.tapper import Tappers
 from penstock.runtime.undertaker import Undertaker
 from penstock.runtime.world import World
 
-OFTEN = 16
-"""Arrays that found no room in shared memory; so many are worth a word, one now and then is not."""
-
-
-def main(fd: int) -> None:
-    """The whole life of a worker process; ``fd`` is its end of the control socket. Does not return."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to interpret
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s  %(message)s")
-    status = 1
-    try:
-        channel = Channel(fd)
-        worker = Worker(channel, channel.first(), world.real())
-        status = worker.run()
-        worker.close()
-    except SupervisorLost:
-        pass
-    atexit._run_exitfuncs()  # noqa: SLF001  what sys.exit would do, and os._exit does not
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)  # not sys.exit: threads of user code or of libzmq must not keep a finished worker alive
+if TYPE_CHECKING:  # what few workers need is imported where they do: each file costs 0.5 ms of a start
+    from penstock.runtime.chain import Chain
+    from penstock.runtime.dedupe import Dedupe
+    from penstock.runtime.gatherer import Gatherer
+    from penstock.runtime.recorder import Recorders
+    from penstock.runtime.teller import Teller
 
 
 class Worker:
@@ -104,7 +68,6 @@ class Worker:
         self._encoder = Encoder(self._arena, allow_pickle=assignment.allow_pickle, views=self._views)
         self._links = outset.make_links(assignment)
         self._clock = surroundings.clock
-        self._told_who_holds = False
         self._pool = surroundings.pool
         self._loop: Any = None
         self._dedupe: Optional[Dedupe] = None
@@ -128,7 +91,9 @@ class Worker:
         self._exchange.use(sender, receiver)
         self._returns = Returns(assignment, self._links, exchange=self._exchange, words=words)
         self._exchange.pause(paused=assignment.paused)
-        self._recorders = Recorders(assignment, self._links, arena=self._arena, say=channel.say)
+        self._recorders: Optional[Recorders] = None
+        if assignment.record is not None:
+            self._record(assignment.record)
         self._context = LiveContext(assignment, exchange=self._exchange, encoder=self._encoder)
         self._handler: Union[Handler, Chain]
         self._emitter: Emitter
@@ -154,6 +119,8 @@ class Worker:
     def _on_settled(self, receiver: Receiver) -> Callable[[Any, int], None]:
         """Who is told that something made here is settled: what is the parent of items differs."""
         if self._assignment.shape is not None:
+            from penstock.runtime.group import Groups
+
             return Groups(receiver).settled
         return receiver.settled if self._resumption is None else self._resumption.settled
 
@@ -200,7 +167,8 @@ class Worker:
 
     def close(self) -> None:
         """Send what has been said, and let go. The files in the run directory the supervisor removes."""
-        self._recorders.close()
+        if self._recorders is not None:
+            self._recorders.close()
         if self._loop is not None:
             self._as_user(self._loop.finish)
         self._sockets.close()
@@ -208,9 +176,16 @@ class Worker:
             self._dedupe.close()
 
     def _tell_imports(self, wish: control.Inquire) -> None:
+        from penstock.runtime import imports
+
         self._channel.say(control.Imported(imports.below(wish.roots)))
 
     def _record(self, wish: control.Record) -> None:
+        if self._recorders is None:
+            from penstock.runtime.recorder import Recorders
+
+            say = self._channel.say
+            self._recorders = Recorders(self._assignment, self._links, arena=self._arena, say=say)
         self._recorders.wish(wish)
         self._exchange.sender.look_again()
 
@@ -219,6 +194,8 @@ class Worker:
         self._handler = self._make_handler()
         shape = self._assignment.shape
         if shape is not None:
+            from penstock.runtime import shapes
+
             self._parts = self._as_user(lambda: shapes.parts(shape, outset.chooser))
         self._emitter = self._context.emitter = self._make_emitter()
         self._as_user(self._refuse_misfit)
@@ -231,10 +208,13 @@ class Worker:
         assignment, context = self._assignment, self._context
         if not assignment.steps:
             return self._handle(assignment.stage, assignment.code, context)
+        from penstock.message.arrival import Arrival
+        from penstock.runtime import chain
+
         contexts = chain.contexts(assignment, context)
         handlers = [self._handle(step.name, step.code, own) for step, own in zip(assignment.steps, contexts)]
         arrival = Arrival(self._encoder, allow_pickle=assignment.allow_pickle)
-        return Chain(assignment, handlers, arrival=arrival)
+        return chain.Chain(assignment, handlers, arrival=arrival)
 
     def _handle(self, name: str, code: Reference, context: Any) -> Handler:
         target = self._as_user(lambda: self._target(name, code))
@@ -244,11 +224,18 @@ class Worker:
 
     def _target(self, name: str, code: Reference) -> Any:
         """The code of the step ``name``: a rehearsal may have other."""
-        return outset.target(code) if self._assignment.shape is None else shapes.work
+        if self._assignment.shape is None:
+            return outset.target(code)
+        from penstock.runtime import shapes
+
+        return shapes.work
 
     def _make_emitter(self) -> Emitter:
         ports = self._as_user(lambda: outset.make_ports(self._assignment, self._links))
-        return Emitter(encoder=self._encoder, ports=ports, on_spill=self._on_spill)
+        spills = Spills(
+            self._arena, self._links, self._assignment, words=self._words, notice=self._exchange.notice
+        )
+        return Emitter(encoder=self._encoder, ports=ports, on_spill=spills.count)
 
     def _asyncio(self) -> Any:
         """The loop for async code, made when it is first needed."""
@@ -281,42 +268,52 @@ class Worker:
             return None
         parts["context"] = self._context
         parts["is_sink"] = not self._links
-        self._dedupe = remembering(assignment, words=self._words, notice=self._exchange.notice)
+        if assignment.dedupe:
+            from penstock.runtime.dedupe import remembering
+
+            self._dedupe = remembering(assignment, words=self._words, notice=self._exchange.notice)
+        teller = self._make_teller(yields=self._handler.yields)
         if self._handler.signature.is_async or assignment.threads:
-            several = Parts(**parts, stock=self._kind_of_stock())
+            from penstock.runtime.hand import Parts
+
+            several = Parts(**parts, stock=self._kind_of_stock(teller), teller=teller)
             manner.several(assignment, several, loop=self._asyncio, pool=self._pool).run()
         else:
-            self._one_by_one(parts)
+            self._one_by_one(parts, teller)
         return None
 
-    def _one_by_one(self, parts: Dict[str, Any]) -> None:
+    def _make_teller(self, *, yields: bool) -> Optional[Teller]:
+        user = {"emitter": self._emitter, "context": self._context, "yields": yields}
+        return ordering.teller(self._assignment, self._links, receiver=self._exchange.receiver, **user)
+
+    def _one_by_one(self, parts: Dict[str, Any], teller: Optional[Teller]) -> None:
         """Or call by call."""
-        assignment, receiver = self._assignment, self._exchange.receiver
-        teller = ordering.teller(
-            assignment,
-            self._links,
-            emitter=self._emitter,
-            context=self._context,
-            yields=self._handler.yields,
-        )
-        if isinstance(receiver, Forwarding) and teller is not None:
-            receiver.forward = teller.forward
+        assignment = self._assignment
         batch: Dict[str, Any] = {
             "batch": assignment.batch,
             "wait": assignment.batch_wait,
             "pad": assignment.pad,
         }
         if self._dedupe is not None:
-            clock, decoder = self._exchange.clock, parts["decoder"]
-            kind = self._kind_of_stock()
-            batch["stock"] = kind(receiver=receiver, decoder=decoder, words=self._words, clock=clock)
+            exchange, decoder = self._exchange, parts["decoder"]
+            batch["stock"] = self._kind_of_stock(teller)(
+                receiver=exchange.receiver, decoder=decoder, words=self._words, clock=exchange.clock
+            )
         one = {"timed": assignment.timeout is not None, "sieve": self._sieve()}
         ordering.loop(assignment, teller=teller, batch=batch, one=one, **parts).run()
 
-    def _kind_of_stock(self) -> Callable[..., Stock]:
-        return Stock if self._dedupe is None else functools.partial(DedupedStock, self._dedupe)
+    def _kind_of_stock(self, teller: Optional[Teller]) -> Callable[..., Any]:
+        if self._assignment.ordered:
+            return ordering.stock(self._assignment, self._exchange, teller)
+        if self._dedupe is None:
+            return Stock
+        from penstock.runtime.deduped import DedupedStock
+
+        return functools.partial(DedupedStock, self._dedupe)
 
     def _gatherer(self, parts: Dict[str, Any]) -> Gatherer:
+        from penstock.runtime.gatherer import Gatherer
+
         assignment = self._assignment
         sides = {link.id: link.side for link in assignment.inlinks}
         return Gatherer(
@@ -373,22 +370,3 @@ class Worker:
         sys.stderr.write(text)
         self._channel.say(control.Failed(handler.one_line(error), text, permanent))
         return 1
-
-    def _on_spill(self, count: int) -> None:
-        """An array found no room in the arena. People are told once, or who keeps it from having room."""
-        self._words[page.SPILLED] = count
-        if count & (count - 1):
-            return  # who holds what changes slowly: a look at the 1st, 2nd, 4th, 8th ... is enough
-        held = self._arena.held()
-        label, size = self._assignment.label, self._assignment.arena_bytes >> 20
-        slower = "arrays without room go by socket: slower, and nothing is lost"
-        if held and not self._told_who_holds:
-            self._told_who_holds = True
-            most = max(held, key=held.__getitem__)
-            stage = next((link.target for link in self._links.values() if most in link.credit), "a receiver")
-            keeps = "passes on arrays that are kept" if most in self._arena.passers else "keeps arrays"
-            what = f"{stage} {keeps}, {held[most] >> 20} of the {size} MiB of shared memory of {label}"
-            self._exchange.notice("kept", f"{what}; {slower}. To keep an array for long, keep a copy")
-        elif count == OFTEN and not held:
-            often = f"{label}: its {size} MiB of shared memory are often in use"
-            self._exchange.notice("pool", f"{often}; {slower}")

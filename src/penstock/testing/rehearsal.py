@@ -293,7 +293,7 @@ class Rehearsal:
         if isinstance(message, control.Bound):
             part.bound = True
             for other in self._parts:
-                if other.bound:
+                if other.bound and not other.over:
                     self._introduce(part, other)
                     self._introduce(other, part)
 

@@ -7,6 +7,7 @@ takes the workers with it. The test talks to it by the control socket, as the co
 from __future__ import annotations
 
 import asyncio
+import glob
 import io
 import os
 import signal
@@ -229,8 +230,8 @@ class Running:
 
     def story(self) -> str:
         """What it has said, and the ends of its workers' logs."""
-        logs = sorted(Path(self.state_dir, "logs").glob("*.log"))
-        tails = ((path.name, statedir.tail(str(path), 0)) for path in logs)
+        logs = sorted(glob.glob(os.path.join(self.state_dir, "logs", "*.log")))  # none, if it is gone by now
+        tails = ((os.path.basename(path), statedir.tail(path, 0)) for path in logs)
         return "\n".join([self.said.rstrip(), *(f"--- {name}\n{tail}" for name, tail in tails if tail)])
 
     # Below -------------------------------------------------------------------------------------------------

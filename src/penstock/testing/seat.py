@@ -67,6 +67,8 @@ class Seat:
         Raises:
             SupervisorLost: the rehearsal is over.
         """
+        if self._abandoned:  # and it tidies up
+            raise SupervisorLost
         self.deadline = deadline
         self._back.release()
         self._mine.acquire()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 PENSTOCK = [sys.executable, "-m", "penstock"]
-LIMIT = 60
+LIMIT = 90
 
 # `gate` keeps items in flight until the file `open` is there; `numbers` ends at the file `enough`.
 APP = """

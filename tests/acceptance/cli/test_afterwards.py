@@ -65,6 +65,21 @@ def test_dead_letters_tell_why_and_what(terminal: Terminal) -> None:
     assert "1 dead" in terminal.type("ps", code=3).stderr
 
 
+def test_what_was_put_back_to_a_link_that_is_gone_is_dead_again_and_the_run_says_so(
+    terminal: Terminal,
+) -> None:
+    ended(terminal, BAD_SEVEN)
+    assert "wait for the next run" in terminal.type("dead", "requeue", "--yes").stderr
+    talk = terminal.type("run", "--set", "gate.fuse=true").stderr
+    [said] = [line for line in talk.splitlines() if "put back to" in line]
+    assert "1 dead letter put back to numbers→gate cannot go there, this run has no such link" in said
+    assert not any(each["requeued"] for each in terminal.ask("dead", "list")["letters"])
+    assert said.split("   ")[-1] in terminal.type("events").stdout
+    assert "has no such link any more" in terminal.type("dead", "requeue", "--yes", code=4).stderr
+    terminal.type("dead", "discard", "--yes")
+    assert terminal.ask("dead", "list")["letters"] == []
+
+
 def test_where_nothing_ever_ran_logs_and_dead_say_so(terminal: Terminal) -> None:
     for verb in ("logs", "dead list", "dead show"):
         said = terminal.type(*verb.split(), code=3).stderr

@@ -46,6 +46,19 @@ class Save:
 
 pipeline = Pipeline("failing", numbers >> Save)
 """
+VACANT = """
+import penstock
+from penstock import Pipeline, sink, source
+
+@source
+def numbers():
+    yield 1
+
+@sink
+def save(number: int) -> None: ...
+
+pipeline = Pipeline("vacant", numbers >> penstock.external("work") >> save)
+"""
 QUICK = """
 from penstock import Pipeline, sink, source
 
@@ -131,6 +144,22 @@ def test_one_that_runs_in_a_terminal_is_not_started_a_second_time(terminal: Term
     finish(run)
 
 
+def test_a_second_run_would_take_over_positions_so_it_is_refused_unless_it_has_a_place_of_its_own(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    pid = terminal.ask("up")["pid"]
+    for flags in ([], ["--resume"]):
+        said = terminal.type("run", *flags, code=4).stderr
+        assert f"gated is running already (pid {pid}) with its state in " in said
+        assert "two would take over each other's positions" in said
+    terminal.open_gate()
+    terminal.environment["PENSTOCK_STATE_DIR"] = str(tmp_path / "other")
+    terminal.type("run", "--for", "1s")
+    terminal.type("down")
+    del terminal.environment["PENSTOCK_STATE_DIR"]
+    terminal.type("run", "--for", "1s")
+
+
 def test_what_keeps_it_from_starting_is_said_with_the_exit_code_of_run(terminal: Terminal) -> None:
     terminal.write("failing.py", FAILING)
     said = terminal.type("up", "failing.py", code=1).stderr
@@ -210,3 +239,24 @@ def test_a_source_goes_on_where_the_last_run_came_to(terminal: Terminal) -> None
         terminal.type("up", "counted.py", *flags)
         await_states(terminal, [])
     assert (terminal.directory / "began").read_text().split() == ["0", "3"]
+
+
+@pytest.mark.parametrize("verb", ["down", "drain"])
+def test_the_end_of_a_pipeline_whose_script_never_comes_is_bounded_and_counted(
+    terminal: Terminal, verb: str
+) -> None:
+    terminal.environment["PENSTOCK_GRACE"] = "1s"
+    terminal.write("app.py", VACANT)
+    terminal.type("up")
+    ended = terminal.type(verb, code=1)
+    assert "it waits for a script that attaches as 'work'" in ended.stderr
+    assert "failed   1 in, 0 out, 0 lost, 0 dead, 1 unfinished" in ended.stdout
+    assert "1 item waits for a script that attaches as 'work'" in terminal.type("events").stdout
+
+
+def test_a_run_for_a_while_ends_though_its_script_never_comes(terminal: Terminal) -> None:
+    terminal.environment["PENSTOCK_GRACE"] = "1s"
+    terminal.write("app.py", VACANT)
+    talk = terminal.type("run", "--for", "1s", code=1).stderr
+    assert "1 in, 0 out, 0 lost, 0 dead, 1 unfinished" in talk
+    assert "no script has attached to do what waits (1 for 'work'): that is unfinished" in talk

@@ -189,6 +189,7 @@ def test_who_debugs_is_killed_and_the_pipeline_goes_on(debugged: Terminal) -> No
     debugged.type("wait", "--for", "ready", "--timeout", "30s")
     debugged.type("wait", "--for", "idle", "--timeout", "30s")
     assert set(saved(debugged)) <= {0, 4}
+    assert "died: the debug session ended" in debugged.type("events").stdout
 
 
 def test_a_source_is_debugged_too(debugged: Terminal) -> None:

@@ -54,7 +54,13 @@ def test_ps_says_it_too_and_who_names_a_step_is_told_where_it_runs(fusing: Termi
     assert "gate runs double + Below + gate" in fusing.type("ps").stdout
     told = [stage["steps"] for stage in fusing.ask("ps")["pipelines"][0]["stages"]]
     assert told == [[], ["double", "Below", "gate"], []]
-    for verb in (["scale", "double=2"], ["pause", "double"], ["restart", "double"], ["tap", "double"]):
+    for verb in (
+        ["scale", "double=2"],
+        ["pause", "double"],
+        ["restart", "double"],
+        ["tap", "double"],
+        ["debug", "double"],
+    ):
         said = fusing.type(*verb, code=4).stderr
         assert "'double' runs in the process of 'gate': name that, or say fuse=False of 'double'" in said
 

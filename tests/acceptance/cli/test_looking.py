@@ -108,7 +108,7 @@ def test_doctor_refuses_a_directory_that_others_can_enter(terminal: Terminal) ->
     base.chmod(0o755)
     terminal.environment["PENSTOCK_RUN_DIR"] = str(base)
     wrong = [each for each in terminal.ask("doctor", code=1)["findings"] if each["verdict"] == "bad"]
-    assert [each["cure"] for each in wrong] == [f"chmod 700 {base}"]
+    assert f"chmod 700 {base}" in [each["cure"] for each in wrong]
 
 
 def test_an_import_error_of_the_app_is_shown_with_the_users_frames(terminal: Terminal) -> None:

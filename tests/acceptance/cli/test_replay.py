@@ -202,3 +202,52 @@ def test_each_round_of_a_loop_is_in_order(terminal: Terminal) -> None:
     again = taken(terminal)
     assert again["numbers/0"] == before["numbers/0"]
     assert again["2~numbers/1"] == [f"2~{line}" for line in before["numbers/1"]]
+
+
+JOINED = """
+import os
+import time
+from penstock import Pipeline, join, sink, source, stage, tumbling
+
+@source
+def numbers():
+    yield from ({"id": number} for number in range(600))
+
+@stage(replicas=2)
+def left(item: dict) -> dict:
+    time.sleep(0.0005 * (item["id"] % 3))
+    return item
+
+@stage(replicas=2)
+def right(item: dict) -> dict:
+    return item
+
+@stage(replicas=2)
+def total(pair: tuple) -> int:
+    return pair[0]["id"] + pair[1]["id"] + int(os.environ.get("CHANGE", "0"))
+
+@stage
+def mean(totals: list) -> float:
+    return sum(totals) / len(totals)
+
+@sink
+def save(value: float) -> None: ...
+
+pairs = join(numbers >> left, numbers >> right, on="id", within="60s")
+pipeline = Pipeline("pairs", pairs >> total >> tumbling(count=10) >> mean >> save)
+"""
+
+
+def test_a_comparison_is_not_misled_by_what_came_when_to_a_join_or_a_window(terminal: Terminal) -> None:
+    terminal.write("app.py", JOINED)
+    terminal.type("run", "app.py", "--record", "rec.pst")
+    said = terminal.ask("replay", "rec.pst", "app.py", "--compare")
+    assert said["same"] and said["uncompared"] == ["join→total", "tumbling→mean"]
+    assert {link["link"]: link["equal"] for link in said["links"]} == {
+        "left→join": 600, "right→join": 600, "total→tumbling": 600, "mean→save": 60,
+    }  # fmt: skip
+    terminal.environment["CHANGE"] = "1"
+    changed = terminal.type("replay", "rec.pst", "app.py", "--compare", code=1)
+    assert "join→total is not compared: what a window or a join puts out" in changed.stderr
+    assert "total→tumbling       0         600" in changed.stdout
+    assert "mean→save           60           0" in changed.stdout, "it got what it had got then"

@@ -249,7 +249,14 @@ def seen(terminal: Terminal, holds: Callable[[dict[str, Any]], object]) -> dict[
 
 def test_ps_names_the_bottleneck_and_shows_why(terminal: Terminal) -> None:
     terminal.run()
-    pipeline = seen(terminal, lambda it: it["bottleneck"] and it["links"][0]["fill"] == 1.0)
+
+    def is_told(it: dict[str, Any]) -> object:
+        gate, save = (stage["replicas"][0] for stage in it["stages"][1:])
+        return (
+            it["bottleneck"] and it["links"][0]["fill"] == 1.0 and gate["busy"] > 0.6 and save["idle"] > 0.6
+        )
+
+    pipeline = seen(terminal, is_told)  # what was before the first item counts, too, for some seconds
     assert pipeline["bottleneck"]["stage"] == "gate"
     assert pipeline["bottleneck"]["sentence"].startswith("gate is the bottleneck: ")
     assert "\ngate is the bottleneck: " in terminal.type("ps").stdout
@@ -313,6 +320,8 @@ def test_a_paused_source_makes_nothing_more_also_after_its_death_until_it_is_res
 
 def test_a_paused_pipeline_that_is_drained_goes_on_and_finishes_everything(terminal: Terminal) -> None:
     run = terminal.run()
+    assert terminal.type("pause").stdout == "gated is paused: no stage begins anything more\n"
+    assert terminal.type("resume").stdout == "gated goes on: numbers, gate, Save was paused\n"
     terminal.type("pause")
     terminal.open_gate()
     shown = terminal.type("drain", "--timeout", "30s").stdout

@@ -15,6 +15,7 @@ import click
 
 from penstock.cli.main import penstock
 from tests.acceptance.cli.terminal import APP, Terminal, finish
+from tests.acceptance.cli.test_jobs import APP as JOBS
 
 SURFACE = Path(__file__).with_name("surface")
 MAPS = {"config", "variables"}
@@ -92,3 +93,14 @@ def test_documents_have_the_fields_written_down(terminal: Terminal) -> None:
     finish(run)
     documents |= {" ".join(words): shape(terminal.ask(*words)) for words in (("dead", "list"), ("version",))}
     frozen("documents.json", json.dumps(documents, indent=1, sort_keys=True) + "\n")
+
+
+def test_documents_about_jobs_have_the_fields_written_down(terminal: Terminal) -> None:
+    terminal.write("app.py", JOBS)
+    words = (
+        ("tasks", "submit", "app.py:add", "--arg", "left=2"), ("tasks", "list"), ("tasks", "show", "1"),
+        ("tasks", "stats"), ("queues",), ("tasks", "pause", "default"), ("tasks", "cancel", "1"),
+        ("tasks", "retry", "1"), ("tasks", "cancel", "1"), ("tasks", "purge", "1"),
+    )  # fmt: skip
+    documents = {" ".join(each): shape(terminal.ask(*each)) for each in words}
+    frozen("jobs.json", json.dumps(documents, indent=1, sort_keys=True) + "\n")

@@ -14,9 +14,11 @@ from tape import Tape
 from penstock import Pipeline, sink, source, stage
 
 STAGES = int(os.environ["STAGES"])
+PATIENCE = "5m"
+"""Hundreds of Pythons on two cores take their time to start."""
 
 
-@source
+@source(start_timeout=PATIENCE)
 def count() -> Iterator[int]:
     """0, 1, 2 ... as far as the gate is open."""
     gate = Gate("count")
@@ -30,7 +32,7 @@ def step(number: int) -> int:
     return number + 1
 
 
-@sink
+@sink(start_timeout=PATIENCE)
 class Record:
     """On a tape before it is settled."""
 
@@ -43,9 +45,9 @@ class Record:
         self.tape.note(number - STAGES)
 
 
-flow = count >> stage(name="step0", replicas=4, start_timeout="5m")(step)
+flow = count >> stage(name="step0", replicas=4, start_timeout=PATIENCE)(step)
 for place in range(1, STAGES):
-    flow = flow >> stage(name=f"step{place}", replicas=4, start_timeout="5m")(step)
+    flow = flow >> stage(name=f"step{place}", replicas=4, start_timeout=PATIENCE)(step)
 pipeline = Pipeline("crowd", flow >> Record)
 
 if __name__ == "__main__":

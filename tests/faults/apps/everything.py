@@ -21,6 +21,8 @@ import penstock
 from penstock import Context, Pipeline, Retry, at, join, sink, source, stage, tumbling
 
 ITEMS = int(os.environ["ITEMS"])
+WITHIN = os.environ["WITHIN"]
+"""How long half a pair waits."""
 DROPPED = 11
 """Of so many items ``work`` lets one go no further."""
 ACCOUNTS = 7
@@ -155,7 +157,8 @@ pipeline = Pipeline(
     "everything",
     count >> penstock.map(named) >> work >> (InOrder, fetch >> Fetched),
     work >> tumbling(count=20, time="500ms", by="account", name="windows", max_restarts=1000) >> Windows,
-    join(work, count >> echo, on=(number_of, itself), within="3s", name="pairs", max_restarts=1000) >> Pairs,
+    join(work, count >> echo, on=(number_of, itself), within=WITHIN, name="pairs", max_restarts=1000)
+    >> Pairs,
     count >> Book,
 )
 

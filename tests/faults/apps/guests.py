@@ -26,7 +26,7 @@ def count() -> Iterator[int]:
         yield number
 
 
-@sink
+@sink(ordered="ORDERED" in os.environ)
 class Record:
     """On a tape before it is settled."""
 

@@ -5,9 +5,11 @@ count -> sift -> spread -> Record
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from gate import Gate
 from tape import Tape
@@ -28,13 +30,32 @@ def count(start: int = 0) -> Iterator[int]:
         yield at(number + 1, number)
 
 
-@stage(replicas=4, max_restarts=1000)
-def sift(number: int) -> int | None:
-    """Two of three, at different paces; one of a thousand is refused for good."""
-    time.sleep(PACE * (number * 7 % 5) / 4)
+def sifted(number: int) -> int | None:
+    """Two of three; one of a thousand is refused for good."""
     if number % 1000 == 500:
         raise Reject("one of those")
     return number if number % 3 else None
+
+
+def one(number: int) -> int | None:
+    """At different paces."""
+    time.sleep(PACE * (number * 7 % 5) / 4)
+    return sifted(number)
+
+
+async def several(number: int) -> int | None:
+    """The same, beside others."""
+    await asyncio.sleep(PACE * (number * 7 % 5) / 4)
+    return sifted(number)
+
+
+WAYS: dict[str, dict[str, Any]] = {
+    "one": {"replicas": 4},
+    "concurrency": {"replicas": 2, "concurrency": 8},
+    "threads": {"replicas": 2, "threads": 4},
+}
+WAY = os.environ.get("WAY", "one")
+sift = stage(name="sift", max_restarts=1000, **WAYS[WAY])(several if WAY == "concurrency" else one)
 
 
 @stage(replicas=3, max_restarts=1000)

@@ -17,7 +17,7 @@ def count() -> Iterator[int]:
     yield from range(1000)
 
 
-@sink(start_timeout="1s")
+@sink(start_timeout="2s")
 class Stuck:
     """Waits in its setup."""
 

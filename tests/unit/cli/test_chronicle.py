@@ -32,6 +32,14 @@ WORK: dict[str, Any] = {"stage": "work", "replica": 1, "number": 7}
         (events.WorkerReady(**WORK, took=0.25), "work/1", "ready after 0.2 s"),
         (events.StageScaled(stage="work", before=1, after=3), "work", "scaled: 1 → 3"),
         (events.Noticed(**WORK, kind="dead", text="camera/0:17"), "work/1", "dead: camera/0:17"),
+        (
+            events.LettersStranded(link="make→work", count=1),
+            "",
+            (
+                "1 dead letter put back to make→work cannot go there, this run has no such link: it is a "
+                "dead letter again"
+            ),
+        ),
         (events.RunEnded(failed=False, cut_short=True), "", "the run has ended, cut short"),
     ],
 )

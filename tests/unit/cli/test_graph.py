@@ -4,7 +4,7 @@ import pytest
 
 from penstock.cli.graph import as_lanes, as_mermaid
 from penstock.pipeline.plan import JoinPlan, LinkPlan, Plan, ShapePlan, StagePlan, WindowPlan
-from penstock.pipeline.reference import Reference
+from penstock.pipeline.reference import EXTERNAL, Reference
 
 CODE = Reference("/", "app", "detect")
 PLAN = Plan(
@@ -23,6 +23,13 @@ def test_a_stage_that_takes_batches_shows_their_size_and_no_other_stage_does() -
     assert "detect" in line and "batch 32" in line
     (node,) = [line for line in as_mermaid(PLAN).splitlines() if "batch" in line]
     assert node.strip() == 's1["detect x2, batch 32"]'
+
+
+def test_seats_of_scripts_are_no_workers_here_as_in_a_run() -> None:
+    camera, _, save = PLAN.stages
+    detect = StagePlan("detect", "stage", EXTERNAL, replicas=2)
+    drawn = as_lanes(Plan("vision", [camera, detect, save], PLAN.links))
+    assert drawn.splitlines()[0].endswith("   3 stages   2 workers")
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,18 @@ def test_what_was_dropped_has_a_column_where_something_was() -> None:
     assert [row.endswith("shared memory   7,213 full, 12 too old") for row in rows] == [True, False]
 
 
+def test_what_became_of_items_otherwise_has_a_column_where_there_is_some_and_a_link_adds_up() -> None:
+    told = answer(worker("detect/0"))
+    (link,) = told["links"]
+    told["links"] = [{**link, "sent": 22941, "given_back": 30, "unfinished": 10, "unmatched": 7}, link]
+    shown = click.unstyle(about(told)).splitlines()
+    heading, row, other = (" ".join(line.split()) for line in shown if line.startswith("LINK") or "→" in line)
+    assert "AGAIN DEAD GIVEN BACK UNFINISHED UNMATCHED ITEMS/S" in heading
+    assert "22,941 22,890 11 3 0 0 30 10 7 171" in row
+    assert 22941 == 22890 + 11 + 0 + 30 + 10
+    assert "22,901 22,890 11 3 0 0 0 0 0 171" in other
+
+
 def test_how_far_an_item_is_has_a_column_where_somebody_says_so() -> None:
     notes = [
         {"item": "a", "part": 0.4, "numbers": {"loss": 0.125}},

@@ -185,7 +185,7 @@ class Network:
         self.parents[id] = parent
         if parent is not None:
             self.owed[parent] += 1
-        self.link.toward(number).put(parent, origin, number, payload, extras)
+        self.link.toward(number)(parent, origin, number, payload, extras)
 
     def extras(self, id: str) -> Extras:
         slot = self.arena.take(100_000)

@@ -41,7 +41,7 @@ class Source(RuleBasedStateMachine):
     def begin(self, ahead: int, workers: int) -> None:
         self.ahead = ahead
         self.link = Sends()
-        self.rein = Rein(0, self.link, ahead=ahead, workers=workers)
+        self.rein = Rein(0, self.link, ahead=ahead, hands=workers)
         self.hands: dict[int, list[int]] = {}
         """The batches that each receiver has not finished."""
         self.closed: set[int] = set()
@@ -144,9 +144,9 @@ class Source(RuleBasedStateMachine):
 TestSource = Source.TestCase
 
 
-def usual(cost: float = 0.0, rooms: int = 1, workers: int = 4, size: int = 1) -> int:
+def usual(cost: float = 0.0, rooms: int = 1, hands: int = 4, size: int = 1) -> int:
     """How many items, if nobody has said it."""
-    rein = Rein(0, Sends(Books(sent=1000), 1000 * size), ahead=0, workers=workers)
+    rein = Rein(0, Sends(Books(sent=1000), 1000 * size), ahead=0, hands=hands)
     for number in range(rooms):
         rein.join(number, 0, 1 << 40)
     rein.pace.cost = cost
@@ -157,7 +157,7 @@ def usual(cost: float = 0.0, rooms: int = 1, workers: int = 4, size: int = 1) ->
     ("known", "items"),
     [
         ({}, LEAST),
-        ({"workers": 100}, 400),
+        ({"hands": 100}, 400),
         ({"cost": 1e6}, AHEAD / 1e6),
         ({"cost": 1e6, "rooms": 4}, 4 * AHEAD / 1e6),
         ({"cost": 1e9}, LEAST),
@@ -174,7 +174,7 @@ def test_by_itself_it_is_a_quarter_of_a_second_within_bounds(known: dict[str, An
 def reined(ahead: int) -> Link:
     """A link that has sent all it may, to receiver 7."""
     link = Link(id=1, target="work", max_failures=3, word=0)
-    link.credit = Rein(0, link, ahead=ahead, workers=2)
+    link.credit = Rein(0, link, ahead=ahead, hands=2)
     link.credit.join(7, 0, 1 << 40)
     cargo = Cargo([b"."] * ahead, [Run(None, "src/0", 0, ahead)], nbytes=ahead)
     link.spend(7, cargo)
@@ -207,7 +207,7 @@ def test_a_sender_whose_receivers_are_all_dead_sleeps() -> None:
 
 def test_it_gives_way_when_nothing_is_settled_for_long_and_each_time_later() -> None:
     link = Sends(Books(in_flight=3))
-    rein = Rein(0, link, ahead=3, workers=1)
+    rein = Rein(0, link, ahead=3, hands=1)
     assert rein.ease(10.0) == 11.0
     assert rein.ease(10.9) == 11.0
     assert rein.left == 0

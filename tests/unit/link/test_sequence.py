@@ -148,6 +148,16 @@ def test_a_source_that_begins_anew_lets_go_what_waits_for_its_predecessor() -> N
     assert {segment.root for _, _, segment in taken(order)} == {"src/0", "src/0+1"}
 
 
+def test_that_nobody_is_waited_for_any_more_is_said_once() -> None:
+    told: list[tuple[str, int]] = []
+    order = Sequencer({3: ["src"]}, floors={}, notice=lambda root, items: told.append((root, items)))
+    order.arrive(3, "a", [("src/0", 4, 2)])
+    order.passed(3, [("src/0", 0, 0)])
+    order.passed(3, [("src/0+1", 0, 0)])
+    order.finish()
+    assert told == [("src/0", 2)]
+
+
 def test_who_comes_after_another_begins_where_all_is_settled() -> None:
     order = Sequencer({3: ["src"]}, floors={"src/0": (7, 2)}, notice=lambda root, items: None)
     order.arrive(3, "a", [("src/0:7", 3, 1)])

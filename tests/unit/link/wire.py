@@ -22,7 +22,7 @@ from penstock.message.views import Views
 from penstock.observe import page
 
 LINK = 3
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which something that should have happened has not."""
 
 

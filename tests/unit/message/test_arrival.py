@@ -45,7 +45,7 @@ FIELDS = [
 ]
 
 
-@pytest.mark.parametrize("value", [*EXAMPLES, *FIELDS], ids=lambda value: repr(value)[:40])
+@pytest.mark.parametrize("value", [*EXAMPLES, *FIELDS], ids=lambda value: type(value).__name__)
 def test_that_holds_for_the_edges_of_every_type_and_for_what_is_built_of_fields(value: Any) -> None:
     assert words(arrival.of(value)) == words(there_and_back(value))
 

@@ -207,7 +207,7 @@ def test_what_is_passed_on_is_looked_at_only_where_it_is(
 
 @given(
     address=st.tuples(
-        st.integers(-1, 1 << 70) | st.just(os.getpid()), st.integers(-1, 50), st.integers(-1, 1 << 40)
+        st.integers(-1, (1 << 64) - 1) | st.just(os.getpid()), st.integers(-1, 50), st.integers(-1, 1 << 40)
     )
     | st.lists(junk, max_size=4)
     | junk

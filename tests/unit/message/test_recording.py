@@ -10,16 +10,17 @@ import pytest
 
 from penstock import Recording, UserError
 from penstock.message import recording, segment
+from penstock.message.chunk import VERSION, About
 from penstock.message.codec import Encoder
 from penstock.message.recording import LinkFacts, Manifest
-from penstock.message.segment import About, Writer
+from penstock.message.segment import Writer
 
 LINKS = [LinkFacts(0, "src→work", "src", "work"), LinkFacts(1, "work→out", "work", "out")]
 MANIFEST = Manifest("demo", "demo-1", 100.0, LINKS, ended=200.0)
 
 
 def writer(folder: Path, link: int, number: int) -> Writer:
-    about = About(segment.VERSION, "demo-1", link, "src/0", number, 0)
+    about = About(VERSION, "demo-1", link, "src/0", number, 0)
     return Writer(f"{folder}/{link}.{number}{segment.SUFFIX}", about)
 
 
@@ -68,6 +69,37 @@ def test_it_is_complete_when_each_writer_has_ended_it_or_was_killed(folder: Path
     assert "not complete" in repr(Recording(folder))
 
 
+def test_a_file_that_was_closed_and_is_gone_is_missed_and_so_is_what_was_damaged(folder: Path) -> None:
+    for number in (1, 2):
+        to = writer(folder, 0, number)
+        add(to, 1, 0, "a")
+        to.close()
+    names = [segment.file_name(0, number) for number in (1, 2)]
+    recording.write(str(folder), msgspec.structs.replace(MANIFEST, closed=names[:1], died=[2]))
+    assert Recording(folder).complete
+    sentences = ("is not there, or its beginning was damaged", "has no end: it was cut, or damaged")
+    for name, sentence, at in zip(names, sentences, (20, -1), strict=True):
+        path = folder / name
+        whole = bytearray(path.read_bytes())
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 8]) + whole[at:][1:])
+        assert Recording(folder).missing == f"{name} {sentence}"
+        path.write_bytes(whole)
+    (folder / names[0]).unlink()
+    assert f"{names[0]} is not there" in Recording(folder).missing
+
+
+def test_what_a_killed_worker_had_half_written_makes_it_no_less_complete(folder: Path) -> None:
+    add(writer(folder, 0, 1), 1, 0, "a")
+    add(to := writer(folder, 0, 2), 1, 1, "b")
+    path = folder / segment.file_name(0, 2)
+    size = path.stat().st_size
+    add(to, 2, 2, "c" * 1000)
+    path.write_bytes(path.read_bytes()[: size + 500])
+    recording.write(str(folder), msgspec.structs.replace(MANIFEST, died=[1, 2]))
+    found = Recording(folder)
+    assert found.complete and len(found["src->work"]) == 2
+
+
 def test_a_pickle_is_opened_only_where_that_was_said(folder: Path) -> None:
     to = writer(folder, 0, 1)
     add(to, 1, 0, Path("x"))
@@ -83,4 +115,7 @@ def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
         Recording(tmp_path)
     (tmp_path / "recording.json").write_text("{}")
     with pytest.raises(UserError, match="is no recording that this Penstock can read"):
+        Recording(tmp_path)
+    (tmp_path / "recording.json").write_text('{"schema": "penstock.recording/2"}')
+    with pytest.raises(UserError, match=r"is a penstock\.recording/2; this Penstock reads"):
         Recording(tmp_path)

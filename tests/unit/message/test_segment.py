@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import PeerError
-from penstock.message import segment
+from penstock.message import chunk
 from penstock.message.arena import Arena
+from penstock.message.chunk import About, Over, Sent
 from penstock.message.codec import Decoder, Encoder
-from penstock.message.segment import About, Segment, Writer
+from penstock.message.segment import Segment, Writer
 
-ABOUT = About(segment.VERSION, "demo-1", 3, "work/0", 7, 1_000)
+ABOUT = About(chunk.VERSION, "demo-1", 3, "work/0", 7, 1_000)
 BATCHES: list[list[Any]] = [["one"], [2, 3.5, None], [{"four": [5, "x" * 300]}]]
 
 
@@ -41,7 +42,7 @@ def test_what_was_written_is_read_with_ids_and_times(tmp_path: Path) -> None:
     found = Segment(str(tmp_path / "a"))
     entries = [entry for chunk in found.chunks() for entry in chunk.entries()]
     assert found.about == ABOUT
-    assert found.end == segment.Over(5)
+    assert found.end == Over(5)
     assert [entry.id for entry in entries] == [f"src/0:{number}" for number in range(5)]
     assert [entry.at for entry in entries] == [0, 1, 1, 1, 2]
     assert [entry.value(Decoder()) for entry in entries] == [each for batch in BATCHES for each in batch]
@@ -139,7 +140,7 @@ def test_where_there_is_no_room_the_file_is_as_before(
     writer.close("No space left on device")
     found = Segment(str(tmp_path / "a"))
     assert len(values(found)) == 5
-    assert found.end == segment.Over(5, "No space left on device")
+    assert found.end == Over(5, "No space left on device")
 
 
 def test_what_is_no_part_of_a_recording_is_refused(tmp_path: Path) -> None:
@@ -149,3 +150,26 @@ def test_what_is_no_part_of_a_recording_is_refused(tmp_path: Path) -> None:
     Writer(str(tmp_path / "b"), About(99, "", 0, "", 0, 0)).close()
     with pytest.raises(PeerError, match="version 99"):
         Segment(str(tmp_path / "b"))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        Sent(0, [("src/0", 0, 1 << 62)], [1], [], [], 0),
+        Sent(0, [("src/0", 0, 3), ("src/0", 9, -2)], [1], [], [], 0),
+        Sent(0, [("src/0", 0, 1)], [-1], [], [], 0),
+        Sent(0, [("src/0", 0, 1)], [1 << 40], [], [], 0),
+        Sent(0, [("src/0", 0, 2)], [9, -8], [], [], 0),
+        Sent(0, [("src/0", 0, 1)], [1], [[(0, 0, 0, 1 << 40)]], [], 0),
+        Sent(0, [("src/0", 0, 1)], [1], [[(0, 0, 0, -1)]], [], 0),
+        Sent(0, [("src/0", 0, 1)], [1], [[], []], [], 0),
+        Sent(0, [("src/0", 0, 1)], [1], [], [-64], 0),
+    ],
+)
+def test_where_a_batch_says_what_is_not_there_the_file_ends(tmp_path: Path, told: Sent) -> None:
+    writer = write(tmp_path / "a")
+    writer._chunk(told, b"\xc0", [])
+    writer.close()
+    found = Segment(str(tmp_path / "a"))
+    assert len(values(found)) == 5
+    assert found.end is None

@@ -73,11 +73,6 @@ def test_what_puts_items_together_has_no_place_before_it() -> None:
         plan([CAMERA, window, SAVE], ("camera", "five"), ("five", "save"))
 
 
-def test_what_has_several_items_in_hand_has_no_place_before_it() -> None:
-    with pytest.raises(WiringError, match="'save' is ordered, and 'busy' has several items in hand"):
-        plan([CAMERA, stage("busy", threads=4), SAVE], ("camera", "busy"), ("busy", "save"))
-
-
 def test_ports_of_a_source_are_roots_of_their_own() -> None:
     camera = stage("camera", "source", ports=("odd",))
     edges = [Edge("camera", "clean"), Edge("camera", "save", "odd"), Edge("clean", "save")]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+import penstock
 from penstock import Pipeline, WiringError, join, route, session, sink, sliding, source, stage, tumbling
 from penstock.pipeline.plan import JoinPlan, WindowPlan
 
@@ -34,6 +35,10 @@ def plain(found: Any) -> Any:
 
 @sink
 def save(found: Any) -> None: ...
+
+
+def same(found: Any) -> Any:
+    return found
 
 
 def sign(number: Any) -> bool:
@@ -133,3 +138,28 @@ def test_where_a_window_goes_is_asked_of_a_stage_behind_it() -> None:
     )
     routed = numbers >> tumbling(count=2) >> route(plain, save, by=sign)
     assert "a route cannot ask what comes out of 'tumbling'" in refused(routed, plain >> save.named("other"))
+    between = Pipeline("p", numbers >> tumbling(count=2) >> penstock.map(same) >> keyed >> save)
+    assert "same" in {stage.name for stage in between.plan().stages}
+
+
+def test_code_is_told_by_its_line_and_not_by_its_address() -> None:
+    def here(_: Any) -> int:
+        return 1
+
+    def wired(on: Any) -> None:
+        join(numbers, others, on=on, within="1s")
+
+    refusals: dict[str, Callable[[], object]] = {
+        r"on=lambda of .*test_window.py:\d+\): a lambda has no name": lambda: wired(lambda _: 1),
+        r"on=here of .*test_window.py:\d+\): 'here' is defined inside": lambda: wired(here),
+        r"on=\('id', sign of .*:\d+, 'x'\)\): there are 2 flows": lambda: wired(("id", sign, "x")),
+        r"by=lambda of .*:\d+: a lambda": lambda: route(plain, save, by=lambda _: 1),
+        r"key=lambda of .*:\d+: a lambda": lambda: stage("steps.py:same", key=lambda _: 1),
+    }
+    for sentence, wrong in refusals.items():
+        with pytest.raises(WiringError, match=sentence):
+            wrong()
+
+
+def test_what_nothing_feeds_is_told_to_have_a_source_before_it() -> None:
+    assert "nothing feeds 'tumbling'; put a source before it" in refused(tumbling(count=2) >> save)

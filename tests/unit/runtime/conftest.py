@@ -25,7 +25,7 @@ from penstock.runtime.statedir import StateDir
 from penstock.runtime.supervisor import Supervisor
 
 FAKE = Path(__file__).parent / "fake_worker.py"
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which something that should have happened has not."""
 
 E = TypeVar("E", bound=Event)

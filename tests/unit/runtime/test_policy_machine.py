@@ -86,6 +86,7 @@ class World(RuleBasedStateMachine):
         self.alive: dict[int, Process] = {}
         self.known: set[Pair] = set()
         self.to_look: set[int] = set()
+        self.to_count: tuple[str, ...] = ()
         self.retired: set[int] = set()
         self.waiting: set[int] = set()
         """Guests who have asked for a seat."""
@@ -133,6 +134,9 @@ class World(RuleBasedStateMachine):
             self.alive[wanted.number].killed = True
         elif isinstance(wanted, action.Look):
             self.to_look.add(wanted.number)
+        elif isinstance(wanted, action.Count):
+            assert self.roster.goal == Goal.DRAIN, "nothing is counted that nobody waits for"
+            self.to_count = wanted.stages
         elif isinstance(wanted, action.Retire):
             assert wanted.number not in self.retired
             self.retired.add(wanted.number)
@@ -242,6 +246,12 @@ class World(RuleBasedStateMachine):
         number = data.draw(st.sampled_from(sorted(self.to_look)))
         self.to_look.discard(number)
         self.feed(stimulus.Looked(number, None if ago is None else self.now - ago))
+
+    @precondition(lambda self: self.to_count)
+    @rule(items=st.integers(0, 2), motion=st.integers(0, 1))
+    def the_supervisor_counts(self, items: int, motion: int) -> None:
+        stages, self.to_count = self.to_count, ()
+        self.feed(stimulus.Counted(dict.fromkeys(stages, items), motion))
 
     @rule(stage=st.sampled_from(["work", "save", "side", "left"]), replicas=st.integers(0, 4))
     def somebody_scales(self, stage: str, replicas: int) -> None:

@@ -89,7 +89,7 @@ def test_scale_changes_what_is_asked_for(stand: StandMaker) -> None:
 
     def talk(it: client.Run) -> Any:
         answer = client.call(it, "scale", stage="work", replicas=3)
-        client.call(it, "wait", goal="ready", timeout=20)
+        client.call(it, "wait", goal="ready", timeout=60)
         return answer, client.call(it, "ps")["stages"][1]
 
     answer, work = ask(run, talk)
@@ -101,9 +101,9 @@ def test_restart_is_answered_worker_by_worker(stand: StandMaker) -> None:
     run = stand(make="well", work="well", save="well", rules={"replicas": 2})
 
     def talk(it: client.Run) -> Any:
-        client.call(it, "wait", goal="ready", timeout=20)
+        client.call(it, "wait", goal="ready", timeout=60)
         asked = client.call(it, "restart", stage="work")["workers"]
-        return asked, [client.call(it, "renewal", number=each["number"], timeout=20) for each in asked]
+        return asked, [client.call(it, "renewal", number=each["number"], timeout=60) for each in asked]
 
     asked, renewed = ask(run, talk)
     assert [each["worker"] for each in asked] == [each["worker"] for each in renewed] == ["work/0", "work/1"]
@@ -160,7 +160,7 @@ def test_whoever_waits_for_the_drain_is_answered_before_the_run_is_gone(stand: S
 
     def talk(it: client.Run) -> Any:
         client.call(it, "drain")
-        return client.call(it, "wait", goal="drained", timeout=20)
+        return client.call(it, "wait", goal="drained", timeout=60)
 
     assert ask(run, talk)["state"] == "ended"
 
@@ -182,7 +182,9 @@ def test_events_stream_from_the_first_until_the_run_ends(stand: StandMaker) -> N
     assert numbers == [n for n in range(len(numbers) + 1) if n != len(before)]  # which was scale's
 
 
-@pytest.mark.parametrize("text", [b"hello\n", b"[]\n", b'{"no": "verb"}\n', b"\n", b"\xff\xfe\n"])
+@pytest.mark.parametrize(
+    "text", [b"hello\n", b"[]\n", b'{"no": "verb"}\n', b'{"verb": [1]}\n', b"\n", b"\xff\n"]
+)
 def test_what_is_no_question_is_refused_and_harms_nobody(stand: StandMaker, text: bytes) -> None:
     run = stand(make="well", work="well", save="well")
 
@@ -194,6 +196,44 @@ def test_what_is_no_question_is_refused_and_harms_nobody(stand: StandMaker, text
 
     answer, state = ask(run, talk)
     assert (answer["ok"], answer["code"], state) == (False, 2, "running")
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ({"verb": "tap", "links": [99], "rate": 1.0}, "a tap is of links that there are"),
+        ({"verb": "tap", "links": [[0]], "rate": 1.0}, "a tap is of links that there are"),
+        ({"verb": "tap", "links": [0], "rate": -1}, "more than 0 samples a second"),
+        ({"verb": "record", "links": [[0]], "path": "/nowhere"}, "a recording is of links that there are"),
+        ({"verb": "record", "links": [0], "path": "here"}, "a recording needs an absolute path"),
+        ({"verb": "record"}, "record: "),
+        ({"verb": "events", "since": 1}, "events: "),
+    ],
+)
+def test_what_lasts_is_refused_in_one_sentence_when_it_is_asked_wrongly(
+    stand: StandMaker, question: dict[str, Any], said: str
+) -> None:
+    run = stand(make="well", work="well", save="well")
+
+    def talk(it: client.Run) -> Any:
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(f"{it.path}/control.sock")
+            line.sendall(json.dumps(question).encode() + b"\n")
+            return json.loads(line.makefile().readline()), client.call(it, "ps")["state"]
+
+    answer, state = ask(run, talk)
+    assert (answer["ok"], state) == (False, "running")
+    assert said in answer["error"]
+
+
+def test_a_link_is_looked_at_by_one_at_a_time(stand: StandMaker) -> None:
+    run = stand(make="well", work="well", save="well")
+
+    def talk(it: client.Run) -> None:
+        with client.tapped(it, [0, 0], 5.0), pytest.raises(UserError, match="make→work already"):
+            client.tapped(it, [0], 5.0).__enter__()
+
+    ask(run, talk)
 
 
 def test_a_question_without_an_end_is_dropped(stand: StandMaker) -> None:

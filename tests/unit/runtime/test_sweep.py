@@ -34,7 +34,7 @@ def test_what_a_dead_run_left_is_taken_away(base: str) -> None:
     orphan = descendant(dead.path)
     found = sweep(base)
     assert [(each.run, each.processes) for each in found] == [(dead.name, 1)]
-    assert orphan.wait(10) == -9
+    assert orphan.wait(60) == -9
     assert not os.path.exists(dead.path)
 
 
@@ -47,7 +47,7 @@ def test_a_living_run_is_left_alone(base: str) -> None:
         assert process.poll() is None
     finally:
         assert kill_descendants(living.path) == 1
-        process.wait(10)
+        process.wait(60)
 
 
 def test_processes_of_other_runs_are_not_touched(base: str) -> None:
@@ -58,7 +58,7 @@ def test_processes_of_other_runs_are_not_touched(base: str) -> None:
         assert other.poll() is None
     finally:
         other.kill()
-        other.wait(10)
+        other.wait(60)
 
 
 def test_nothing_to_sweep_is_fine(base: str) -> None:

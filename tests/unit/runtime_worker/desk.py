@@ -18,7 +18,7 @@ from penstock.runtime import control
 from tests.unit.link.wire import LINK, PATIENCE
 
 M = TypeVar("M")
-START = "import sys; from penstock.runtime.worker import main; main(int(sys.argv[1]))"
+START = "import sys; from penstock.runtime.life import main; main(int(sys.argv[1]))"
 OUT = [Outlet("", [OutLink(LINK, "work", max_failures=3)])]
 IN = [InLink(LINK, "src")]
 

@@ -62,7 +62,7 @@ def test_who_is_stopped_settles_nothing_of_what_it_keeps(stage: Start, sending: 
     sending.put("a")
     until(lambda: worker.page.words[page.KEPT] == 1 and not sending.link.unfinished, sending)
     worker.say(control.Stop())
-    assert worker.process.wait(20) == 0
+    assert worker.process.wait(60) == 0
     sending.serve()
     assert sending.link.ledger.in_flight == 1
 

@@ -166,7 +166,7 @@ def test_a_stop_ends_after_what_is_in_hand_and_begins_nothing_more(
     until(lambda: len(begun(worker)) == 3, sending)
     worker.say(control.Stop())
     let(worker, *"abcd")
-    worker.process.wait(20)
+    worker.process.wait(60)
     assert sorted(begun(worker)) == ["a", "b", "c"]
     assert worker.process.returncode == 0
 

@@ -49,11 +49,14 @@ def test_a_run_that_begins_anew_leaves_nothing_to_resume_beyond_what_it_has_made
     assert file(tmp_path, "c").read(also_of_others=True) is None
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x00" * 8, b"\xc1", b"\x81"])
-def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path, damage: bytes) -> None:
+@pytest.mark.parametrize("damage", [b"", b"\x00" * 8, b"\xc1", b"\x81", Mark(b"\xc1", 17, {})])
+def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path, damage: bytes | Mark) -> None:
     first = file(tmp_path, "a")
     first.clear()
-    Path(first.path).write_bytes(damage)
+    if isinstance(damage, Mark):  # the file is sound, and what it keeps is not
+        first.write(damage)
+    else:
+        Path(first.path).write_bytes(damage)
     with pytest.raises(
         EnvironmentFault, match=r"positions/lines\.0 cannot be read .*remove it to begin anew"
     ):

@@ -19,9 +19,11 @@ def recorders(folder: Path, link: Link, said: list[Any]) -> Recorders:
     assignment = control.Assignment(
         version=control.VERSION, run="demo-1", pipeline="demo", stage="src", kind="source", replica=0,
         replicas=1, number=7, code=Reference("", "app", "run"), outlets=[], inlinks=[],
-        run_dir=str(folder), state_dir=str(folder), record=control.Record([link.id], str(folder)),
+        run_dir=str(folder), state_dir=str(folder),
     )  # fmt: skip
-    return Recorders(assignment, {link.id: link}, arena=Arena("", 0), say=said.append)
+    made = Recorders(assignment, {link.id: link}, arena=Arena("", 0), say=said.append)
+    made.wish(control.Record([link.id], str(folder)))
+    return made
 
 
 def cargo(first: int, *values: object) -> Cargo:

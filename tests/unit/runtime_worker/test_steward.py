@@ -172,7 +172,7 @@ def test_a_source_that_blocks_still_sends_again_what_a_dead_receiver_held(
         return worker.page.link(0)[page.SETTLED] == 4
 
     until(all_elsewhere, other)
-    assert time.monotonic() - told < 2
+    assert time.monotonic() - told < 20, "user code never comes back"
     assert sorted(got) == [(0, 2), (1, 2), (2, 1), (3, 1)]
     assert worker.page.link(0)[page.TAKEN_BACK] == 2
 

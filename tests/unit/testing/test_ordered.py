@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from penstock import Context, Pipeline, Recording, Reject, Retry, route, sink, source, stage, tumbling
+from penstock.message.chunk import VERSION, About
 from penstock.message.codec import Encoder
 from penstock.message.recording import LinkFacts, Manifest, write
-from penstock.message.segment import SUFFIX, VERSION, About, Writer
+from penstock.message.segment import SUFFIX, Writer
 
 
 @source
@@ -46,6 +48,39 @@ def spread(number: int) -> Iterator[int]:
 def together(many: list[int]) -> list[int | None]:
     """Of four at once, those that are not divisible by five."""
     return [number if number % 5 else None for number in many]
+
+
+@stage(replicas=2, concurrency=8)
+async def fetch(number: int, ctx: Context) -> int | None:
+    """Eight at once, that overtake each other; some fail once, some are of no interest."""
+    await asyncio.sleep(number * 7 % 5)
+    if number % 11 == 4 and ctx.attempt == 1:
+        raise Retry("once more", after="1s")
+    return number if number % 3 else None
+
+
+@stage(concurrency=4)
+async def fan(number: int) -> AsyncIterator[int]:
+    """None, one or two of each, with pauses."""
+    for part in range(number % 3):
+        await asyncio.sleep(number % 4)
+        yield 10 * number + part
+
+
+@stage(replicas=2, threads=4)
+def split(number: int, ctx: Context) -> int | None:
+    """Two of some: the last one is returned."""
+    if number % 5 == 0:
+        return None
+    if number % 2:
+        ctx.emit("", 10 * number)
+        return 10 * number + 1
+    return 10 * number
+
+
+def parted(items: int) -> list[int]:
+    numbers = (number for number in range(items) if number % 5)
+    return [10 * number + part for number in numbers for part in range(1 + number % 2)]
 
 
 @stage(replicas=2, ports=("odd",))
@@ -87,6 +122,21 @@ def keep(item: Any) -> None:
     """In order."""
 
 
+@sink(ordered=True)
+async def keep_async(number: int, ctx: Context) -> None:
+    """In order, some slowly, some at the second try."""
+    await asyncio.sleep(number % 2)
+    if number % 10 == 7 and ctx.attempt == 1:
+        raise Retry("once more", after="3s")
+
+
+@stage(ordered=True)
+async def count_async(number: int) -> int | None:
+    """An ordered stage in the middle that waits for others."""
+    await asyncio.sleep(1)
+    return number if number % 4 else None
+
+
 @sink(ordered=True, batch=8)
 def keep_many(items: list[int]) -> None:
     """In order, many in a call."""
@@ -109,6 +159,26 @@ def test_batches_keep_the_order() -> None:
     assert kept(numbers >> sift >> together >> keep, 300) == [each for each in sifted(300) if each % 5]
     many = kept(numbers >> sift >> keep_many, 300, "keep_many")
     assert [each for call in many for each in (call if isinstance(call, list) else [call])] == sifted(300)
+
+
+def test_what_has_several_in_hand_keeps_the_order_of_what_it_makes() -> None:
+    assert kept(numbers >> fetch >> keep, 300) == [number for number in range(300) if number % 3]
+    assert kept(numbers >> split >> keep, 300) == parted(300)
+    wanted = [10 * number + part for number in range(300) for part in range(number % 3)]
+    assert kept(numbers >> fan >> keep, 300) == wanted
+    assert kept(numbers >> sift >> fetch >> small >> keep, 300) == sifted(300)
+
+
+def test_what_is_too_old_for_one_that_has_several_in_hand_is_not_awaited() -> None:
+    found = kept(numbers >> fetch.with_options(replicas=1, max_age="20s") >> keep, 300)
+    assert found == sorted(found)
+    assert 0 < len(found) < 200
+
+
+def test_async_code_takes_its_items_in_order_too_one_after_the_other() -> None:
+    assert kept(numbers >> sift >> keep_async, 300, "keep_async") == sifted(300)
+    wanted = [each for each in sifted(300) if each % 4]
+    assert kept(numbers >> sift >> count_async >> fetch >> keep, 300) == [each for each in wanted if each % 3]
 
 
 def test_ways_that_part_meet_in_order() -> None:

@@ -31,9 +31,10 @@ from penstock import (
     source,
     stage,
 )
+from penstock.message.chunk import VERSION, About
 from penstock.message.codec import Encoder
 from penstock.message.recording import LinkFacts, Manifest, write
-from penstock.message.segment import SUFFIX, VERSION, About, Writer
+from penstock.message.segment import SUFFIX, Writer
 
 
 @source

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from penstock import Context, Pipeline, sink, source
-from penstock.bench.batch import Batch, prepared, read
-from penstock.bench.gauge import RateGauge
-from penstock.bench.trial import Trial
+from penstock.bench.batch import Batch, prepared
+from penstock.bench.batches import Trainer, trial
 
-trial = Trial.here()
 IN_PLACE = trial.style == "in place"
 FIRST = (0,) * len(trial.shape)
 """The index of the one element that is written and read in place."""
@@ -32,22 +30,15 @@ def in_place(ctx: Context, number: int) -> Iterator[Batch]:
 
 
 @sink
-class Train:
+class Train(Trainer):
     """Reads what comes: all of it, or the one element that was written."""
 
-    def setup(self) -> None:
-        """Nothing yet."""
-        self.count = 0
-        self.gauge = RateGauge(trial)
-
-    def __call__(self, batch: Batch) -> None:
-        """Take one."""
+    def look(self, batch: Batch) -> None:
+        """See that it is there."""
         if IN_PLACE:
             batch[FIRST]
         else:
-            read(batch)
-        self.count += 1
-        self.gauge.look(self.count)
+            super().look(batch)
 
 
 pipeline = Pipeline("bench-arrays", batches >> Train)

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from penstock import Pipeline, sink, source
-from penstock.bench.batch import Batch, first, prepared
-from penstock.bench.gauge import RateGauge
-from penstock.bench.trial import Trial
-
-trial = Trial.here()
-
-
-@source
-def batches() -> Iterator[Batch]:
-    """Ordinary arrays in turn."""
-    made = prepared(trial)
-    while not trial.over():
-        yield from made * 16
+from penstock import Pipeline, sink
+from penstock.bench.batch import Batch, first
+from penstock.bench.batches import Trainer, batches
 
 
 @sink
-class Train:
+class Train(Trainer):
     """Looks at the first element, and counts."""
 
-    def setup(self) -> None:
-        """Nothing yet."""
-        self.count = 0
-        self.gauge = RateGauge(trial)
-
-    def __call__(self, batch: Batch) -> None:
-        """Take one."""
+    def look(self, batch: Batch) -> None:
+        """See that it is there."""
         first(batch)
-        self.count += 1
-        self.gauge.look(self.count)
 
 
 @sink

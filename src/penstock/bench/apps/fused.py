@@ -2,43 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import count
-
 import penstock
-from penstock import Pipeline, sink, source
-from penstock.bench.gauge import EVERY, RateGauge
-from penstock.bench.item import CELSIUS, SENSOR, Reading, corrected
-from penstock.bench.trial import Trial
-
-trial = Trial.here()
-
-
-@source
-def readings() -> Iterator[Reading]:
-    """New dicts, until the sink has counted long enough."""
-    for block in count(step=1000):
-        if trial.over():
-            return
-        for number in range(block, block + 1000):
-            yield {"number": number, "sensor": SENSOR, "celsius": CELSIUS}
-
-
-@sink
-class Count:
-    """Counts, and does nothing else."""
-
-    def setup(self) -> None:
-        """Nothing yet."""
-        self.count = 0
-        self.gauge = RateGauge(trial)
-
-    def __call__(self, reading: Reading) -> None:
-        """Take one."""
-        self.count += 1
-        if not self.count & EVERY:
-            self.gauge.look(self.count)
-
+from penstock import Pipeline
+from penstock.bench.item import corrected
+from penstock.bench.readings import Count, readings, trial
 
 step = penstock.map(corrected, fuse=trial.style != "apart")
 pipeline = Pipeline("bench-fused", readings >> step >> Count)

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from penstock import Pipeline, sink, source, stage
-from penstock.bench.batch import Batch, prepared, read
-from penstock.bench.gauge import RateGauge
-from penstock.bench.trial import Trial
-
-trial = Trial.here()
-
-
-@source
-def batches() -> Iterator[Batch]:
-    """Ordinary arrays in turn."""
-    made = prepared(trial)
-    while not trial.over():
-        yield from made * 16
+from penstock import Pipeline, sink, stage
+from penstock.bench.batch import Batch
+from penstock.bench.batches import Trainer, batches
 
 
 @stage
@@ -27,19 +14,8 @@ def forward(batch: Batch) -> Batch:
 
 
 @sink
-class Train:
+class Train(Trainer):
     """Reads all of what comes."""
-
-    def setup(self) -> None:
-        """Nothing yet."""
-        self.count = 0
-        self.gauge = RateGauge(trial)
-
-    def __call__(self, batch: Batch) -> None:
-        """Take one."""
-        read(batch)
-        self.count += 1
-        self.gauge.look(self.count)
 
 
 pipeline = Pipeline("bench-passthrough", batches >> forward >> Train)

@@ -1,0 +1,69 @@
+"""The store of jobs that a command is about: that of the app in this directory."""
+
+from __future__ import annotations
+
+import os
+
+from penstock.cli import appfile
+from penstock.errors import UserError
+from penstock.pipeline.nearest import nearest
+from penstock.pipeline.place import near
+from penstock.tasks import survey
+from penstock.tasks.client import Client, client
+from penstock.tasks.handle import Job, NoSuchJob
+
+
+class NoJobs(UserError):
+    """Nobody has submitted any here."""
+
+    exit_code = 3
+
+
+def here() -> Client:
+    """It, whether there is one yet or not."""
+    return client(appfile.directory())
+
+
+def existing() -> Client:
+    """It.
+
+    Raises:
+        NoJobs: there is none: a command that only looks makes none.
+    """
+    found = here()
+    if not os.path.exists(found.home.store):
+        raise NoJobs(
+            f"no job was submitted here: there is no {near(found.home.store)};"
+            " go to where the app file is, or say where with PENSTOCK_JOBS"
+        )
+    return found
+
+
+def job(id: str) -> Job[object]:
+    """The job of that id, number or beginning of an id.
+
+    Raises:
+        NoSuchJob: there is none, or several begin like that.
+    """
+    found = existing()
+    with found.store() as store:
+        ids = survey.ids(store, id)
+    if len(ids) == 1:
+        return Job(ids[0], found)
+    what = f"{len(ids)} jobs begin with {id}" if ids else f"there is no job {id}"
+    raise NoSuchJob(f"{what} in {near(found.home.store)}")
+
+
+def group(name: str) -> str:
+    """The group of that name.
+
+    Raises:
+        UserError: there is none; names the nearest.
+    """
+    found = here()
+    with found.store() as store:
+        known = list(store.groups())
+    if name not in known:
+        hint = nearest(name, known) or f"; a worker makes it: penstock worker --group {name}"
+        raise UserError(f"there is no group {name!r} in {near(found.home.store)}{hint}")
+    return name

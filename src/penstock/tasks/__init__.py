@@ -1,0 +1,25 @@
+"""Durable jobs: calls of functions that are on disk before they are made, and until they are done."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penstock.tasks.handle import Job
+
+
+def get(id: str) -> Job[Any]:
+    """The job of that id (or short number), as ``submit`` gave it, in whatever process.
+
+    It is looked for in the store of the current directory's app: ``PENSTOCK_JOBS``, ``[tasks] store`` of the
+    nearest ``penstock.toml``, ``.penstock/jobs.db``.
+
+    Raises:
+        NoSuchJob: there is none.
+    """
+    from penstock.tasks.client import client
+    from penstock.tasks.handle import Job
+
+    found: Job[Any] = Job(id, client(os.getcwd()))
+    return Job(found.row.id, client(os.getcwd()))

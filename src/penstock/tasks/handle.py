@@ -1,0 +1,198 @@
+"""What ``submit`` gives: a job, to be asked and steered by whoever has its id, in whatever process."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, Generator, Generic, Iterator, List, NamedTuple, Optional, TypeVar, cast
+
+from penstock.errors import JobCancelled, JobFailed, TimedOut, UserError
+from penstock.message.shape import converter
+from penstock.pipeline.duration import Duration, seconds
+from penstock.tasks import freight
+from penstock.tasks.client import Client
+from penstock.tasks.job import LIVE, Attempt, JobRow, State
+
+R = TypeVar("R")
+
+
+class NoSuchJob(UserError):
+    """The store has no job of that id or number: it is another store, or the job is done and was purged."""
+
+    exit_code = 3
+
+
+class Progress(NamedTuple):
+    """How far a job has said that it is."""
+
+    part: float
+    """From 0 to 1; 0: it has said nothing."""
+    numbers: dict[str, Any]
+    """What it said besides: losses, counts, rates."""
+
+
+class Job(Generic[R]):
+    """A call that is on disk until it is done: ``job = train.submit(model="resnet50")``.
+
+    It holds nothing but the id, so it may be forgotten; ``penstock.tasks.get(id)`` gives one again.
+    Each property is a look at the store.
+
+    Attributes:
+        id: A UUID; those of one machine sort by time.
+    """
+
+    def __init__(self, id: str, client: Client, result: Any = Any) -> None:
+        self.id = id
+        self._client = client
+        self._result = result
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Job) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
+    def row(self) -> JobRow:
+        """All that is known of it now: its times, failures, worker, last cause.
+
+        Raises:
+            NoSuchJob: it is not in the store (any more).
+        """
+        with self._client.store() as store:
+            found = store.job(self.id)
+        if found is None:
+            raise NoSuchJob(f"there is no job {self.id} in {self._client.home.store}")
+        return found
+
+    @property
+    def state(self) -> State:
+        """``scheduled``, ``ready``, ``running``, ``done``, ``dead`` or ``cancelled``."""
+        return self.row.state
+
+    @property
+    def progress(self) -> Progress:
+        """What it has last said by ``ctx.progress``."""
+        row = self.row
+        return Progress(row.progress or 0.0, row.numbers)
+
+    @property
+    def attempts(self) -> List[Attempt]:
+        """Its attempts that have ended, oldest first, each with how."""
+        with self._client.store() as store:
+            return store.attempts(self.id)
+
+    # Waiting ---------------------------------------------------------------------------------------------
+
+    def result(self, timeout: Optional[Duration] = None) -> R:
+        """What the task returned, once it has.
+
+        Args:
+            timeout: How long to wait, with its unit: ``"30s"``; as long as it takes, unless said.
+
+        Raises:
+            JobFailed: it is dead; has the cause and the traceback.
+            JobCancelled: it was cancelled.
+            TimedOut: it is neither done nor dead; it goes on all the same.
+            NoSuchJob: it is not in the store (any more).
+        """
+        *_, last = self._changes(timeout)
+        return self._outcome(last)
+
+    def __await__(self) -> Generator[Any, None, R]:
+        """``await job``: ``result`` for who has an event loop."""
+        return self._settled().__await__()
+
+    async def _settled(self) -> R:
+        with self._client.watch() as watch:
+            while True:
+                row = self.row
+                if row.state not in LIVE:
+                    return self._outcome(row)
+                await watch.heard()
+
+    def __iter__(self) -> Iterator[JobRow]:
+        """What is known of it, now and again whenever that has changed, while it waits and runs."""
+        return self._changes(None)
+
+    def _changes(self, timeout: Optional[Duration]) -> Iterator[JobRow]:
+        until = None if timeout is None else time.monotonic() + seconds(timeout)
+        seen: Optional[JobRow] = None
+        with self._client.watch() as watch:
+            while True:
+                row = self.row
+                if row != seen:
+                    yield row
+                    seen = row
+                if row.state not in LIVE:
+                    return
+                left = None if until is None else until - time.monotonic()
+                if left is not None and left <= 0:
+                    raise TimedOut(f"after {timeout} job {self.id} is {row.state}")
+                watch.wait(left)
+
+    def _outcome(self, row: JobRow) -> R:
+        if row.state == "cancelled":
+            raise JobCancelled(f"job {self.id} ({row.task}) was cancelled", job=self.id)
+        if row.state == "dead":
+            raise self._failure(row)
+        with self._client.store() as store:
+            body = store.result(self.id)
+        value = freight.unpacked(body) if body else None
+        build = converter(self._result)
+        return cast("R", value if build is None or value is None else build(value))
+
+    def _failure(self, row: JobRow) -> JobFailed:
+        failed = [each for each in self.attempts if each.outcome == "failed"]
+        last = failed[-1] if failed else None
+        return JobFailed(
+            f"job {self.id} ({row.task}) is dead after {_times(row.failures)}: {row.cause}",
+            job=self.id,
+            cause=last.cause if last else "",
+            traceback=last.traceback if last else "",
+        )
+
+    # Steering --------------------------------------------------------------------------------------------
+
+    def cancel(self) -> State:
+        """Have it never begun (again); the state it has now.
+
+        One that runs is told to end and is ``cancelled`` when its processes are gone; till then it is
+        ``running``. What is done, dead or cancelled stays so.
+
+        Raises:
+            NoSuchJob: it is not in the store (any more).
+        """
+        with self._client.writing() as store:
+            store.cancel(self.id)
+        return self.state
+
+    def retry(self) -> bool:
+        """Put it back with all its tries, if it is dead or was cancelled; whether it was."""
+        with self._client.writing() as store:
+            return bool(store.requeue([self.id]))
+
+    # Looking ---------------------------------------------------------------------------------------------
+
+    def logs(self, attempt: Optional[int] = None) -> str:
+        """What it has printed, attempt after attempt. ``attempt``: only that one, from 1.
+
+        Of one whose file is gone, the end, which the store keeps.
+        """
+        row, ended = self.row, {each.fence: each for each in self.attempts}
+        wanted = range(1, row.fence + 1) if attempt is None else (attempt,)
+        return "".join(self._log(fence, ended.get(fence)) for fence in wanted)
+
+    def _log(self, fence: int, ended: Optional[Attempt]) -> str:
+        path = ended.log if ended and ended.log else self._client.home.log(self.id, fence)
+        if not os.path.exists(path):
+            return ended.tail if ended else ""
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+
+def _times(failures: int) -> str:
+    return "1 failure" if failures == 1 else f"{failures} failures"

@@ -1,0 +1,81 @@
+"""Where the jobs of a machine are kept: the store, and what lies beside it.
+
+    .penstock/jobs.db              the store
+    .penstock/jobs/logs/ID.N.log   what attempt N of a job printed
+    .penstock/jobs/files/          arguments and results that are too large for the store
+    .penstock/jobs/out/ID/         what a job published
+    .penstock/jobs/locks/          which supervisors live
+    .penstock/jobs/bells/          who waits for something to change
+
+All who take part must find the same one, so what a file or a variable says comes before where one is:
+``PENSTOCK_JOBS``, ``[tasks] store`` of ``penstock.toml``, the directory of the app.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Mapping, NamedTuple
+
+VARIABLE = "PENSTOCK_JOBS"
+USUAL = os.path.join(".penstock", "jobs.db")
+
+
+class Home(NamedTuple):
+    """The places of one store."""
+
+    store: str
+    """The file of SQLite, as an absolute path."""
+
+    @property
+    def directory(self) -> str:
+        """Of all that lies beside it."""
+        return os.path.join(os.path.dirname(self.store), "jobs")
+
+    @property
+    def files(self) -> str:
+        """Arguments and results that are too large for the store."""
+        return os.path.join(self.directory, "files")
+
+    @property
+    def locks(self) -> str:
+        """Of supervisors."""
+        return os.path.join(self.directory, "locks")
+
+    @property
+    def bells(self) -> str:
+        """Of those who wait for something to change."""
+        return os.path.join(self.directory, "bells")
+
+    def log(self, id: str, fence: int) -> str:
+        """What an attempt of a job prints."""
+        return os.path.join(self.directory, "logs", f"{id}.{fence}.log")
+
+    def out(self, id: str) -> str:
+        """The directory that a job has published."""
+        return os.path.join(self.directory, "out", id)
+
+    def draft(self, id: str, fence: int) -> str:
+        """The directory that one attempt of it writes to, until it is published."""
+        return os.path.join(self.directory, "out", f".{id}.{fence}")
+
+
+def locate(directory: str, environ: Mapping[str, str]) -> Home:
+    """The home of jobs for an app in ``directory``; for who has no app, the current one.
+
+    Raises:
+        UserError: ``penstock.toml`` cannot be read, or its ``[tasks] store`` is no path.
+    """
+    said = environ.get(VARIABLE) or _configured(directory)
+    return Home(os.path.abspath(said or os.path.join(directory, USUAL)))
+
+
+def _configured(directory: str) -> str:
+    """What the nearest ``penstock.toml`` says; empty: nothing."""
+    if sys.version_info < (3, 11):
+        return ""  # it reads no TOML; a worker, which alone may be so old, has the variable
+    from penstock.config.file import nearest_file
+    from penstock.config.tasks import store
+
+    found = nearest_file(directory)
+    return store(found) if found else ""

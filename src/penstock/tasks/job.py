@@ -1,0 +1,152 @@
+"""What is known of jobs: the records that pass between who submits them, the store, and who runs them.
+
+    scheduled -> ready -> running -> done
+        ^          ^         |----> dead          (may be put back: -> ready)
+        |          |         |----> cancelled
+        +----------+---------+                    (fails and may be tried again; is given back)
+
+Times are whole milliseconds since 1970: what a job is to wait for outlives every process and its clocks.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, Dict, List, Literal, Optional, Tuple
+
+import msgspec
+
+State = Literal["scheduled", "ready", "running", "done", "dead", "cancelled"]
+LIVE: Tuple[State, ...] = ("scheduled", "ready", "running")
+"""What will still change by itself."""
+STATES: Tuple[State, ...] = (*LIVE, "done", "dead", "cancelled")
+
+Cause = Literal["error", "rejected", "crash", "oom", "timeout", "unusable"]
+"""Why an attempt failed: the code raised; it said ``Reject``; its process died; of too little memory; it took
+too long; it cannot be run here (no such task, arguments that do not fit): trying again would not help."""
+
+
+def wall() -> int:
+    """Now, in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def new_id() -> str:
+    """A UUID of version 7 (RFC 9562): ids of one machine sort by time, so an index of them stays dense."""
+    value = (wall() << 80) | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | (7 << 76)
+    value = value & ~(3 << 62) | (2 << 62)
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+class Rules(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a job is to be treated, as its task said when it was submitted."""
+
+    max_failures: int = 3
+    """It may fail this often and be tried again; one more and it is dead."""
+    timeout: Optional[float] = None
+    """Seconds an attempt may take; ``None``: as long as it likes."""
+    backoff: float = 1.0
+    """Seconds before it is tried again; doubled with every failure."""
+    longest: float = 600.0
+    """Seconds between two attempts at most."""
+    retry_on: List[str] = []
+    """Names of exceptions, and causes, that are worth another attempt; none: all are."""
+    isolate: bool = False
+    """A process of its own for every attempt."""
+    gpus: int = 0
+    grace: float = 10.0
+    """Seconds between telling it to end and killing it."""
+
+
+class NewJob(msgspec.Struct, frozen=True):
+    """A call that is to be on disk."""
+
+    group: str
+    task: str
+    args: bytes
+    """A body of ``message.codec`` with one value: ``[positional, named]``."""
+    id: str = msgspec.field(default_factory=new_id)
+    priority: int = 0
+    """Higher ones first."""
+    run_at: int = 0
+    """Not before."""
+    unique: str = ""
+    """While one with this key is live in its group, no second is taken."""
+    rules: Rules = Rules()
+    by: str = ""
+    """Who submitted it, in words for people."""
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A job that is ours to run, until we say what became of it."""
+
+    id: str
+    seq: int
+    group: str
+    task: str
+    fence: int
+    """The number of this attempt, from 1: whoever writes with an older one writes nothing."""
+    args: bytes
+    args_path: str
+    """The file that holds what is too large for the store; else empty."""
+    rules: Rules
+    failures: int
+    preemptions: int
+    resume_uri: str = ""
+    resume_step: int = 0
+
+
+class JobRow(msgspec.Struct, frozen=True):
+    """All that is known of one, but for its arguments and its result."""
+
+    seq: int
+    """Its number in the store: short, for people."""
+    id: str
+    group: str
+    task: str
+    state: State
+    priority: int
+    run_at: int
+    submitted_at: int
+    started_at: Optional[int]
+    finished_at: Optional[int]
+    failures: int
+    preemptions: int
+    fence: int
+    owner: str
+    """The worker that runs it, or ran it last."""
+    progress: Optional[float]
+    numbers: Dict[str, Any]
+    """What was said with the progress."""
+    cancel: bool
+    """It is to be ended as soon as it can be."""
+    unique: str
+    resume_uri: str
+    resume_step: int
+    cause: str
+    """Why it failed last: one line; empty: it never did."""
+    rules: Rules
+    by: str
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One start of a job that has come to an end."""
+
+    fence: int
+    worker: str
+    pid: int
+    started_at: int
+    ended_at: int
+    outcome: str
+    """``done``, ``failed``, ``returned`` or ``cancelled``."""
+    cause: str = ""
+    """A ``Cause``, where it failed."""
+    error: str = ""
+    """One line."""
+    traceback: str = ""
+    log: str = ""
+    """The path of what it printed."""
+    tail: str = ""
+    """The end of that."""

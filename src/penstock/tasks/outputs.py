@@ -1,0 +1,32 @@
+"""The directories that jobs write: an attempt has one of its own, and the last one's becomes the job's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+
+def publish(draft: str, place: str) -> None:
+    """Give what an attempt has written its lasting name, in one step. What an earlier start of the same job
+    has left there (its supervisor was killed between this and the commit) goes.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    if not os.path.isdir(draft):
+        return
+    try:
+        os.rename(draft, place)
+    except OSError:
+        if not os.path.isdir(place):
+            raise
+        old = f"{draft}.old"
+        os.rename(place, old)
+        os.rename(draft, place)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def discard(draft: str) -> None:
+    """An attempt has failed: nobody needs what it has written."""
+    if os.path.isdir(draft):
+        shutil.rmtree(draft, ignore_errors=True)

@@ -1,0 +1,177 @@
+"""The tables of a store, and how a connection to one is opened.
+
+What SQLite is told, and why (https://www.sqlite.org/wal.html, /pragma.html, /lang_transaction.html):
+
+- WAL: readers and the one writer do not wait for each other.
+- synchronous=FULL: a commit is on the disk when it returns, also if the power fails then. (NORMAL would
+  survive the death of any process, and lose the last commits with the machine.)
+- every write begins IMMEDIATE: a transaction that reads first and then wants to write is refused at once
+  if somebody else has written meanwhile, and no time-out helps.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import contextmanager
+from typing import Iterator
+
+from penstock.errors import EnvironmentFault
+
+VERSION = 1
+"""Of the tables, as ``PRAGMA user_version`` has it."""
+PATIENCE = 10.0
+"""Seconds that a write waits for the writes of others."""
+OLDEST = (3, 35, 0)
+"""The first SQLite that knows RETURNING."""
+
+TABLES = """
+CREATE TABLE job(
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  grp TEXT NOT NULL,
+  task TEXT NOT NULL,
+  state TEXT NOT NULL CHECK(state IN ('scheduled', 'ready', 'running', 'done', 'dead', 'cancelled')),
+  priority INTEGER NOT NULL DEFAULT 0,
+  run_at INTEGER NOT NULL,
+  submitted_at INTEGER NOT NULL,
+  started_at INTEGER,
+  finished_at INTEGER,
+  args BLOB NOT NULL,
+  args_path TEXT NOT NULL DEFAULT '',
+  rules BLOB NOT NULL,
+  gpus INTEGER NOT NULL DEFAULT 0,
+  unique_key TEXT,
+  failures INTEGER NOT NULL DEFAULT 0,
+  preemptions INTEGER NOT NULL DEFAULT 0,
+  fence INTEGER NOT NULL DEFAULT 0,
+  owner TEXT NOT NULL DEFAULT '',
+  progress REAL,
+  numbers TEXT NOT NULL DEFAULT '{}',
+  cancel INTEGER NOT NULL DEFAULT 0,
+  resume_uri TEXT NOT NULL DEFAULT '',
+  resume_step INTEGER NOT NULL DEFAULT 0,
+  cause TEXT NOT NULL DEFAULT '',
+  result BLOB,
+  result_path TEXT NOT NULL DEFAULT '',
+  submitted_by TEXT NOT NULL DEFAULT '');
+-- What is to come lies apart from what is due: claims step over nothing.
+CREATE INDEX job_ready ON job(grp, priority DESC, seq) WHERE state = 'ready';
+CREATE INDEX job_scheduled ON job(run_at) WHERE state = 'scheduled';
+CREATE INDEX job_running ON job(owner) WHERE state = 'running';
+CREATE INDEX job_finished ON job(finished_at) WHERE finished_at IS NOT NULL;
+CREATE UNIQUE INDEX job_unique ON job(grp, unique_key)
+  WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'ready', 'running');
+CREATE TABLE attempt(
+  job TEXT NOT NULL,
+  fence INTEGER NOT NULL,
+  worker TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  started_at INTEGER NOT NULL,
+  ended_at INTEGER NOT NULL,
+  outcome TEXT NOT NULL,
+  cause TEXT NOT NULL DEFAULT '',
+  error TEXT NOT NULL DEFAULT '',
+  traceback TEXT NOT NULL DEFAULT '',
+  log TEXT NOT NULL DEFAULT '',
+  tail TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY(job, fence)) WITHOUT ROWID;
+CREATE TABLE grp(
+  name TEXT PRIMARY KEY,
+  paused INTEGER NOT NULL DEFAULT 0,
+  why TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+CREATE TABLE worker(
+  id TEXT PRIMARY KEY,
+  grp TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  lock_path TEXT NOT NULL,
+  started_at INTEGER NOT NULL,
+  slots INTEGER NOT NULL DEFAULT 1) WITHOUT ROWID;
+-- How many there are of each state: to count them would take the longer the more there are.
+CREATE TABLE depth(
+  grp TEXT NOT NULL,
+  state TEXT NOT NULL,
+  n INTEGER NOT NULL,
+  PRIMARY KEY(grp, state)) WITHOUT ROWID;
+CREATE TRIGGER job_comes AFTER INSERT ON job BEGIN
+  INSERT INTO depth VALUES (new.grp, new.state, 1) ON CONFLICT DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER job_changes AFTER UPDATE OF state ON job WHEN old.state <> new.state BEGIN
+  UPDATE depth SET n = n - 1 WHERE grp = old.grp AND state = old.state;
+  INSERT INTO depth VALUES (new.grp, new.state, 1) ON CONFLICT DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER job_goes AFTER DELETE ON job BEGIN
+  UPDATE depth SET n = n - 1 WHERE grp = old.grp AND state = old.state;
+END;
+"""
+
+
+def connect(path: str, *, shared: bool = False) -> sqlite3.Connection:
+    """A connection, for this thread alone unless it is ``shared`` by some that take turns; the tables are
+    there. ``:memory:`` is a store of its own.
+
+    Raises:
+        EnvironmentFault: the file cannot be opened, is no store or a newer one, or SQLite is too old.
+    """
+    if sqlite3.sqlite_version_info < OLDEST:
+        raise EnvironmentFault(
+            f"jobs need SQLite 3.35 or newer, and this Python has {sqlite3.sqlite_version}"
+        )
+    try:
+        if path != ":memory:":
+            os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+        db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=not shared)
+        _prepare(db, path)
+    except (OSError, sqlite3.Error) as error:
+        raise EnvironmentFault(f"the store of jobs, {path}, cannot be opened: {error}") from None
+    return db
+
+
+def _prepare(db: sqlite3.Connection, path: str) -> None:
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
+    db.execute("PRAGMA journal_size_limit=67108864")
+    if _version(db) != VERSION:
+        with writing(db):
+            found = _version(db)  # somebody may have been quicker
+            if found == 0:
+                for statement in _statements(TABLES):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version={VERSION}")
+            elif found != VERSION:
+                raise EnvironmentFault(
+                    f"the store of jobs, {path}, is of version {found}, and this penstock knows {VERSION};"
+                    " use the penstock that wrote it, or another file"
+                )
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _statements(text: str) -> Iterator[str]:
+    """One by one: ``executescript`` would commit what has been begun."""
+    pending = ""
+    for line in text.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+
+
+@contextmanager
+def writing(db: sqlite3.Connection) -> Iterator[None]:
+    """One transaction: on disk as a whole, or not at all. Inside of another it is a part of that: so many
+    small ones can be one, which is one wait for the disk."""
+    is_part = db.in_transaction
+    if is_part:
+        yield
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise

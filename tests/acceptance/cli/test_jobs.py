@@ -1,0 +1,54 @@
+"""Jobs from a shell: submitted in one process, seen and steered in others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.acceptance.cli.terminal import Terminal
+
+APP = """
+from penstock import task
+
+@task
+def add(left: int, right: int = 1, name: str = "") -> int:
+    return left + right
+
+@task(name="sub")
+def subtract(left: int) -> int:
+    return left
+"""
+
+
+def test_a_task_is_submitted_by_its_file_and_name_with_checked_arguments(terminal: Terminal) -> None:
+    terminal.write("app.py", APP)
+    submit = ("tasks", "submit", "app.py:add")
+    assert (
+        terminal.type("tasks", "submit", "app.py:add", "--arg", "left=2", "--arg", "name=7").stdout == "1\n"
+    )
+    assert terminal.ask("tasks", "show", "1")["arguments"] == "left=2, name='7'"
+    assert terminal.type("tasks", "submit", "app.py:sub", "--arg", "left=2").stdout == "2\n"
+    wrong = terminal.type(*submit, "--arg", "left=two", code=4).stderr
+    assert "the command line: add: left='two' is not an int; it takes (left: int, right: int = 1" in wrong
+    assert (
+        "app.py has no task 'ad'; did you mean 'add'?"
+        in terminal.type("tasks", "submit", "app.py:ad", code=3).stderr
+    )
+    assert Path(terminal.directory, ".penstock", "jobs.db").is_file()
+    assert len(terminal.ask("tasks", "list")["jobs"]) == 2
+
+
+def test_the_store_is_the_same_whatever_directory_one_asks_from(terminal: Terminal) -> None:
+    terminal.write("project/app.py", APP)
+    terminal.write("project/penstock.toml", 'app = "app.py"\n')
+    terminal.type("tasks", "submit", "project/app.py:add", "--arg", "left=2")
+    terminal.write("project/data/notes.txt", "")
+    terminal.directory /= "project/data"
+    assert [job["task"] for job in terminal.ask("tasks", "list")["jobs"]] == ["add"]
+
+
+def test_who_waits_too_short_is_told_how_the_job_stands(terminal: Terminal) -> None:
+    terminal.write("app.py", APP)
+    waited = terminal.type(
+        "tasks", "submit", "app.py:add", "--arg", "left=2", "--wait", "--timeout", "10ms", code=6
+    )
+    assert waited.stdout == "" and "is ready" in waited.stderr

@@ -1,0 +1,301 @@
+"""The same promises about jobs, whatever keeps them: a store in memory, and one on disk."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from penstock.tasks.job import Claim, NewJob, Rules
+from penstock.tasks.settle import Done, Ended, Failed, Returned
+from penstock.tasks.store import Closing, Store, Word
+
+
+class Clock:
+    """Milliseconds, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    path = ":memory:" if request.param == "memory" else str(tmp_path / "jobs.db")
+    made = Store(path, now=clock, jitter=lambda: 0.0)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def _job(task: str = "t", **other: Any) -> NewJob:
+    return NewJob(group="g", task=task, args=b"a", **other)
+
+
+def _claim(store: Store, limit: int = 1) -> list[Claim]:
+    return store.claim("w", "g", limit)
+
+
+def _close(store: Store, claim: Claim, outcome: Any) -> str | None:
+    return store.close_attempts([Closing(claim.id, claim.fence, outcome, worker="w")])[0]
+
+
+def test_higher_priorities_first_then_the_oldest(store: Store) -> None:
+    store.submit([_job("a"), _job("b", priority=1), _job("c"), _job("d", priority=1)])
+    assert [claim.task for claim in _claim(store, 3)] == ["b", "d", "a"]
+    assert [claim.task for claim in _claim(store, 3)] == ["c"]
+
+
+def test_nothing_is_begun_before_its_time(store: Store, clock: Clock) -> None:
+    store.submit([_job(run_at=clock.now + 1000)])
+    assert not _claim(store)
+    assert store.next_due() == clock.now + 1000
+    clock.now += 1000
+    assert len(_claim(store)) == 1
+    assert store.next_due() is None
+
+
+def test_a_clock_that_jumps_back_makes_jobs_late_and_loses_none(store: Store, clock: Clock) -> None:
+    store.submit([_job()])
+    clock.now -= 3_600_000
+    assert len(_claim(store)) == 1
+
+
+def test_only_the_attempt_that_runs_can_write(store: Store, clock: Clock) -> None:
+    (id,) = store.submit([_job()])
+    (old,) = _claim(store)
+    assert _close(store, old, Failed("crash", "killed")) == "scheduled"
+    clock.now += 60_000
+    (new,) = _claim(store)
+    assert (old.fence, new.fence) == (1, 2)
+    assert store.note([Word(id, old.fence, 0.9)]) == [id]
+    assert _close(store, old, Done(b"late")) is None
+    assert _close(store, new, Done(b"now")) == "done"
+    assert _close(store, new, Done(b"twice")) is None
+    assert store.result(id) == b"now"
+
+
+def test_a_key_is_live_once_and_free_again_afterwards(store: Store) -> None:
+    (first,) = store.submit([_job(unique="k")])
+    assert store.submit([_job(unique="k"), _job(unique="other")])[0] == first
+    assert _close(store, _claim(store)[0], Done()) == "done"
+    assert store.submit([_job(unique="k")]) != [first]
+
+
+def test_one_submitted_twice_is_there_once(store: Store) -> None:
+    job = _job()
+    assert store.submit([job, job]) == [job.id, job.id]
+    assert len(_claim(store, 5)) == 1
+
+
+def test_a_dead_one_does_not_come_back_beside_another_with_its_key(store: Store) -> None:
+    (dead,) = store.submit([_job(unique="k")])
+    _close(store, _claim(store)[0], Failed("rejected", "no"))
+    store.submit([_job(unique="k")])
+    assert store.requeue([dead]) == []
+    assert store.job(dead).state == "dead"  # type: ignore[union-attr]
+
+
+def test_it_is_cancelled_in_every_state(store: Store, clock: Clock) -> None:
+    waiting, later, running, done = store.submit(
+        [
+            _job("waits"),
+            _job("later", run_at=clock.now + 9),
+            _job("runs", priority=2),
+            _job("is done", priority=3),
+        ]
+    )
+    _close(store, _claim(store)[0], Done())
+    (claim,) = _claim(store)
+    assert claim.id == running
+    states = [store.cancel(id) for id in (waiting, later, running, done)]
+    assert states == ["cancelled", "cancelled", "running", "done"]
+    assert store.cancel("nobody") is None
+    assert store.note([Word(running, claim.fence, 0.5)]) == [running]
+    assert _close(store, claim, Ended()) == "cancelled"
+    clock.now += 100_000
+    assert not _claim(store, 9)
+
+
+def test_a_group_that_is_paused_has_nothing_begun(store: Store) -> None:
+    store.submit([_job()])
+    store.pause("g", "its jobs kill every worker")
+    assert not _claim(store)
+    assert store.groups() == {"g": "its jobs kill every worker"}
+    store.resume("g")
+    assert len(_claim(store)) == 1
+
+
+def test_what_needs_more_devices_than_are_free_is_passed_over(store: Store) -> None:
+    store.submit([_job("large", rules=Rules(gpus=2)), _job("small", rules=Rules(gpus=1))])
+    assert [claim.task for claim in store.claim("w", "g", 5, gpus=1)] == ["small"]
+
+
+def test_the_next_attempt_is_told_where_the_last_one_was(store: Store, clock: Clock) -> None:
+    (id,) = store.submit([_job()])
+    (claim,) = _claim(store)
+    assert (
+        store.note([Word(id, claim.fence, 0.5, {"loss": 0.1}, "file:///c", 7), Word(id, claim.fence, 0.6)])
+        == []
+    )
+    known = store.job(id)
+    assert known is not None and (known.progress, known.numbers) == (0.6, {"loss": 0.1})
+    _close(store, claim, Failed("crash", "killed (SIGKILL)"))
+    clock.now += 10_000
+    (again,) = _claim(store)
+    assert (again.resume_uri, again.resume_step, again.failures) == ("file:///c", 7, 1)
+
+
+def test_what_is_finished_is_forgotten_and_dead_ones_never(store: Store, clock: Clock) -> None:
+    done, dead = store.submit([_job(), _job()])
+    first, second = _claim(store, 2)
+    _close(store, first, Done(b"r"))
+    _close(store, second, Failed("rejected", "no"))
+    clock.now += 1
+    assert store.forget(before=clock.now) == 1
+    assert store.job(done) is None
+    assert store.attempts(done) == []
+    assert store.job(dead) is not None
+    assert len(store.attempts(dead)) == 1
+
+
+class Jobs(RuleBasedStateMachine):
+    """Any sequence of what may happen to jobs, against a dict that says what should have come of it."""
+
+    keys = st.sampled_from(["", "", "k", "l"])
+
+    @initialize(on_disk=st.booleans())
+    def open(self, on_disk: bool) -> None:
+        self.folder = tempfile.TemporaryDirectory() if on_disk else None
+        self.path = f"{self.folder.name}/jobs.db" if self.folder else ":memory:"
+        self.clock = Clock()
+        self.store = Store(self.path, now=self.clock, jitter=lambda: 0.0)
+        self.state: dict[str, str] = {}
+        self.key: dict[str, str] = {}
+        self.failures: dict[str, int] = {}
+        self.held: dict[str, Claim] = {}
+        self.former: list[Claim] = []
+        self.cancelled: set[str] = set()
+        self.fences: dict[str, itertools.count[int]] = {}
+
+    def teardown(self) -> None:
+        if hasattr(self, "store"):
+            self.store.close()
+            if self.folder:
+                self.folder.cleanup()
+
+    def _live(self, key: str) -> str | None:
+        live = ("scheduled", "ready", "running")
+        return next((id for id, mine in self.key.items() if mine == key and self.state[id] in live), None)
+
+    @rule(key=keys, delay=st.sampled_from([0, 0, 5000]), most=st.integers(0, 2))
+    def submit(self, key: str, delay: int, most: int) -> None:
+        rules = Rules(max_failures=most)
+        job = NewJob("g", "t", b"", unique=key, run_at=self.clock.now + delay, rules=rules)
+        double = self._live(key) if key else None
+        (id,) = self.store.submit([job])
+        assert id == (double or job.id)
+        if double is None:
+            self.state[id] = "scheduled" if delay else "ready"
+            self.key[id], self.failures[id], self.fences[id] = key, 0, itertools.count(1)
+
+    @rule(ms=st.sampled_from([1, 1000, 10_000]))
+    def wait(self, ms: int) -> None:
+        self.clock.now += ms
+
+    @rule(limit=st.integers(1, 3))
+    def claim(self, limit: int) -> None:
+        for claim in self.store.claim("w", "g", limit):
+            assert self.state[claim.id] in {"ready", "scheduled"}
+            assert claim.id not in self.cancelled
+            assert claim.fence == next(self.fences[claim.id])
+            assert claim.failures == self.failures[claim.id]
+            self.state[claim.id], self.held[claim.id] = "running", claim
+
+    @rule(data=st.data(), how=st.sampled_from(["done", "failed", "returned", "ended"]))
+    def end(self, data: st.DataObject, how: str) -> None:
+        if not self.held:
+            return
+        claim = self.held.pop(data.draw(st.sampled_from(sorted(self.held))))
+        outcome: Any = {
+            "done": Done(b"r"),
+            "failed": Failed("error", "x"),
+            "returned": Returned(),
+            "ended": Ended(),
+        }[how]
+        state = _close(self.store, claim, outcome)
+        self.former.append(claim)
+        if how == "failed":
+            self.failures[claim.id] += 1
+        if how == "done":
+            expected = "done"
+        elif how == "ended" or claim.id in self.cancelled:
+            expected = "cancelled"
+        elif how == "returned":
+            expected = "ready"
+        else:
+            expected = "dead" if self.failures[claim.id] > claim.rules.max_failures else "scheduled"
+        assert state == expected
+        self.state[claim.id] = expected
+
+    @rule(data=st.data())
+    def speak_too_late(self, data: st.DataObject) -> None:
+        if self.former:
+            assert _close(self.store, data.draw(st.sampled_from(self.former)), Done(b"late")) is None
+
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        if not self.state:
+            return
+        id = data.draw(st.sampled_from(sorted(self.state)))
+        self.store.cancel(id)
+        if self.state[id] in {"scheduled", "ready"}:
+            self.state[id] = "cancelled"
+        if self.state[id] in {"running", "cancelled"}:
+            self.cancelled.add(id)
+
+    @rule(data=st.data())
+    def put_back(self, data: st.DataObject) -> None:
+        if not self.state:
+            return
+        id = data.draw(st.sampled_from(sorted(self.state)))
+        may = self.state[id] in {"dead", "cancelled"} and not (self.key[id] and self._live(self.key[id]))
+        assert self.store.requeue([id]) == ([id] if may else [])
+        if may:
+            self.state[id], self.failures[id] = "ready", 0
+            self.cancelled.discard(id)
+
+    @rule()
+    def open_it_anew(self) -> None:
+        if self.folder:
+            self.store.close()
+            self.store = Store(self.path, now=self.clock, jitter=lambda: 0.0)
+
+    @invariant()
+    def all_are_where_they_should_be(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        found = {job.id: job.state for job in self.store.jobs()}
+        due = {id for id, state in found.items() if state == "ready" and self.state[id] == "scheduled"}
+        assert {id: state for id, state in found.items() if id not in due} == {
+            id: state for id, state in self.state.items() if id not in due
+        }
+        counted = {state: n for state, n in self.store.depths().get("g", {}).items() if n}
+        assert counted == {state: list(found.values()).count(state) for state in set(found.values())}
+
+
+TestJobs = Jobs.TestCase
+TestJobs.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

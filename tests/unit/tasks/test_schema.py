@@ -1,0 +1,53 @@
+"""The file of a store: made when it is first asked for, and refused when it is something else."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from penstock.errors import EnvironmentFault
+from penstock.tasks import schema
+from penstock.tasks.store import Store
+
+
+def test_it_is_made_with_its_folder_and_only_we_may_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "app" / ".penstock" / "jobs.db"
+    Store(str(path)).close()
+    assert path.parent.stat().st_mode & 0o077 == 0
+    Store(str(path)).close()
+
+
+def test_what_is_no_store_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    path.write_text("dear diary, " * 1000)
+    with pytest.raises(EnvironmentFault, match=r"jobs\.db, cannot be opened: file is not a database"):
+        Store(str(path))
+    assert path.read_text().startswith("dear diary")
+
+
+def test_a_newer_store_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    Store(str(path)).close()
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version={schema.VERSION + 1}")
+    db.close()
+    with pytest.raises(EnvironmentFault, match="of version 2, and this penstock knows 1; use"):
+        Store(str(path))
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EnvironmentFault, match=r"file/jobs\.db, cannot be opened"):
+        Store(str(tmp_path / "file" / "jobs.db"))
+
+
+def test_a_claim_steps_over_nothing_however_much_is_finished_or_to_come(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "jobs.db"))
+    from penstock.tasks import statements
+
+    plan = store._db.execute("EXPLAIN QUERY PLAN " + statements.CLAIM, ("w", 0, "g", 0, 1, "g")).fetchall()
+    assert any("job_ready (grp=?)" in row[-1] for row in plan), plan
+    assert not any(row[-1].startswith("SCAN job") for row in plan), plan
+    store.close()
