@@ -9,6 +9,8 @@ BIN := .venv/bin
 unexport PYTHONPATH
 unexport PYTHONHOME
 unexport VIRTUAL_ENV
+# What is compiled once need not be compiled in each of a thousand processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
