@@ -14,6 +14,7 @@ import os
 import re
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from typing import Any, Callable, Dict, Mapping, Optional, Set, Union
 
 from penstock.errors import Reject, Retry
@@ -148,7 +149,8 @@ class Files:
                 write(file)
             os.replace(draft, path)
         except BaseException:
-            _remove(draft)
+            with suppress(FileNotFoundError):
+                os.unlink(draft)
             raise
         return path
 
@@ -157,13 +159,6 @@ def name_of(id: str) -> str:
     """The name of a file for the item ``id``."""
     text = id.replace("/", "-").replace(":", ".")
     return re.sub(r"[^\w.+~-]", lambda found: f"%{ord(found[0]):02X}", text)
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
 
 
 class Arrays(Files):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Iterable
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """``; did you mean 'clean'?``, else what there is, else nothing."""
+    import difflib  # for who has made a slip
+
     names = sorted(set(known))
     close = difflib.get_close_matches(word, names, 1) or [
         name for name in names if name.lower() == word.lower()

@@ -22,9 +22,10 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from penstock.errors import EnvironmentFault, UserError
+from penstock.lockfile import is_held
 from penstock.runtime import control
 
 SOCKET_PATH_LIMIT = 107
@@ -74,18 +75,7 @@ def held(base: str) -> Iterator[None]:
 
 def is_alive(path: str) -> bool:
     """Whether a supervisor holds the run directory at ``path``."""
-    try:
-        fd = os.open(os.path.join(path, "run.lock"), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(fd)
+    return is_held(os.path.join(path, "run.lock"))
 
 
 class RunDir:
@@ -131,7 +121,8 @@ class RunDir:
         """Remove the files of a worker that has ended. Who has mapped its arena keeps what it mapped."""
         samples = glob.glob(f"{glob.escape(self._file(str(number)))}.*.tap*")
         for path in (*control.paths(self.path, number), *samples):
-            _unlink(path)
+            with suppress(FileNotFoundError):
+                os.unlink(path)
 
     def free_bytes(self) -> int:
         """Room for shared memory."""
@@ -166,10 +157,3 @@ def remove_tree(path: str) -> None:
     import shutil  # needed at an end only, and not worth its part of the start-up time
 
     shutil.rmtree(path, ignore_errors=True)
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass

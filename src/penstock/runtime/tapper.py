@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from typing import Callable, Dict
 
 import msgspec
@@ -52,11 +53,13 @@ class Tapper:
                 file.write(msgspec.msgpack.encode(self._letter(cargo)))
             os.rename(draft, self._path)
         except Exception:  # no room, or it is too large to be copied: then it is not shown
-            _remove(draft)
+            with suppress(FileNotFoundError):
+                os.unlink(draft)
 
     def close(self) -> None:
         """Nobody looks any more."""
-        _remove(self._path)
+        with suppress(FileNotFoundError):
+            os.unlink(self._path)
 
     def _letter(self, cargo: Cargo) -> Letter:
         run = cargo.run_at(0)
@@ -104,10 +107,3 @@ class Tappers:
                 link, self._assignment, rate=tap.rate, whole=self._whole, clock=self._clock
             )
             link.watch("tap", self._open[tap.link])
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass

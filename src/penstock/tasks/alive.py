@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from typing import Callable, List, NamedTuple, Sequence
 
+from penstock.lockfile import is_held
 from penstock.tasks.job import new_id, wall
 from penstock.tasks.schema import writing
 from penstock.tasks.settle import Failed
@@ -54,7 +56,8 @@ class Presence:
     def close(self) -> None:
         """Let go of the lock. Twice is fine."""
         if self._lock >= 0:
-            _remove(self.path)
+            with suppress(FileNotFoundError):
+                os.unlink(self.path)
             os.close(self._lock)
             self._lock = -1
 
@@ -78,7 +81,7 @@ def neighbours(store: Store, mine: Presence) -> List[int]:
 def dead(store: Store) -> List[str]:
     """The ids of supervisors that have died and whom nobody has buried."""
     rows = store.db.execute("SELECT id, lock_path FROM worker").fetchall()
-    return [str(id) for id, path in rows if is_free(path)]
+    return [str(id) for id, path in rows if not is_held(path)]
 
 
 def _killed(orphan: Orphan) -> Closing:
@@ -92,7 +95,8 @@ def bury(store: Store, ids: Sequence[str], closing: Callable[[Orphan], Closing] 
         for id in ids:
             row = store.db.execute("DELETE FROM worker WHERE id = ? RETURNING lock_path", (id,)).fetchone()
             if row:
-                _remove(row[0])
+                with suppress(FileNotFoundError):
+                    os.unlink(row[0])
         found = [
             Orphan(*row)
             for row in store.db.execute(
@@ -102,25 +106,3 @@ def bury(store: Store, ids: Sequence[str], closing: Callable[[Orphan], Closing] 
         ]
         store.close_attempts([closing(each) for each in found])
     return found
-
-
-def is_free(path: str) -> bool:
-    """Whether nobody holds the lock at ``path``."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(handle)
-    return True
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass

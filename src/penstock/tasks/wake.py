@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+from contextlib import suppress
 from typing import Callable, Optional, Sequence
 
 from penstock.tasks.job import new_id
@@ -64,7 +65,8 @@ class Bell:
     def close(self) -> None:
         """Take it down. Twice is fine."""
         if self._socket.fileno() >= 0:
-            _remove(self._path)
+            with suppress(OSError):
+                os.unlink(self._path)
             self._socket.close()
 
 
@@ -89,7 +91,8 @@ def _ring(ringer: socket.socket, path: str) -> None:
     try:
         ringer.sendto(b"!", path)
     except ConnectionRefusedError:
-        _remove(path)
+        with suppress(OSError):
+            os.unlink(path)
     except OSError:
         pass  # it is ringing all the time, or was taken down just now
 
@@ -102,10 +105,3 @@ def _with_directory(directory: str, act: Callable[[str], object]) -> None:
         act(f"/proc/self/fd/{handle}/")
     finally:
         os.close(handle)
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass
