@@ -6,11 +6,12 @@
                          drain in which nothing moves waits for a script to attach (default: 10s)
     PENSTOCK_SHM_BUDGET  shared memory all workers of a run may use together (default: half of what is free)
     PENSTOCK_JOBS        the file that keeps jobs (default: .penstock/jobs.db beside the app)
+    PENSTOCK_BROKER      the address of the RabbitMQ that jobs go over (default: none, all is in that file)
     PENSTOCK_PROFILE     which [profile.NAME] of penstock.toml counts (default: none)
 
 Nothing else in penstock looks at these variables, but for two: what the profile and variables with two
 underscores (PENSTOCK_STAGES__DETECT__REPLICAS) mean is known to ``penstock.config``, and where jobs are kept
-to ``penstock.tasks.home``, whatever process asks.
+and what they go over to ``penstock.tasks.home``, whatever process asks.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _NAMES = (
     "PENSTOCK_GRACE",
     "PENSTOCK_SHM_BUDGET",
     "PENSTOCK_JOBS",
+    "PENSTOCK_BROKER",
     "PENSTOCK_PROFILE",
 )
 _OURS = ("PENSTOCK_RUN", "PENSTOCK_BENCH_TRIAL")

@@ -18,6 +18,8 @@ import sys
 from typing import Mapping, NamedTuple
 
 VARIABLE = "PENSTOCK_JOBS"
+BROKER = "PENSTOCK_BROKER"
+"""Instead of what ``penstock.toml`` says; in a worker it is set to what its supervisor uses."""
 USUAL = os.path.join(".penstock", "jobs.db")
 
 
@@ -68,6 +70,27 @@ def locate(directory: str, environ: Mapping[str, str]) -> Home:
     """
     said = environ.get(VARIABLE) or _configured(directory)
     return Home(os.path.abspath(said or os.path.join(directory, USUAL)))
+
+
+def broker(directory: str, environ: Mapping[str, str], said: str = "") -> str:
+    """The address of the broker that the jobs of an app in ``directory`` go over; empty: none, all is in one
+    file. ``said``: on the command line, which counts more than ``PENSTOCK_BROKER`` and ``penstock.toml``. A
+    password may be in it, so it is not for people to see.
+
+    Raises:
+        UserError: what is said is no address; or ``penstock.toml`` cannot be read.
+    """
+    found = said or environ.get(BROKER, "")
+    if sys.version_info < (3, 11):
+        return found  # as below
+    from penstock.config.file import nearest_file
+    from penstock.config.tasks import broker as configured
+    from penstock.config.tasks import checked
+
+    if found:
+        return checked(found, "--broker" if said else BROKER)
+    file = nearest_file(directory)
+    return configured(file, environ) if file else ""
 
 
 def _configured(directory: str) -> str:

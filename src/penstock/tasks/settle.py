@@ -13,7 +13,7 @@ import msgspec
 from penstock.tasks.job import Cause, Rules, State
 
 
-class Done(msgspec.Struct, frozen=True):
+class Done(msgspec.Struct, frozen=True, omit_defaults=True, tag="done"):
     """It has given its result."""
 
     result: bytes = b""
@@ -22,7 +22,7 @@ class Done(msgspec.Struct, frozen=True):
     """The file that holds it instead, where it is too large for the store."""
 
 
-class Failed(msgspec.Struct, frozen=True):
+class Failed(msgspec.Struct, frozen=True, omit_defaults=True, tag="failed"):
     """It has not."""
 
     cause: Cause
@@ -35,14 +35,14 @@ class Failed(msgspec.Struct, frozen=True):
     """Seconds after which it asked to be tried again."""
 
 
-class Returned(msgspec.Struct, frozen=True):
+class Returned(msgspec.Struct, frozen=True, omit_defaults=True, tag="returned"):
     """It was not let finish, through no fault of its own, or never begun."""
 
     why: str = ""
     begun: bool = True
 
 
-class Ended(msgspec.Struct, frozen=True):
+class Ended(msgspec.Struct, frozen=True, omit_defaults=True, tag="cancelled"):
     """It was cancelled, and its processes are gone."""
 
 

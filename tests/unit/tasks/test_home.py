@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import UserError
-from penstock.tasks.home import Home, locate
+from penstock.tasks.home import Home, broker, locate
 from tests.conftest import WorkerPython
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -39,6 +39,41 @@ def test_a_mistake_in_the_file_is_told_with_its_line(tmp_path: Path, text: str, 
     (tmp_path / "penstock.toml").write_text(text)
     with pytest.raises(UserError, match=sentence):
         locate(str(tmp_path), {})
+
+
+def test_the_broker_of_the_command_line_counts_most_then_the_variable_then_the_file(tmp_path: Path) -> None:
+    assert broker(str(tmp_path), {}) == ""
+    (tmp_path / "penstock.toml").write_text('[tasks]\nbroker = "amqp://in.the.file"\n')
+    (tmp_path / "steps").mkdir()
+    assert broker(f"{tmp_path}/steps", {}) == "amqp://in.the.file"
+    environ = {"PENSTOCK_BROKER": "amqps://variable"}
+    assert broker(str(tmp_path), environ) == "amqps://variable"
+    assert broker(str(tmp_path), environ, "amqp://flag") == "amqp://flag"
+
+
+@pytest.mark.parametrize("said", ['{ env = "URL" }', '{ file = "url.txt" }'])
+def test_the_brokers_address_may_be_kept_elsewhere(tmp_path: Path, said: str) -> None:
+    (tmp_path / "url.txt").write_text("amqp://kept\n")
+    (tmp_path / "penstock.toml").write_text(f"[tasks]\nbroker = {said}\n")
+    assert broker(str(tmp_path), {"URL": "amqp://kept"}) == "amqp://kept"
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("'redis://x:hunter2@y'", "toml:2: the address of a broker begins with amqp:// or amqps://"),
+        ("3", "toml:2: broker must be an address"),
+        ("{ env = 'NOT_THERE' }", "toml:2: the variable NOT_THERE is not set"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_and_never_shown(tmp_path: Path, said: str, sentence: str) -> None:
+    (tmp_path / "penstock.toml").write_text(f"[tasks]\nbroker = {said}")
+    with pytest.raises(UserError, match=sentence) as caught:
+        broker(str(tmp_path), {})
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(UserError, match=r"^PENSTOCK_BROKER: the address") as caught:
+        broker(str(tmp_path), {"PENSTOCK_BROKER": "x:hunter2@y"})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_all_that_belongs_to_a_store_lies_beside_it() -> None:

@@ -1,0 +1,1 @@
+"""Jobs between machines: what of penstock knows RabbitMQ."""

@@ -1,0 +1,186 @@
+"""What a supervisor and the hub tell each other. A decision module.
+
+    supervisor                                  hub
+        | ps.claims   Hello, Ask, Ask ...  -----> |      one message carries many: each costs what ten
+        | <--- ps.ctl, its own key  Run, Later -- |      thousand bytes in one do not
+        | ps.events   Ending, Ending ...   -----> |      durable: taken as soon as there is a hub
+        | ps.events   Saying               -----> |      progress may be lost, checkpoints are not
+        | <--- ps.ctl, its own key   End -------- |      somebody has cancelled a job
+        | <--- ps.ctl, `all`   Standstill ------- |      groups that are paused
+
+Nothing is asked twice at the same time, and nothing is believed because it came late: each word about an
+attempt names its fence.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, Union
+
+import msgspec
+
+from penstock.rabbitmq.letters import Unreadable
+from penstock.tasks.settle import Outcome
+
+CLAIM = "claim"
+"""Of the keys `<group>.claim`: a ``Petition``."""
+PROGRESS = "progress"
+CHECKPOINT = "checkpoint"
+"""Of the keys `<group>.progress` and `<group>.checkpoint`: a ``Report`` of ``Saying``."""
+KINDS = ("done", "failed", "returned", "cancelled", "dead")
+"""Of the keys `<group>.done` ...: a ``Report`` of ``Ending``."""
+NEWS = "news"
+"""The key of the doorbell on ``ps.ctl``: something has been committed. It has no body."""
+ALL = "all"
+
+
+class Ask(msgspec.Struct, frozen=True, tag="ask"):
+    """I have a copy of this job in hand: may I begin it?"""
+
+    id: str
+    after: int
+    """The attempt that the copy follows."""
+    failures: int = 0
+    preemptions: int = 0
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello"):
+    """I am here (again), and run these groups."""
+
+    groups: list[str]
+    holds: list[tuple[str, int]] = []
+    """Jobs that run here, with their fences, from before."""
+
+
+class Lost(msgspec.Struct, frozen=True, tag="lost"):
+    """That attempt is not mine (any more), though you have it so."""
+
+    id: str
+    fence: int
+
+
+class Halt(msgspec.Struct, frozen=True, tag="halt"):
+    """Nothing more of this group is to be begun, by anybody."""
+
+    group: str
+    why: str
+
+
+class Ping(msgspec.Struct, frozen=True, tag="ping"):
+    """From one hub to whichever is the active one: who reads this, is."""
+
+
+class Petition(msgspec.Struct, frozen=True):
+    """What a supervisor says on `<group>.claim`."""
+
+    sender: str
+    """The key of its own queue on ``ps.ctl``."""
+    words: list[Union[Ask, Hello, Lost, Halt, Ping]]
+
+
+class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag="run"):
+    """It is yours. The store's word counts, where the copy says something else."""
+
+    id: str
+    after: int
+    fence: int
+    seq: int
+    failures: int
+    preemptions: int
+    resume_uri: str = ""
+    resume_step: int = 0
+
+
+class Skip(msgspec.Struct, frozen=True, tag="skip"):
+    """Let that copy go: the job is over, or another copy stands for it."""
+
+    id: str
+    after: int
+    why: str
+
+
+class Later(msgspec.Struct, frozen=True, tag="later"):
+    """Put that copy back as one that follows the attempt ``fence``, for after so many seconds."""
+
+    id: str
+    after: int
+    seconds: float
+    fence: int
+    failures: int
+    preemptions: int
+
+
+class End(msgspec.Struct, frozen=True, tag="end"):
+    """That attempt is to end: somebody has cancelled the job, or another runs it now."""
+
+    id: str
+    fence: int
+
+
+class Held(msgspec.Struct, frozen=True, tag="held"):
+    """Do you still run that attempt? Say ``Lost`` if not."""
+
+    id: str
+    fence: int
+
+
+class Standstill(msgspec.Struct, frozen=True, tag="standstill"):
+    """These groups are paused, and no others."""
+
+    groups: list[str]
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """What the hub says to one supervisor, or to all."""
+
+    words: list[Union[Run, Skip, Later, End, Held, Standstill]]
+
+
+class Saying(msgspec.Struct, frozen=True, omit_defaults=True, tag="saying"):
+    """How far an attempt is, or what it has saved."""
+
+    id: str
+    fence: int
+    progress: float | None = None
+    numbers: dict[str, Any] = {}
+    resume_uri: str = ""
+    resume_step: int = 0
+
+
+class Ending(msgspec.Struct, frozen=True, omit_defaults=True, tag="ending"):
+    """An attempt has ended."""
+
+    id: str
+    fence: int
+    outcome: Outcome
+    due: int = 0
+    """When its next attempt may begin (ms since 1970), where there is to be one."""
+    worker: str = ""
+    pid: int = 0
+    log: str = ""
+    tail: str = ""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a supervisor says on `<group>.<kind>`."""
+
+    sender: str
+    words: list[Union[Saying, Ending]]
+
+
+Message = TypeVar("Message", Petition, Orders, Report)
+
+encode = msgspec.msgpack.Encoder().encode
+_decoders = {kind: msgspec.msgpack.Decoder(kind) for kind in (Petition, Orders, Report)}
+
+
+def decode(body: bytes, kind: type[Message]) -> Message:
+    """What was said.
+
+    Raises:
+        Unreadable: nothing of that kind was.
+    """
+    try:
+        found: Message = _decoders[kind].decode(body)  # type: ignore[assignment]
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise Unreadable(f"it is no {kind.__name__} of this version: {str(error)[:200]}") from None
+    return found

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.rabbitmq.letters import Unreadable
+from penstock.rabbitmq.talk import Ask, Ending, Hello, Orders, Petition, Report, Run, Saying, decode, encode
+from penstock.tasks.settle import Done, Ended, Failed, Returned
+
+outcomes = st.one_of(
+    st.builds(Done, st.binary(max_size=20)),
+    st.builds(
+        Failed, st.sampled_from(["error", "crash"]), st.text(max_size=9), st.lists(st.text(max_size=5))
+    ),
+    st.builds(Returned, st.text(max_size=9), st.booleans()),
+    st.just(Ended()),
+)
+
+
+@given(st.lists(st.builds(Ending, st.text(max_size=9), st.integers(0, 99), outcomes, st.integers(0, 2**50))))
+def test_what_is_reported_arrives(words: list[Ending]) -> None:
+    report = Report("g.1", [*words, Saying("a", 1, 0.5, {"loss": 0.1})])
+    assert decode(encode(report), Report) == report
+
+
+def test_what_is_asked_and_answered_arrives() -> None:
+    asked = Petition("g.1", [Hello(["g"], [("a", 1)]), Ask("a", 0)])
+    assert decode(encode(asked), Petition) == asked
+    told = Orders([Run("a", 0, 1, 7, 0, 0)])
+    assert decode(encode(told), Orders) == told
+
+
+@given(st.binary(max_size=100))
+def test_anything_else_is_refused_in_a_sentence(body: bytes) -> None:
+    for kind in (Petition, Orders, Report):
+        with pytest.raises(Unreadable, match=r"^it is no "):
+            decode(body, kind)  # type: ignore[type-var]
