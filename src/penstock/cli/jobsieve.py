@@ -84,8 +84,7 @@ def chosen(
         raise UserError(
             f"say which jobs to {verb}: their ids, or what they are like, for example --group NAME"
         )
-    with jobstore.existing().store() as store:
-        rows = [row for row in store.jobs(meant(said, able)) if row.state in able][::-1]
+    rows = [row for row in jobstore.existing().jobs(meant(said, able)) if row.state in able][::-1]
     if not rows:
         raise NoSuchJob(f"there is no job like that to {verb}")
     _confirm(rows, verb, yes=yes)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 from penstock.cli import appfile
 from penstock.errors import UserError
 from penstock.pipeline.nearest import nearest
-from penstock.pipeline.place import near
-from penstock.tasks import survey
-from penstock.tasks.client import Client, client
+from penstock.tasks.connect import desk
+from penstock.tasks.desk import Desk
 from penstock.tasks.handle import Job, NoSuchJob
 
 
@@ -19,21 +16,21 @@ class NoJobs(UserError):
     exit_code = 3
 
 
-def here() -> Client:
+def here() -> Desk:
     """It, whether there is one yet or not."""
-    return client(appfile.directory())
+    return desk(appfile.directory())
 
 
-def existing() -> Client:
+def existing() -> Desk:
     """It.
 
     Raises:
         NoJobs: there is none: a command that only looks makes none.
     """
     found = here()
-    if not os.path.exists(found.home.store):
+    if not found.is_there:
         raise NoJobs(
-            f"no job was submitted here: there is no {near(found.home.store)};"
+            f"no job was submitted here: there is no {found.place};"
             " go to where the app file is, or say where with PENSTOCK_JOBS"
         )
     return found
@@ -46,12 +43,11 @@ def job(id: str) -> Job[object]:
         NoSuchJob: there is none, or several begin like that.
     """
     found = existing()
-    with found.store() as store:
-        ids = survey.ids(store, id)
+    ids = found.find(id)
     if len(ids) == 1:
         return Job(ids[0], found)
     what = f"{len(ids)} jobs begin with {id}" if ids else f"there is no job {id}"
-    raise NoSuchJob(f"{what} in {near(found.home.store)}")
+    raise NoSuchJob(f"{what} in {found.place}")
 
 
 def group(name: str) -> str:
@@ -61,9 +57,8 @@ def group(name: str) -> str:
         UserError: there is none; names the nearest.
     """
     found = here()
-    with found.store() as store:
-        known = list(store.groups())
+    known = [queue.group for queue in found.queues()]
     if name not in known:
         hint = nearest(name, known) or f"; a worker makes it: penstock worker --group {name}"
-        raise UserError(f"there is no group {name!r} in {near(found.home.store)}{hint}")
+        raise UserError(f"there is no group {name!r} in {found.place}{hint}")
     return name

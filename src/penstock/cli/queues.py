@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from penstock.cli import terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
 from penstock.cli.options import json_option
+
+if TYPE_CHECKING:
+    from penstock.tasks.desk import Queue
 
 HEADER = ("GROUP", "READY", "SCHEDULED", "RUNNING", "DEAD", "OLDEST", "")
 STATES = ("ready", "scheduled", "running", "dead")
@@ -23,28 +28,32 @@ def queues(as_json: bool) -> None:
     from penstock.cli import figures, jobstore
     from penstock.cli.table import table
 
-    client = jobstore.existing()
-    with client.store() as store:
-        depths, paused = store.depths(), store.groups()
-        oldest = {name: store.oldest(name) for name in paused}
-    now = client.now()
-    ages = {name: None if at is None else max(0.0, (now - at) / 1000) for name, at in oldest.items()}
-    counts = {name: {state: depths.get(name, {}).get(state, 0) for state in STATES} for name in paused}
+    desk = jobstore.existing()
+    told = [_fields(queue, desk.now()) for queue in desk.queues()]
     if as_json:
-        told = [
-            {"group": name, **counts[name], "oldest": ages[name], "paused": why}
-            for name, why in paused.items()
-        ]
         terminal.data(document("queues", groups=told))
         return
     rows = [
         [
-            name,
-            *(f"{counts[name][state]:,}" for state in STATES),
-            figures.took(ages[name]),
-            terminal.doubtful(f"paused: {why}" if why != "paused" else why) if why else "",
+            each["group"],
+            *(f"{each[state]:,}" for state in STATES),
+            figures.took(each["oldest"]),
+            _held(each["paused"]),
         ]
-        for name, why in paused.items()
+        for each in told
     ]
     for line in table(rows, HEADER, right=[1, 2, 3, 4, 5]):
         terminal.data(line)
+
+
+def _fields(queue: Queue, now: int) -> dict[str, Any]:
+    """One for a JSON document; ``oldest``: how many seconds it has waited."""
+    counts = {state: queue.counts.get(state, 0) for state in STATES}
+    oldest = None if queue.oldest is None else max(0.0, (now - queue.oldest) / 1000)
+    return {"group": queue.group, **counts, "oldest": oldest, "paused": queue.paused}
+
+
+def _held(why: str) -> str:
+    if not why:
+        return ""
+    return terminal.doubtful(f"paused: {why}" if why != "paused" else why)

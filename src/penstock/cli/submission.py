@@ -54,9 +54,9 @@ def _call(spec: str, args: Sequence[str], knobs: Mapping[str, Any]) -> Job[Any]:
     form = task.form
     named = {name: _value(text, form.type_of(name) if form else Any) for name, text in _pairs(args, "--arg")}
     chosen = task.with_knobs(knobs, COMMAND_LINE)
-    client, arguments = chosen.client(), chosen.bound((), named, COMMAND_LINE)
-    (id,) = client.submit([chosen.job(arguments, client.now())])
-    return chosen.handle(id, client)
+    desk, arguments = chosen.desk(), chosen.bound((), named, COMMAND_LINE)
+    (id,) = desk.submit([chosen.job(arguments, desk.now())])
+    return chosen.handle(id, desk)
 
 
 def _command_line(
@@ -66,7 +66,7 @@ def _command_line(
         raise UserError(f"say which group is to run {' '.join(words)!r}: --group NAME")
     if len(words) == 1 and words[0].endswith(".py"):
         raise UserError(f"{words[0]} is no command; say {words[0]}:TASK, or -- python {words[0]}")
-    client = jobstore.here()
+    desk = jobstore.here()
     options = Options().with_knobs(knobs, COMMAND_LINE, SUBMITTED)
     job = script(
         jobstore.group(group),
@@ -74,11 +74,11 @@ def _command_line(
         cwd=os.getcwd(),
         env=dict(_pairs(env, "--env")),
         priority=options.priority,
-        run_at=options.run_at(client.now()),
+        run_at=options.run_at(desk.now()),
         rules=options.rules,
     )
-    (id,) = client.submit([job])
-    return Job(id, client)
+    (id,) = desk.submit([job])
+    return Job(id, desk)
 
 
 def _pairs(texts: Sequence[str], option: str) -> list[tuple[str, str]]:

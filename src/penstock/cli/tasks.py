@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,9 +13,6 @@ from penstock.cli.document import document
 from penstock.cli.group import VerbCommand, VerbFamily
 from penstock.cli.jobsieve import chosen, jobsieve_options, meant
 from penstock.cli.options import json_option, timeout_option
-
-if TYPE_CHECKING:
-    from penstock.tasks.store import Store
 
 SHOWN = 50
 LOOK = 0.1
@@ -116,8 +113,7 @@ def list_(limit: int, quiet: bool, as_json: bool, **said: Any) -> None:
     """
     from penstock.cli import jobstore, jobview
 
-    with jobstore.existing().store() as store:
-        found = store.jobs(meant(said), limit=limit + 1 if limit else -1)
+    found = jobstore.existing().jobs(meant(said), limit=limit + 1 if limit else -1)
     rows, more = (found[:limit] if limit else found)[::-1], bool(limit) and len(found) > limit
     if as_json:
         terminal.data(document("jobs", more=more, jobs=[jobview.fields(row) for row in rows]))
@@ -140,8 +136,7 @@ def show(job: str, as_json: bool) -> None:
 
     found = jobstore.job(job)
     row, attempts = found.row, found.attempts
-    with jobstore.existing().store() as store:
-        shown = jobview.arguments(store.arguments(row.id) or b"")
+    shown = jobview.arguments(jobstore.existing().arguments(row.id) or b"")
     if as_json:
         told = [jobview.attempt_fields(each) for each in attempts]
         terminal.data(document("job", **jobview.fields(row), arguments=shown, attempts=told))
@@ -218,24 +213,6 @@ def purge(jobs: tuple[str, ...], yes: bool, as_json: bool, **said: Any) -> None:
     _act("purge", "deleted", jobs, said, able=able, yes=yes, as_json=as_json)
 
 
-def _cancel(store: Store, ids: list[str]) -> list[str]:
-    from penstock.tasks.schema import writing
-
-    with writing(store.db):  # one wait for the disk, however many they are
-        return [id for id in ids if store.cancel(id) in {"cancelled", "running"}]
-
-
-def _requeue(store: Store, ids: list[str]) -> list[str]:
-    return store.requeue(ids)
-
-
-def _remove(store: Store, ids: list[str]) -> list[str]:
-    return store.remove(ids)
-
-
-ACTS = {"cancel": _cancel, "retry": _requeue, "purge": _remove}
-
-
 def _act(
     verb: str,
     done: str,
@@ -251,8 +228,9 @@ def _act(
 
     rows = chosen(jobs, said, verb, able=able, yes=yes)
     ids = [row.id for row in rows if row.state in able]
-    with jobstore.existing().writing() as store:
-        changed = set(ACTS[verb](store, ids))
+    desk = jobstore.existing()
+    act = {"cancel": desk.cancel, "retry": desk.requeue, "purge": desk.remove}[verb]
+    changed = set(act(ids))
     if as_json:
         terminal.data(document(verb, jobs=[row.id for row in rows if row.id in changed]))
         return
@@ -268,10 +246,8 @@ def stats(as_json: bool) -> None:
     """Show how many jobs of each task there are by state, and how long they took."""
     from penstock.cli import figures, jobstore
     from penstock.cli.table import table
-    from penstock.tasks import survey
 
-    with jobstore.existing().store() as store:
-        found = survey.figures(store)
+    found = jobstore.existing().figures()
     if as_json:
         terminal.data(document("stats", tasks=[row._asdict() for row in found]))
         return
@@ -299,9 +275,11 @@ def _hold(groups: tuple[str, ...], *, paused: bool, as_json: bool) -> None:
     from penstock.cli import jobstore
 
     names = [jobstore.group(name) for name in groups]
-    with jobstore.existing().writing() as store:
-        for name in names:
-            store.pause(name) if paused else store.resume(name)
+    desk = jobstore.existing()
+    if paused:
+        desk.pause(names)
+    else:
+        desk.resume(names)
     if as_json:
         terminal.data(document("pause", groups=names, paused=paused))
     else:

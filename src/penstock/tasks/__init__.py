@@ -18,8 +18,9 @@ def get(id: str) -> Job[Any]:
     Raises:
         NoSuchJob: there is none.
     """
-    from penstock.tasks.client import client
+    from penstock.tasks.connect import desk
     from penstock.tasks.handle import Job
 
-    found: Job[Any] = Job(id, client(os.getcwd()))
-    return Job(found.row.id, client(os.getcwd()))
+    here = desk(os.getcwd())
+    found: Job[Any] = Job(id, here)
+    return Job(found.row.id, here)

@@ -24,13 +24,13 @@ class Bundle(Generic[R]):
             UserError: there is none, or they are of apps with several stores.
             UnsupportedType, WiringError, EnvironmentFault, OSError: as ``submit`` of a task.
         """
-        clients = {id(client): client for client in (call.task.client() for call in self.calls)}
-        if len(clients) != 1:
-            raise UserError("a group needs calls" if not clients else "a group has calls of one app's tasks")
-        (client,) = clients.values()
-        now = client.now()
-        ids = client.submit([call.task.job(call.arguments, now) for call in self.calls])
-        return Jobs([call.task.handle(id, client) for call, id in zip(self.calls, ids)], client)
+        desks = {id(desk): desk for desk in (call.task.desk() for call in self.calls)}
+        if len(desks) != 1:
+            raise UserError("a group needs calls" if not desks else "a group has calls of one app's tasks")
+        (desk,) = desks.values()
+        now = desk.now()
+        ids = desk.submit([call.task.job(call.arguments, now) for call in self.calls])
+        return Jobs([call.task.handle(id, desk) for call, id in zip(self.calls, ids)], desk)
 
 
 def group(calls: Iterable[Call[R]]) -> Bundle[R]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any, Generator, Generic, Iterator, List, NamedTuple, Optional, TypeVar, cast
 
@@ -10,7 +9,7 @@ from penstock.errors import JobCancelled, JobFailed, TimedOut, UserError
 from penstock.message.shape import converter
 from penstock.pipeline.duration import Duration, seconds
 from penstock.tasks import freight
-from penstock.tasks.client import Client
+from penstock.tasks.desk import Desk
 from penstock.tasks.job import LIVE, Attempt, JobRow, State
 
 R = TypeVar("R")
@@ -41,9 +40,9 @@ class Job(Generic[R]):
         id: A UUID; those of one machine sort by time.
     """
 
-    def __init__(self, id: str, client: Client, result: Any = Any) -> None:
+    def __init__(self, id: str, desk: Desk, result: Any = Any) -> None:
         self.id = id
-        self._client = client
+        self._desk = desk
         self._result = result
 
     def __repr__(self) -> str:
@@ -62,10 +61,9 @@ class Job(Generic[R]):
         Raises:
             NoSuchJob: it is not in the store (any more).
         """
-        with self._client.store() as store:
-            found = store.job(self.id)
+        found = self._desk.job(self.id)
         if found is None:
-            raise NoSuchJob(f"there is no job {self.id} in {self._client.home.store}")
+            raise NoSuchJob(f"there is no job {self.id} in {self._desk.place}")
         return found
 
     @property
@@ -82,8 +80,7 @@ class Job(Generic[R]):
     @property
     def attempts(self) -> List[Attempt]:
         """Its attempts that have ended, oldest first, each with how."""
-        with self._client.store() as store:
-            return store.attempts(self.id)
+        return self._desk.attempts(self.id)
 
     # Waiting ---------------------------------------------------------------------------------------------
 
@@ -107,12 +104,12 @@ class Job(Generic[R]):
         return self._settled().__await__()
 
     async def _settled(self) -> R:
-        with self._client.watch() as watch:
-            while True:
-                row = self.row
-                if row.state not in LIVE:
-                    return self._outcome(row)
+        from asyncio import to_thread  # a desk may be far away, and the loop has others to serve
+
+        with self._desk.watch() as watch:
+            while (row := await to_thread(lambda: self.row)).state in LIVE:
                 await watch.heard()
+        return await to_thread(self._outcome, row)
 
     def __iter__(self) -> Iterator[JobRow]:
         """What is known of it, now and again whenever that has changed, while it waits and runs."""
@@ -121,7 +118,7 @@ class Job(Generic[R]):
     def _changes(self, timeout: Optional[Duration]) -> Iterator[JobRow]:
         until = None if timeout is None else time.monotonic() + seconds(timeout)
         seen: Optional[JobRow] = None
-        with self._client.watch() as watch:
+        with self._desk.watch() as watch:
             while True:
                 row = self.row
                 if row != seen:
@@ -139,8 +136,11 @@ class Job(Generic[R]):
             raise JobCancelled(f"job {self.id} ({row.task}) was cancelled", job=self.id)
         if row.state == "dead":
             raise self._failure(row)
-        with self._client.store() as store:
-            body = store.result(self.id)
+        (body,) = self._desk.results([self.id])
+        return self.value(body)
+
+    def value(self, body: Optional[bytes]) -> R:
+        """The result of which the store has ``body``."""
         value = freight.unpacked(body) if body else None
         build = converter(self._result)
         return cast("R", value if build is None or value is None else build(value))
@@ -166,14 +166,12 @@ class Job(Generic[R]):
         Raises:
             NoSuchJob: it is not in the store (any more).
         """
-        with self._client.writing() as store:
-            store.cancel(self.id)
+        self._desk.cancel([self.id])
         return self.state
 
     def retry(self) -> bool:
         """Put it back with all its tries, if it is dead or was cancelled; whether it was."""
-        with self._client.writing() as store:
-            return bool(store.requeue([self.id]))
+        return bool(self._desk.requeue([self.id]))
 
     # Looking ---------------------------------------------------------------------------------------------
 
@@ -182,16 +180,7 @@ class Job(Generic[R]):
 
         Of one whose file is gone, the end, which the store keeps.
         """
-        row, ended = self.row, {each.fence: each for each in self.attempts}
-        wanted = range(1, row.fence + 1) if attempt is None else (attempt,)
-        return "".join(self._log(fence, ended.get(fence)) for fence in wanted)
-
-    def _log(self, fence: int, ended: Optional[Attempt]) -> str:
-        path = ended.log if ended and ended.log else self._client.home.log(self.id, fence)
-        if not os.path.exists(path):
-            return ended.tail if ended else ""
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
+        return self._desk.logs(self.row.id, attempt)
 
 
 def _times(failures: int) -> str:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
-from typing import Any, Dict, Generic, Iterable, Iterator, List, Optional, Sequence, TypeVar, Union, overload
+from typing import (
+    Dict,
+    Generic,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+    Union,
+    overload,
+)
 
 from penstock.errors import TimedOut
 from penstock.pipeline.duration import Duration, seconds
-from penstock.tasks.client import Client
+from penstock.tasks.desk import Desk, JobState
 from penstock.tasks.handle import Job, Progress
 from penstock.tasks.job import LIVE
 
 R = TypeVar("R")
 
-STANDINGS = "SELECT id, state, progress FROM job WHERE id IN (SELECT value FROM json_each(?))"
+BATCH = 100
+"""Results that are asked for at a time: they may be large."""
 
 
 class Jobs(Sequence[Job[R]], Generic[R]):
@@ -24,9 +36,9 @@ class Jobs(Sequence[Job[R]], Generic[R]):
     It holds ids and nothing else: it may be forgotten, and the jobs go on.
     """
 
-    def __init__(self, jobs: Iterable[Job[R]], client: Client) -> None:
+    def __init__(self, jobs: Iterable[Job[R]], desk: Desk) -> None:
         self._jobs = list(jobs)
-        self._client = client
+        self._desk = desk
 
     def __repr__(self) -> str:
         return f"<Jobs {len(self)}>"
@@ -53,10 +65,14 @@ class Jobs(Sequence[Job[R]], Generic[R]):
             JobCancelled: one was cancelled.
             TimedOut: one is neither done nor dead; all go on.
         """
-        for job in self.as_completed(timeout):
-            if job.state != "done":
+        for job, state in self._ending(timeout):
+            if state != "done":
                 job.result()
-        return [job.result() for job in self._jobs]
+        return [value for some in _batches(self._jobs) for value in self._values(some)]
+
+    def _values(self, jobs: Sequence[Job[R]]) -> Iterator[R]:
+        bodies = self._desk.results([job.id for job in jobs])
+        return (job.value(body) for job, body in zip(jobs, bodies))
 
     def as_completed(self, timeout: Optional[Duration] = None) -> Iterator[Job[R]]:
         """Each of them as it is done, dead or cancelled; first those that are already.
@@ -64,12 +80,17 @@ class Jobs(Sequence[Job[R]], Generic[R]):
         Raises:
             TimedOut: not all are, after ``timeout``.
         """
+        return (job for job, _ in self._ending(timeout))
+
+    def _ending(self, timeout: Optional[Duration]) -> Iterator[Tuple[Job[R], str]]:
+        """Each as it is over, with its state; empty: it is not there any more."""
         until = None if timeout is None else time.monotonic() + seconds(timeout)
         waiting = {job.id: job for job in self._jobs}
-        with self._client.watch() as watch:
+        with self._desk.watch() as watch:
             while True:
-                live = {id for id, state, _ in self._standings(waiting) if state in LIVE}
-                yield from [waiting.pop(id) for id in list(waiting) if id not in live]
+                states = {id: state for id, state, _ in self._states(waiting)}
+                over = [id for id in waiting if states.get(id) not in LIVE]
+                yield from [(waiting.pop(id), states.get(id, "")) for id in over]
                 if not waiting:
                     return
                 left = None if until is None else until - time.monotonic()
@@ -80,25 +101,24 @@ class Jobs(Sequence[Job[R]], Generic[R]):
     @property
     def counts(self) -> Dict[str, int]:
         """How many are in each state: ``{"done": 7, "running": 2, "ready": 1}``."""
-        return dict(Counter(state for _, state, _ in self._standings(job.id for job in self._jobs)))
+        return dict(Counter(str(state) for _, state, _ in self._states(job.id for job in self._jobs)))
 
     @property
     def progress(self) -> Progress:
         """How far they are together, from 0 to 1: what is over counts 1, what runs as far as it says; and how
         many are in each state."""
-        standings = self._standings(job.id for job in self._jobs)
-        parts = [1.0 if state not in LIVE else progress or 0.0 for _, state, progress in standings]
-        counts = Counter(state for _, state, _ in standings)
+        stands = self._states(job.id for job in self._jobs)
+        parts = [1.0 if state not in LIVE else progress or 0.0 for _, state, progress in stands]
+        counts = Counter(str(state) for _, state, _ in stands)
         return Progress(sum(parts) / len(parts) if parts else 1.0, dict(counts))
 
     def cancel(self) -> None:
         """Have none of them begun (again)."""
-        from penstock.tasks.schema import writing
+        self._desk.cancel([job.id for job in self._jobs])
 
-        with self._client.writing() as store, writing(store.db):  # one wait for the disk
-            for job in self._jobs:
-                store.cancel(job.id)
+    def _states(self, ids: Iterable[str]) -> List[JobState]:
+        return self._desk.states(list(ids))
 
-    def _standings(self, ids: Iterable[str]) -> List[Any]:
-        with self._client.store() as store:
-            return store.db.execute(STANDINGS, (json.dumps(list(ids)),)).fetchall()
+
+def _batches(jobs: Sequence[Job[R]]) -> Iterator[Sequence[Job[R]]]:
+    return (jobs[at : at + BATCH] for at in range(0, len(jobs), BATCH))

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional
+import json
+from typing import List, Sequence
 
+from penstock.tasks.desk import Figures, JobState, Queue
 from penstock.tasks.store import Store
 
-
-class Figures(NamedTuple):
-    """Of the jobs of one task that are in one state."""
-
-    group: str
-    task: str
-    state: str
-    jobs: int
-    mean: Optional[float]
-    """Seconds that their last attempts took, where these are over."""
+STATES = "SELECT id, state, progress FROM job WHERE id IN (SELECT value FROM json_each(?))"
 
 
 def figures(store: Store) -> List[Figures]:
@@ -27,7 +20,7 @@ def figures(store: Store) -> List[Figures]:
     return [Figures(*row) for row in rows]
 
 
-def ids(store: Store, text: str) -> List[str]:
+def find(store: Store, text: str) -> List[str]:
     """The ids of the jobs that people mean by a number, an id, or the beginning of one; of many, a few."""
     if text.isdigit():
         found = store.db.execute("SELECT id FROM job WHERE seq = ?", (int(text),)).fetchall()
@@ -35,3 +28,17 @@ def ids(store: Store, text: str) -> List[str]:
             return [row[0] for row in found]
     rows = store.db.execute("SELECT id FROM job WHERE id >= ? AND id < ? LIMIT 5", (text, f"{text}g"))
     return [row[0] for row in rows]
+
+
+def states(store: Store, ids: Sequence[str]) -> List[JobState]:
+    """How these stand, in any order; what is not there is left out."""
+    return [JobState(*row) for row in store.db.execute(STATES, (json.dumps(list(ids)),))]
+
+
+def queues(store: Store) -> List[Queue]:
+    """What waits for each group there is."""
+    depths = store.depths()
+    return [
+        Queue(group, paused, depths.get(group, {}), store.oldest(group))
+        for group, paused in store.groups().items()
+    ]

@@ -27,8 +27,7 @@ from penstock.errors import UserError, WiringError
 from penstock.pipeline import reference as code
 from penstock.pipeline.flow import Awaited
 from penstock.pipeline.place import Place, caller
-from penstock.tasks import client as clients
-from penstock.tasks import freight, unique
+from penstock.tasks import connect, freight, unique
 from penstock.tasks.form import Call as Arguments
 from penstock.tasks.form import Form
 from penstock.tasks.handle import Job
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from typing_extensions import Concatenate, ParamSpec, Unpack
 
     from penstock.pipeline.context import Context
-    from penstock.tasks.client import Client
+    from penstock.tasks.desk import Desk
     from penstock.tasks.knobs import Knobs, When
 
     P = ParamSpec("P")
@@ -160,9 +159,9 @@ class Task(Generic[P, R]):
             EnvironmentFault: the store cannot be opened.
             OSError: the disk is full.
         """
-        client, arguments = self.client(), self.bound(args, kwargs, caller())
-        (id,) = client.submit([self.job(arguments, client.now())])
-        return self.handle(id, client)
+        desk, arguments = self.desk(), self.bound(args, kwargs, caller())
+        (id,) = desk.submit([self.job(arguments, desk.now())])
+        return self.handle(id, desk)
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """A call that is not handed over yet, for ``submit_many``.
@@ -187,10 +186,10 @@ class Task(Generic[P, R]):
         for each in listed:
             if each.task.name != self.name or each.task.group != self.group:
                 raise UserError(f"{each.place}: {self.name}.submit_many takes no calls of {each.task.name}")
-        client = self.client()
-        now = client.now()
-        ids = client.submit([self.job(each.arguments, now) for each in listed])
-        return Jobs([self.handle(id, client) for id in ids], client)
+        desk = self.desk()
+        now = desk.now()
+        ids = desk.submit([self.job(each.arguments, now) for each in listed])
+        return Jobs([self.handle(id, desk) for id in ids], desk)
 
     # How -------------------------------------------------------------------------------------------------
 
@@ -213,13 +212,13 @@ class Task(Generic[P, R]):
             rules=chosen.rules,
         )
 
-    def handle(self, id: str, client: Client) -> Job[R]:
+    def handle(self, id: str, desk: Desk) -> Job[R]:
         """A job of it."""
-        return Job(id, client, self.form.result if self.form else Any)
+        return Job(id, desk, self.form.result if self.form else Any)
 
-    def client(self) -> Client:
+    def desk(self) -> Desk:
         """Where its jobs are kept, in the home of the app it belongs to; that knows of it then."""
-        found = clients.client(self.reference.root or os.getcwd())
+        found = connect.desk(self.reference.root or os.getcwd())
         found.declare(self)
         return found
 

@@ -24,9 +24,11 @@ from penstock.runtime.jobwire import JobNote, Work
 from penstock.runtime.post import work_of
 from penstock.runtime.taskcode import TaskCode
 from penstock.tasks import outputs
-from penstock.tasks.client import Client, Watch, instead
+from penstock.tasks.connect import instead
+from penstock.tasks.desk import Watch
 from penstock.tasks.home import Home
 from penstock.tasks.job import Claim, JobRow, wall
+from penstock.tasks.local import LocalDesk
 from penstock.tasks.settle import Done
 from penstock.tasks.store import Closing, Store, Word
 from penstock.tasks.task import Task
@@ -35,7 +37,7 @@ ALL_GPUS = 1_000_000
 OWNER = "inline"
 
 
-class InlineJobs(Client):
+class InlineJobs(LocalDesk):
     """What ``penstock.testing.jobs()`` gives."""
 
     def __init__(self, directory: str) -> None:
@@ -68,7 +70,7 @@ class InlineJobs(Client):
         """All jobs there are, oldest first."""
         return self._memory.jobs()[::-1]
 
-    # What a client does ----------------------------------------------------------------------------------
+    # What a desk does ------------------------------------------------------------------------------------
 
     def _open(self) -> Store:
         return self._memory

@@ -10,7 +10,8 @@ import pytest
 
 from penstock import Job, task
 from penstock.cli import main
-from penstock.tasks.client import Client, client
+from penstock.tasks.connect import desk
+from penstock.tasks.local import LocalDesk
 from penstock.tasks.settle import Done, Failed
 from penstock.tasks.store import Closing, Store
 
@@ -26,16 +27,17 @@ def train(model: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalDesk]:
     """A directory in which jobs are submitted."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PENSTOCK_JOBS", str(tmp_path / "jobs.db"))
-    found = client(str(tmp_path))
+    found = desk(str(tmp_path))
+    assert isinstance(found, LocalDesk)
     yield found
     found.close()
 
 
-def run(jobs: Client, group: str, *, error: str = "", log: str = "", tail: str = "") -> None:
+def run(jobs: LocalDesk, group: str, *, error: str = "", log: str = "", tail: str = "") -> None:
     """Do what a supervisor does with the next job of a group."""
     store = Store(jobs.home.store)
     (claim,) = store.claim("a worker", group)
@@ -55,7 +57,7 @@ def test_nothing_is_made_by_looking(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_the_list_shows_the_newest_last_with_how_they_stand(
-    jobs: Client, capsys: pytest.CaptureFixture[str]
+    jobs: LocalDesk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clean.submit("a")
     run(jobs, "default", error="ValueError: no such file")
@@ -83,7 +85,7 @@ def test_the_list_shows_the_newest_last_with_how_they_stand(
     ],
 )
 def test_filters_say_which_are_meant(
-    words: list[str], found: list[int], jobs: Client, capsys: pytest.CaptureFixture[str]
+    words: list[str], found: list[int], jobs: LocalDesk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clean.submit("a")
     run(jobs, "default", error="ValueError: no such file")
@@ -96,7 +98,7 @@ def test_filters_say_which_are_meant(
 
 
 def test_one_job_is_shown_with_its_arguments_and_why_it_failed(
-    jobs: Client, capsys: pytest.CaptureFixture[str]
+    jobs: LocalDesk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job = clean.submit("a", depth=3)
     run(jobs, "default", error="ValueError: no such file")
@@ -127,7 +129,9 @@ def test_a_job_that_is_not_there_is_said_so(capsys: pytest.CaptureFixture[str]) 
     assert "2 jobs begin with 0" in capsys.readouterr().err
 
 
-def test_retry_puts_exactly_the_filtered_ones_back(jobs: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_retry_puts_exactly_the_filtered_ones_back(
+    jobs: LocalDesk, capsys: pytest.CaptureFixture[str]
+) -> None:
     first, second, third = clean.submit("a"), clean.submit("b"), train.submit("vgg")
     for group in ("default", "default", "gpu"):
         run(jobs, group, error="ValueError: bad")
@@ -137,14 +141,14 @@ def test_retry_puts_exactly_the_filtered_ones_back(jobs: Client, capsys: pytest.
     assert states(first, second, third) == ["ready", "ready", "dead"]
 
 
-def test_nobody_is_asked_where_nobody_can_answer(jobs: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nobody_is_asked_where_nobody_can_answer(jobs: LocalDesk, capsys: pytest.CaptureFixture[str]) -> None:
     job = clean.submit("a")
     assert main.answer(["tasks", "cancel", "--group", "default"]) == 4
     assert "--yes is missing: nobody can be asked here whether to cancel 1 job" in capsys.readouterr().err
     assert job.state == "ready"
 
 
-def test_what_is_meant_has_to_be_said(jobs: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_meant_has_to_be_said(jobs: LocalDesk, capsys: pytest.CaptureFixture[str]) -> None:
     clean.submit("a")
     assert main.answer(["tasks", "purge"]) == 4
     assert "say which jobs to purge" in capsys.readouterr().err
@@ -153,7 +157,7 @@ def test_what_is_meant_has_to_be_said(jobs: Client, capsys: pytest.CaptureFixtur
 
 
 def test_cancel_ends_what_waits_and_leaves_what_is_over(
-    jobs: Client, capsys: pytest.CaptureFixture[str]
+    jobs: LocalDesk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done, waiting = clean.submit("a"), clean.submit("b")
     run(jobs, "default")
@@ -164,7 +168,7 @@ def test_cancel_ends_what_waits_and_leaves_what_is_over(
 
 
 def test_purge_deletes_what_is_over_and_dead_ones_only_when_they_are_named(
-    jobs: Client, capsys: pytest.CaptureFixture[str]
+    jobs: LocalDesk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = Path("first.log")
     log.write_text("reading a")
@@ -181,7 +185,7 @@ def test_purge_deletes_what_is_over_and_dead_ones_only_when_they_are_named(
         assert [row.state for row in store.jobs()] == ["ready"]
 
 
-def test_logs_are_what_the_attempts_printed(jobs: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_logs_are_what_the_attempts_printed(jobs: LocalDesk, capsys: pytest.CaptureFixture[str]) -> None:
     clean.submit("a")
     run(jobs, "default", error="ValueError: bad", tail="reading a\n")
     assert main.answer(["tasks", "logs", "1", "-f"]) == 0
@@ -189,7 +193,7 @@ def test_logs_are_what_the_attempts_printed(jobs: Client, capsys: pytest.Capture
 
 
 def test_a_paused_group_gives_nothing_out_until_it_goes_on(
-    jobs: Client, capsys: pytest.CaptureFixture[str]
+    jobs: LocalDesk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train.submit("vgg")
     assert main.answer(["tasks", "pause", "gpu"]) == 0
@@ -202,7 +206,7 @@ def test_a_paused_group_gives_nothing_out_until_it_goes_on(
 
 
 def test_a_group_that_is_not_there_is_an_error_that_names_the_nearest(
-    jobs: Client, capsys: pytest.CaptureFixture[str]
+    jobs: LocalDesk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train.submit("vgg")
     assert main.answer(["tasks", "pause", "gpus"]) == 4
@@ -211,7 +215,9 @@ def test_a_group_that_is_not_there_is_an_error_that_names_the_nearest(
     assert "did you mean 'gpu'?" in capsys.readouterr().err
 
 
-def test_queues_show_what_waits_and_what_is_paused(jobs: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_queues_show_what_waits_and_what_is_paused(
+    jobs: LocalDesk, capsys: pytest.CaptureFixture[str]
+) -> None:
     clean.submit("a")
     train.submit("vgg")
     with jobs.writing() as store:
@@ -223,7 +229,7 @@ def test_queues_show_what_waits_and_what_is_paused(jobs: Client, capsys: pytest.
     assert second.endswith("paused: 3 jobs in a row killed their workers")
 
 
-def test_stats_count_by_task_and_state(jobs: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stats_count_by_task_and_state(jobs: LocalDesk, capsys: pytest.CaptureFixture[str]) -> None:
     clean.submit_many([clean.call("a"), clean.call("b")])
     run(jobs, "default")
     assert main.answer(["tasks", "stats", "--json"]) == 0
@@ -250,7 +256,7 @@ def test_stats_count_by_task_and_state(jobs: Client, capsys: pytest.CaptureFixtu
     ],
 )
 def test_what_cannot_be_submitted_is_said_in_a_sentence(
-    words: list[str], sentence: str, jobs: Client, capsys: pytest.CaptureFixture[str]
+    words: list[str], sentence: str, jobs: LocalDesk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train.submit("vgg")
     assert main.answer(["tasks", "submit", *words]) in {3, 4}
@@ -258,7 +264,7 @@ def test_what_cannot_be_submitted_is_said_in_a_sentence(
 
 
 def test_a_command_line_is_a_job_that_knows_where_it_was_submitted(
-    jobs: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    jobs: LocalDesk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train.submit("vgg")
     words = ["--group", "gpu", "--env", "SEED=1", "--priority", "3", "--limit", "2h", "--json"]

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from penstock.tasks.client import Client, client
+from penstock.tasks.connect import desk
+from penstock.tasks.local import LocalDesk
 
 
 @pytest.fixture
-def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalDesk]:
     """Where what the test submits is kept."""
     monkeypatch.setenv("PENSTOCK_JOBS", str(tmp_path / "jobs.db"))
-    found = client(str(tmp_path))
+    found = desk(str(tmp_path))
+    assert isinstance(found, LocalDesk)
     yield found
     found.close()

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from penstock import Job, JobCancelled, JobFailed, TimedOut, task, tasks
-from penstock.tasks.client import Client
 from penstock.tasks.freight import packed
 from penstock.tasks.handle import NoSuchJob
 from penstock.tasks.home import Home
 from penstock.tasks.job import Claim
+from penstock.tasks.local import LocalDesk
 from penstock.tasks.settle import Done, Ended, Failed, Outcome
 from penstock.tasks.store import Closing, Store, Word
 from penstock.tasks.wake import NEWS, ring
@@ -56,7 +56,7 @@ class Hand:
 
 
 @pytest.fixture
-def hand(jobs: Client) -> Hand:
+def hand(jobs: LocalDesk) -> Hand:
     return Hand(jobs.home)
 
 
@@ -180,7 +180,9 @@ def test_iterating_shows_each_change_and_ends_with_the_job(hand: Hand) -> None:
     assert states == ["ready", "running", "running", "done"]
 
 
-def test_logs_are_those_of_all_attempts_and_their_end_when_a_file_is_gone(jobs: Client, hand: Hand) -> None:
+def test_logs_are_those_of_all_attempts_and_their_end_when_a_file_is_gone(
+    jobs: LocalDesk, hand: Hand
+) -> None:
     job = train.options(max_failures=3, backoff="0s").submit("vgg")
     hand.close(hand.claim(), BROKEN, log="/nowhere.log", tail="the end of it\n")
     second = jobs.home.log(job.id, 2)
@@ -193,7 +195,7 @@ def test_logs_are_those_of_all_attempts_and_their_end_when_a_file_is_gone(jobs: 
     assert [attempt.outcome for attempt in job.attempts] == ["failed"]
 
 
-def test_a_job_is_found_by_its_number_and_its_id(jobs: Client) -> None:
+def test_a_job_is_found_by_its_number_and_its_id(jobs: LocalDesk) -> None:
     job = train.submit("vgg")
     assert tasks.get("1") == tasks.get(job.id) == job
     assert len({job, tasks.get(job.id)}) == 1

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from penstock import Context, Task, UnsupportedType, UserError, WiringError, task
-from penstock.tasks.client import Client
 from penstock.tasks.freight import unpacked
 from penstock.tasks.handle import Job
+from penstock.tasks.local import LocalDesk
 
 
 @task(group="gpu", timeout="2h", unique="{model}", priority=2)
@@ -44,7 +44,7 @@ class Infer:
         return text.upper()
 
 
-def arguments(jobs: Client, job: Job[Any]) -> Any:
+def arguments(jobs: LocalDesk, job: Job[Any]) -> Any:
     with jobs.store() as store:
         return unpacked(store.arguments(job.id) or b"")
 
@@ -72,7 +72,7 @@ def test_it_knows_where_it_is_written() -> None:
     assert (train.reference.module, train.reference.name) == (__name__, "train")
 
 
-def test_code_elsewhere_is_named_by_a_string_and_not_imported(tmp_path: Path, jobs: Client) -> None:
+def test_code_elsewhere_is_named_by_a_string_and_not_imported(tmp_path: Path, jobs: LocalDesk) -> None:
     (tmp_path / "heavy.py").write_text("import not_installed_here\ndef run(path): ...\n")
     heavy = task(f"{tmp_path}/heavy.py:run", group="gpu")
     job = heavy.submit("a", depth=2)
@@ -146,7 +146,7 @@ def test_a_class_that_cannot_be_made_or_called_is_refused() -> None:
     ],
 )
 def test_wrong_arguments_are_an_error_to_who_submits(
-    args: Any, kwargs: Any, sentence: str, jobs: Client
+    args: Any, kwargs: Any, sentence: str, jobs: LocalDesk
 ) -> None:
     with pytest.raises(UserError, match=rf"test_task\.py:\d+: train: .*{sentence}.*it takes \(model: str, "):
         train.submit(*args, **kwargs)
@@ -154,18 +154,18 @@ def test_wrong_arguments_are_an_error_to_who_submits(
         assert store.jobs() == []
 
 
-def test_what_is_not_plainly_wrong_is_left_to_the_code(jobs: Client) -> None:
+def test_what_is_not_plainly_wrong_is_left_to_the_code(jobs: LocalDesk) -> None:
     numpy = pytest.importorskip("numpy")
     job = train.submit("vgg", numpy.int64(3), rate=1)
     assert arguments(jobs, job) == [["vgg", 3], {"rate": 1}]
 
 
-def test_an_argument_that_cannot_travel_is_an_error_to_who_submits(jobs: Client) -> None:
+def test_an_argument_that_cannot_travel_is_an_error_to_who_submits(jobs: LocalDesk) -> None:
     with pytest.raises(UnsupportedType, match="object cannot travel"):
         fetch.submit(object())  # type: ignore[arg-type]
 
 
-def test_what_no_worker_could_import_cannot_be_submitted(jobs: Client) -> None:
+def test_what_no_worker_could_import_cannot_be_submitted(jobs: LocalDesk) -> None:
     @task
     def local() -> None: ...
 
@@ -176,20 +176,20 @@ def test_what_no_worker_could_import_cannot_be_submitted(jobs: Client) -> None:
 # ------------------------------------------------------------------------------------------ what is on disk
 
 
-def test_a_submitted_call_is_on_disk_as_its_task_says(jobs: Client) -> None:
+def test_a_submitted_call_is_on_disk_as_its_task_says(jobs: LocalDesk) -> None:
     row = train.submit("vgg", epochs=2).row
     assert (row.group, row.task, row.state, row.priority) == ("gpu", "train", "ready", 2)
     assert (row.rules.timeout, row.rules.max_failures) == (7200.0, 3)
 
 
-def test_arguments_are_copied_when_they_are_handed_over(jobs: Client) -> None:
+def test_arguments_are_copied_when_they_are_handed_over(jobs: LocalDesk) -> None:
     numbers = {"a": 1}
     job = total.submit(numbers, set())
     numbers["a"] = 2
     assert arguments(jobs, job) == [[{"a": 1}, set()], {}]
 
 
-def test_arguments_of_any_size_and_arrays_are_handed_over(jobs: Client) -> None:
+def test_arguments_of_any_size_and_arrays_are_handed_over(jobs: LocalDesk) -> None:
     numpy = pytest.importorskip("numpy")
     job = fetch.options().submit("x" * 3_000_000)
     assert arguments(jobs, job) == [["x" * 3_000_000], {}]
@@ -197,17 +197,17 @@ def test_arguments_of_any_size_and_arrays_are_handed_over(jobs: Client) -> None:
     assert arguments(jobs, with_array)[0][0].sum() == 4999950000
 
 
-def test_options_are_for_what_is_submitted_by_them_alone(jobs: Client) -> None:
+def test_options_are_for_what_is_submitted_by_them_alone(jobs: LocalDesk) -> None:
     assert train.options(priority=9, timeout="1m").submit("a").row.priority == 9
     assert train.submit("b").row.priority == 2
 
 
-def test_a_parameter_of_the_function_is_never_taken_for_an_option(jobs: Client) -> None:
+def test_a_parameter_of_the_function_is_never_taken_for_an_option(jobs: LocalDesk) -> None:
     job = fetch.submit("x", delay="10m")
     assert (job.state, arguments(jobs, job)) == ("ready", [["x"], {"delay": "10m"}])
 
 
-def test_a_delay_and_a_time_say_when_a_job_may_be_begun(jobs: Client) -> None:
+def test_a_delay_and_a_time_say_when_a_job_may_be_begun(jobs: LocalDesk) -> None:
     row = fetch.options(delay="10m").submit("x").row
     assert row.state == "scheduled"
     assert 599_000 < row.run_at - row.submitted_at <= 600_000
@@ -217,13 +217,13 @@ def test_a_delay_and_a_time_say_when_a_job_may_be_begun(jobs: Client) -> None:
         fetch.options(at=at, delay="10m")
 
 
-def test_many_are_handed_over_at_once(jobs: Client) -> None:
+def test_many_are_handed_over_at_once(jobs: LocalDesk) -> None:
     submitted = fetch.submit_many(fetch.call(f"page {number}") for number in range(5))
     assert [arguments(jobs, job)[0] for job in submitted] == [[f"page {number}"] for number in range(5)]
     assert len(fetch.submit_many([])) == 0
 
 
-def test_many_are_of_one_task(jobs: Client) -> None:
+def test_many_are_of_one_task(jobs: LocalDesk) -> None:
     with pytest.raises(UserError, match=r"test_task\.py:\d+: fetch.submit_many takes no calls of train"):
         fetch.submit_many([train.call("vgg")])
 
@@ -231,23 +231,23 @@ def test_many_are_of_one_task(jobs: Client) -> None:
 # ------------------------------------------------------------------------------------------------- unique
 
 
-def test_a_second_job_with_the_same_key_is_the_first(jobs: Client) -> None:
+def test_a_second_job_with_the_same_key_is_the_first(jobs: LocalDesk) -> None:
     first = train.submit("vgg", epochs=1)
     assert train.submit("vgg", epochs=2) == first
     assert train.submit("resnet") != first
 
 
-def test_by_all_arguments_means_however_they_are_passed_and_ordered(jobs: Client) -> None:
+def test_by_all_arguments_means_however_they_are_passed_and_ordered(jobs: LocalDesk) -> None:
     first = total.submit({"a": 1, "b": 2}, {"x", "y"})
     assert total.submit(flags={"y", "x"}, numbers={"b": 2, "a": 1}) == first
     assert total.submit({"a": 1, "b": 3}, {"x", "y"}) != first
 
 
-def test_by_a_function_means_what_it_gives(jobs: Client) -> None:
+def test_by_a_function_means_what_it_gives(jobs: LocalDesk) -> None:
     assert index.submit("A") == index.submit("a", depth=2)
 
 
-def test_the_key_of_a_set_is_the_same_in_every_process(jobs: Client, tmp_path: Path) -> None:
+def test_the_key_of_a_set_is_the_same_in_every_process(jobs: LocalDesk, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(
         "from penstock import task\n"
         "@task(unique=True)\n"
@@ -260,7 +260,7 @@ def test_the_key_of_a_set_is_the_same_in_every_process(jobs: Client, tmp_path: P
     assert len(ids) == 1
 
 
-def test_a_key_that_cannot_be_made_is_an_error_to_who_submits(jobs: Client) -> None:
+def test_a_key_that_cannot_be_made_is_an_error_to_who_submits(jobs: LocalDesk) -> None:
     with pytest.raises(UserError, match="unique= of fetch failed on these arguments: AttributeError"):
         fetch.options(unique=lambda url, **_: url.nothing).submit("x")
 
