@@ -100,7 +100,10 @@ class Foreground:
         os.kill(self.process.pid if pid is None else pid, number)
 
     def end(self) -> int:
-        return self.process.wait(PATIENCE)
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"not over: {self.said}") from None
 
     def account(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.state / "run.json").read_text())

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
 import sys
 import termios
 import threading
@@ -19,7 +18,7 @@ from types import FrameType
 from typing import Any, Callable, Iterator, Optional
 
 from penstock.errors import EnvironmentFault, PenstockError, UserError
-from penstock.runtime import attach, control, handler, world
+from penstock.runtime import attach, control, handler, nudge, world
 from penstock.runtime.channel import Channel, SupervisorLost
 from penstock.runtime.client import Run
 from penstock.runtime.exchange import Stopped
@@ -44,7 +43,7 @@ class Debugged(Worker):
         self._terminal = termios.tcgetattr(0) if os.isatty(0) else None
         self._exchange.bereft = lambda _: self.forsake()
         self._exchange.obey(control.Dismissed, self._hear_why)
-        signal.signal(signal.SIGINT, self._interrupt)
+        nudge.listen(self._interrupt)
 
     def live(self) -> int:
         """Its whole life; the exit status."""
