@@ -30,8 +30,8 @@ SLOW = 1.0
 def check(app: str | None, flags: tuple[str, ...], profile: str | None, as_json: bool) -> int:
     """Look for mistakes without starting anything.
 
-    Imports the app file, checks its wires, knobs, configuration and references (code that is named by a
-    string is looked for, not imported), and asks each interpreter whether it can run a stage. Exit code 1
+    Imports the app file, checks its wires, tasks, knobs, configuration and references (code that is named by
+    a string is looked for, not imported), and asks each interpreter whether it can run a stage. Exit code 1
     when something is wrong.
     """
     findings = examine(app, flags, profile)
@@ -53,6 +53,8 @@ def examine(app: str | None, flags: Sequence[str] = (), profile: str | None = No
         plan = loaded.plan(flags, profile)
     except Misconfigured as error:
         return [Finding("config", BAD, sentence) for sentence in error.sentences]
+    except appfile.AppNotFound as error:
+        return judge_tasks(app or "app.py") or [Finding("app", BAD, str(error))]
     except UserError as error:
         if isinstance(error, appfile.BrokenApp) and error.traceback:
             terminal.talk(terminal.dim(error.traceback))
@@ -63,7 +65,26 @@ def examine(app: str | None, flags: Sequence[str] = (), profile: str | None = No
         *(Finding("process", GOOD, shared) for shared in tell_shared(plan)),
         *judge_secrets(plan),
         *interpreters.examine(plan),
+        *judge_tasks(str(loaded.path)),
     ]
+
+
+def judge_tasks(path: str) -> list[Finding]:
+    """The tasks of a file, their groups and their schedules; nothing is said where there are none."""
+    from penstock.cli import appfile
+    from penstock.config.groups import overlays
+    from penstock.tasks import plan
+
+    try:
+        file, tasks = appfile.tasks(path)
+        said = overlays(str(file.parent), os.environ, sorted({task.group for task in tasks}))
+        groups = [stage.name for stage in plan.groups(tasks, said)]
+        schedules = plan.schedules(tasks, groups)
+    except appfile.AppNotFound:
+        return []
+    except UserError as error:
+        return [Finding("tasks", BAD, sentence) for sentence in str(error).splitlines()]
+    return [Finding("tasks", GOOD, f"{len(tasks)} tasks, {len(groups)} groups, {len(schedules)} schedules")]
 
 
 def tell_shared(plan: Plan) -> list[str]:

@@ -255,6 +255,24 @@ def stats(as_json: bool) -> None:
     _print(table(rows, ("GROUP", "TASK", "STATE", "JOBS", "MEAN TIME"), right=[3, 4]))
 
 
+@tasks.command(cls=VerbCommand, examples=["penstock tasks schedules"])
+@json_option
+def schedules(as_json: bool) -> None:
+    """Show which tasks are called by themselves, when they are next, and how it ended last.
+
+    A schedule is known from when a worker of its group has been started with it.
+    """
+    from penstock.cli import jobstore, scheduleview
+
+    found = jobstore.existing().timings()
+    if as_json:
+        terminal.data(document("schedules", schedules=[scheduleview.fields(each) for each in found]))
+    elif not found:
+        terminal.talk("no task has a schedule")
+    else:
+        _print(scheduleview.table_of(found))
+
+
 @tasks.command(cls=VerbCommand, examples=["penstock tasks pause gpu"])
 @click.argument("groups", metavar="GROUP...", nargs=-1, required=True)
 @json_option

@@ -52,4 +52,6 @@ def worker(app: str | None, groups: tuple[str, ...], workers: int | None) -> int
     said = overlays(str(path.parent) if path else os.getcwd(), os.environ, sorted(known))
     stages = plan.only(plan.groups(tasks, said), groups, str(path or ""), said)
     name = path.stem if path else groups[0]
-    return run_foreground(plan.plan(name, stages, workers or 0), app=str(path) if path else None)
+    schedules = plan.schedules(tasks, {stage.name for stage in stages}) if app else None
+    run = plan.plan(name, stages, workers or 0)
+    return run_foreground(run, app=str(path) if path else None, schedules=schedules)

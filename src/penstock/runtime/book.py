@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Union
 
 from penstock.runtime import sweep
-from penstock.tasks import alive, outputs, wake
+from penstock.tasks import alive, outputs, timetable, wake
 from penstock.tasks.alive import Orphan, Presence
 from penstock.tasks.home import Home
-from penstock.tasks.job import Claim
+from penstock.tasks.job import Claim, wall
+from penstock.tasks.schedule import Scheduled
 from penstock.tasks.schema import writing
 from penstock.tasks.settle import Done, Failed
 from penstock.tasks.store import Closing, Store, Word
@@ -86,10 +87,17 @@ class Book:
         self._presence = presence
         self._run_base = run_base
         self._store = Store(home.store)
+        self._groups: Sequence[str] = ()
 
-    def open(self, groups: list[str], workers: int) -> None:
-        """Have others know that we are there: neighbours watch over each other."""
+    def open(self, groups: list[str], workers: int, schedules: Sequence[Scheduled] | None = None) -> None:
+        """Have others know that we are there: neighbours watch over each other.
+
+        ``schedules``: those of these groups; ``None``: we know nothing of their code.
+        """
         self._presence.announce(self._store, groups, workers)
+        self._groups = groups
+        if schedules is not None:
+            timetable.declare(self._store, groups, schedules, wall())
         wake.ring(self._home.bells, wake.WORK)
 
     def close(self) -> None:
@@ -107,7 +115,10 @@ class Book:
         writes.sort(key=lambda each: RANKS[type(each)])
         with writing(self._store.db):
             done = [(each, self._write(each)) for each in writes]
+            has_planned = any(isinstance(each, (Close, Look)) for each in batch) and self._plan()
         self._ring(done)
+        if has_planned:
+            wake.ring(self._home.bells, wake.WORK)
         looks = [(each.then, self._look()) for each in batch if isinstance(each, Look)]
         return [*((each.then, answer) for each, answer in done), *looks]
 
@@ -148,6 +159,10 @@ class Book:
             wake.ring(self._home.bells, wake.NEWS)
         if any(isinstance(each, Close) and state in {"ready", "scheduled"} for each, state in done):
             wake.ring(self._home.bells, wake.WORK)
+
+    def _plan(self) -> bool:
+        """Have the next jobs of schedules on disk; whether there are new ones."""
+        return timetable.plan(self._store, self._groups, wall())
 
     def _look(self) -> Glance:
         store = self._store

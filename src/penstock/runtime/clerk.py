@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from penstock.runtime.book import Answer, Book, Request
 from penstock.tasks.alive import Presence
 from penstock.tasks.home import Home
+from penstock.tasks.schedule import Scheduled
 from penstock.tasks.store import Store
 
 PAUSE = 1.0
@@ -36,9 +37,10 @@ class Clerk:
         run_base: str,
         loop: asyncio.AbstractEventLoop,
         on_trouble: Callable[[str], None],
+        schedules: Sequence[Scheduled] | None = None,
     ) -> None:
         """Begin work. ``run_base``: where run directories are made; ``on_trouble`` gets a sentence when the
-        store cannot be written, once until it can be.
+        store cannot be written, once until it can be; ``schedules``: of these groups, if their code is known.
 
         Raises:
             EnvironmentFault: the store cannot be opened.
@@ -52,7 +54,7 @@ class Clerk:
         def work() -> None:
             try:
                 book = Book(home, presence, run_base=run_base)
-                book.open(list(groups), workers)
+                book.open(list(groups), workers, schedules)
                 self._work(book)
                 book.close()
             except Exception as error:

@@ -18,7 +18,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from penstock.observe import events
 from penstock.pipeline.plan import GROUP
@@ -35,6 +35,7 @@ from penstock.runtime.verdicts import Ending
 from penstock.tasks.breaker import Breaker
 from penstock.tasks.home import Home
 from penstock.tasks.job import Claim
+from penstock.tasks.schedule import Scheduled
 from penstock.tasks.settle import Outcome, Returned
 from penstock.tasks.store import Closing, Word
 from penstock.tasks.wake import WORK, Bell
@@ -46,12 +47,15 @@ NET = 5.0
 class Jobs:
     """Those of one run."""
 
-    def __init__(self, supervisor: Supervisor, home: Home) -> None:
-        """Nothing happens before ``start``."""
+    def __init__(
+        self, supervisor: Supervisor, home: Home, schedules: Sequence[Scheduled] | None = None
+    ) -> None:
+        """Nothing happens before ``start``. ``schedules``: of its groups, if their code is known."""
         self.tally: Counter[str] = Counter()
         """How many attempts came to what: ``done``, ``failed``, ``returned``..., and ``dead`` jobs."""
         self._supervisor = supervisor
         self._home = home
+        self._schedules = schedules
         self._groups = {stage.name: stage for stage in supervisor.plan.stages if stage.kind == GROUP}
         self._posts: dict[int, Post] = {}
         self._wished: Counter[str] = Counter()
@@ -79,6 +83,7 @@ class Jobs:
             run_base=os.path.dirname(self._supervisor.run_dir.path),
             loop=self._loop,
             on_trouble=self._trouble,
+            schedules=self._schedules,
         )
         self._neighbours = Neighbours(self._loop, self._look)
         self._supervisor.listeners.append(self._on_event)

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import TextIO
 
 from penstock.errors import EnvironmentFault, PenstockError
@@ -32,6 +32,7 @@ from penstock.runtime.supervisor import Supervisor
 from penstock.runtime.view import Document, View
 from penstock.settings import Settings
 from penstock.tasks.home import VARIABLE, locate
+from penstock.tasks.schedule import Scheduled
 
 WATCHED = 1.0
 """Seconds between two status lines on a terminal."""
@@ -51,6 +52,7 @@ def run_foreground(
     record: str | None = None,
     reload: App | None = None,
     record_links: Collection[int] | None = None,
+    schedules: Sequence[Scheduled] | None = None,
 ) -> int:
     """Run ``plan`` here until it ends; the first Ctrl-C drains it, the second stops it, the third kills it.
 
@@ -64,6 +66,7 @@ def run_foreground(
         record: the folder in which all that goes by its links is kept; ``None``: it is not.
         reload: what has new workers as soon as its files change; ``None``: nothing.
         record_links: the links that are kept, by their ids; ``None``: all.
+        schedules: of the tasks of its groups; ``None``: their code is not known.
 
     Returns:
         0 when all is through; 1 when the pipeline failed, 5 when an interpreter did; 130 or 143 when it was
@@ -81,6 +84,7 @@ def run_foreground(
             record=record,
             reload=reload,
             record_links=record_links,
+            schedules=schedules,
         )
         return asyncio.run(foreground.run())
     except PenstockError as error:
@@ -103,12 +107,14 @@ class Foreground:
         record: str | None = None,
         reload: App | None = None,
         record_links: Collection[int] | None = None,
+        schedules: Sequence[Scheduled] | None = None,
     ) -> None:
         """Nothing is made before ``run``."""
         self._lasting = lasting
         self._record = record
         self._reload = reload
         self._record_links = record_links
+        self._schedules = schedules
         self._plan = plan
         self._resume = resume
         self._app = app
@@ -143,7 +149,7 @@ class Foreground:
         self, run_dir: RunDir, state_dir: StateDir, began: float, before: list[events.Swept]
     ) -> int:
         supervisor = self._supervisor(run_dir, state_dir)
-        jobs = Jobs(supervisor, self._home) if self._home else None
+        jobs = Jobs(supervisor, self._home, self._schedules) if self._home else None
         journal = Journal(supervisor.state_dir.path, run_dir.name)
         supervisor.listeners.append(journal.hear)
         self._report_beginning(supervisor, before)

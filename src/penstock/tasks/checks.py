@@ -26,12 +26,14 @@ SYNONYMS = {
     "acks_late": "max_failures",
     "autoretry_for": "retry_on",
     "countdown": "delay",
+    "crontab": "cron",
     "deduplicate": "unique",
     "env": "interpreter",
     "environment": "variables",
     "eta": "at",
     "expires": "timeout",
     "idempotency_key": "unique",
+    "interval": "every",
     "job_id": "unique",
     "max_retries": "max_failures",
     "num_gpus": "gpus",
@@ -42,7 +44,10 @@ SYNONYMS = {
     "retries": "max_failures",
     "retry_backoff": "backoff",
     "run_at": "at",
+    "run_every": "every",
+    "schedule": "cron",
     "time_limit": "timeout",
+    "tz": "timezone",
     "unique_key": "unique",
 }
 """What the same is called elsewhere: no spelling is near enough to find these."""
@@ -94,6 +99,25 @@ def _limit(value: Any) -> Optional[float]:
     if found <= 0:
         raise ValueError("must be more than no time")
     return found
+
+
+def _period(value: Any) -> float:
+    found = seconds(value)
+    if found < 1:
+        raise ValueError("must be a second or more; what comes more often is a @source")
+    return found
+
+
+def _cron(value: Any) -> str:
+    if not isinstance(value, str) or len(value.split()) != 5:
+        raise ValueError('must be text with five fields, like "0 3 * * *"')
+    return " ".join(value.split())
+
+
+def _zone(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError('must be the name of one, like "Europe/Paris"')
+    return value
 
 
 def _priority(value: Any) -> int:
@@ -153,6 +177,9 @@ CHECKS: Dict[str, Callable[[Any], Any]] = {
     "isolate": _flag,
     "gpus": _count,
     "grace": _span,
+    "every": _period,
+    "cron": _cron,
+    "timezone": _zone,
     "delay": _span,
     "at": _at,
 }

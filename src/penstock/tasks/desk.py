@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ContextManager, Dict, List, NamedTuple, O
 
 from penstock.tasks.filter import ANY, Filter
 from penstock.tasks.job import Attempt, JobRow, NewJob, State
+from penstock.tasks.schedule import Schedule
 
 if TYPE_CHECKING:
     from penstock.tasks.task import Task
@@ -35,6 +36,22 @@ class Queue(NamedTuple):
     """How many jobs there are of each state that there are any of."""
     oldest: Optional[int]
     """Since when that has been ready which has been so the longest (ms since 1970)."""
+
+
+class Timing(NamedTuple):
+    """A task that is called by itself."""
+
+    group: str
+    task: str
+    schedule: Schedule
+    paused: str
+    """As of a ``Queue``."""
+    tick: Optional[int]
+    """The one that has a job now (ms since 1970)."""
+    job: Optional[JobRow]
+    """It, where it waits or runs."""
+    last: Optional[JobRow]
+    """The one that has ended last."""
 
 
 class Figures(NamedTuple):
@@ -150,6 +167,10 @@ class Desk(Protocol):
 
     def figures(self) -> List[Figures]:
         """By group, task and state."""
+        ...
+
+    def timings(self) -> List[Timing]:
+        """The tasks that are called by themselves."""
         ...
 
     def watch(self) -> ContextManager[Watch]:

@@ -33,7 +33,12 @@ def wall() -> int:
 
 def new_id() -> str:
     """A UUID of version 7 (RFC 9562): ids of one machine sort by time, so an index of them stays dense."""
-    value = (wall() << 80) | int.from_bytes(os.urandom(10), "big")
+    return uuid7(wall(), os.urandom(10))
+
+
+def uuid7(at: int, rest: bytes) -> str:
+    """That of a time and of (the first ten of) these bytes."""
+    value = (at << 80) | int.from_bytes(rest[:10], "big")
     value = value & ~(0xF << 76) | (7 << 76)
     value = value & ~(3 << 62) | (2 << 62)
     text = f"{value:032x}"

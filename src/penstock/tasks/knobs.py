@@ -48,6 +48,13 @@ class Knobs(Treatment, total=False):
     """``True``: each attempt has a process of its own; else a worker does one job after the other."""
     gpus: int
     """How many GPUs an attempt has for itself; 0."""
+    every: Duration
+    """It is called by itself so often: ``"1h"``, on the hour. Then it needs no arguments."""
+    cron: str
+    """It is called by itself then, as in a crontab: minute, hour, day of the month, month, day of the week;
+    ``"0 3 * * *"``."""
+    timezone: str
+    """Whose clocks ``cron`` means, like ``"Europe/Paris"``; ``"UTC"``, which knows no summer time."""
 
 
 class When(Treatment, total=False):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Sequence, Tuple
 from penstock.errors import EnvironmentFault
 from penstock.pipeline.place import near
 from penstock.tasks import steering, survey
-from penstock.tasks.desk import Desk, Figures, JobState, Queue, Watch
+from penstock.tasks.desk import Desk, Figures, JobState, Queue, Timing, Watch
 from penstock.tasks.filter import ANY, Filter
 from penstock.tasks.home import Home
 from penstock.tasks.job import Attempt, JobRow, NewJob, wall
@@ -168,6 +168,11 @@ class LocalDesk(Desk):
         """See ``Desk``; reads all jobs."""
         with self.store() as store:
             return survey.figures(store)
+
+    def timings(self) -> List[Timing]:
+        """See ``Desk``."""
+        with self.store() as store:
+            return survey.timings(store)
 
     @contextmanager
     def watch(self) -> Iterator[Watch]:

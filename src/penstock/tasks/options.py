@@ -10,6 +10,7 @@ from penstock.pipeline.place import Place
 from penstock.tasks.checks import check
 from penstock.tasks.job import Rules
 from penstock.tasks.knobs import Knobs, Unique, When
+from penstock.tasks.schedule import UTC, Schedule
 
 DECLARED = list(Knobs.__annotations__)
 SUBMITTED = list(When.__annotations__)
@@ -30,6 +31,9 @@ class Options:
     priority: int = 0
     isolate: bool = False
     gpus: int = 0
+    every: float = 0.0
+    cron: str = ""
+    timezone: str = ""
     grace: float = 10.0
     delay: float = 0.0
     at: Optional[int] = None
@@ -48,7 +52,18 @@ class Options:
             raise WiringError(str(error), str(place)) from None
         if chosen.delay and chosen.at is not None:
             raise WiringError("delay= says how long from now and at= says when; say one of them", str(place))
+        if chosen.every and chosen.cron:
+            raise WiringError("every= and cron= both say when it is called; say one of them", str(place))
+        if chosen.timezone and not chosen.cron:
+            raise WiringError("timezone= says whose clocks cron= means; there is no cron=", str(place))
         return chosen
+
+    @property
+    def schedule(self) -> Optional[Schedule]:
+        """When it is called by itself; ``None``: never."""
+        if not (self.every or self.cron):
+            return None
+        return Schedule(round(self.every * 1000), self.cron, self.timezone or UTC)
 
     @property
     def rules(self) -> Rules:

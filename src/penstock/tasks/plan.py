@@ -11,6 +11,7 @@ from penstock.errors import UserError, WiringError
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.plan import GROUP, Plan, StagePlan
 from penstock.pipeline.reference import Reference
+from penstock.tasks.schedule import Schedule, Scheduled
 from penstock.tasks.task import Task
 
 NO_CODE = Reference("", "penstock", "task")
@@ -38,6 +39,29 @@ def groups(tasks: Iterable[Task[Any, Any]], overlay: Mapping[str, Mapping[str, A
                 task.where,
             )
     return [_stage(name, found[name], overlay.get(name, {})) for name in sorted(found)]
+
+
+def schedules(tasks: Iterable[Task[Any, Any]], groups: Iterable[str]) -> List[Scheduled]:
+    """Those of the tasks of these groups.
+
+    Raises:
+        WiringError: one has no ticks: its cron text or its time zone is wrong.
+    """
+    found = []
+    for task in tasks:
+        if task.schedule is not None and task.group in groups:
+            _refuse_timeless(task.schedule.schedule, task.where)
+            found.append(task.schedule)
+    return found
+
+
+def _refuse_timeless(schedule: Schedule, where: str) -> None:
+    from penstock.tasks import ticks
+
+    try:
+        ticks.check(schedule)
+    except UserError as error:
+        raise WiringError(str(error), where) from None
 
 
 def only(

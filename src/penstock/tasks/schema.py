@@ -18,14 +18,12 @@ from typing import Iterator
 
 from penstock.errors import EnvironmentFault
 
-VERSION = 1
-"""Of the tables, as ``PRAGMA user_version`` has it."""
 PATIENCE = 10.0
 """Seconds that a write waits for the writes of others."""
 OLDEST = (3, 35, 0)
 """The first SQLite that knows RETURNING."""
 
-TABLES = """
+JOBS = """
 CREATE TABLE job(
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -105,6 +103,25 @@ CREATE TRIGGER job_goes AFTER DELETE ON job BEGIN
 END;
 """
 
+SCHEDULES = """
+CREATE TABLE schedule(
+  grp TEXT NOT NULL,
+  task TEXT NOT NULL,
+  said BLOB NOT NULL,
+  since INTEGER NOT NULL,
+  looked_at INTEGER NOT NULL,
+  tick INTEGER,
+  job TEXT NOT NULL DEFAULT '',
+  last TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY(grp, task)) WITHOUT ROWID;
+"""
+
+STEPS = (JOBS, SCHEDULES)
+"""What leads from each version of the tables to the next: a new store takes all steps, an old one those it
+has not taken."""
+VERSION = len(STEPS)
+"""Of the tables, as ``PRAGMA user_version`` has it."""
+
 
 def connect(path: str, *, shared: bool = False) -> sqlite3.Connection:
     """A connection, for this thread alone unless it is ``shared`` by some that take turns; the tables are
@@ -134,15 +151,14 @@ def _prepare(db: sqlite3.Connection, path: str) -> None:
     if _version(db) != VERSION:
         with writing(db):
             found = _version(db)  # somebody may have been quicker
-            if found == 0:
-                for statement in _statements(TABLES):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version={VERSION}")
-            elif found != VERSION:
+            if found > VERSION:
                 raise EnvironmentFault(
                     f"the store of jobs, {path}, is of version {found}, and this penstock knows {VERSION};"
                     " use the penstock that wrote it, or another file"
                 )
+            for statement in _statements("".join(STEPS[found:])):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version={VERSION}")
 
 
 def _version(db: sqlite3.Connection) -> int:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from typing import List, Sequence
 
-from penstock.tasks.desk import Figures, JobState, Queue
+from penstock.tasks import timetable
+from penstock.tasks.desk import Figures, JobState, Queue, Timing
+from penstock.tasks.job import LIVE
 from penstock.tasks.store import Store
+from penstock.tasks.timetable import Entry
 
 STATES = "SELECT id, state, progress FROM job WHERE id IN (SELECT value FROM json_each(?))"
 
@@ -42,3 +45,17 @@ def queues(store: Store) -> List[Queue]:
         Queue(group, paused, depths.get(group, {}), store.oldest(group))
         for group, paused in store.groups().items()
     ]
+
+
+def timings(store: Store) -> List[Timing]:
+    """The tasks that are called by themselves, by group and name."""
+    paused = store.groups()
+    return [_timing(store, entry, paused.get(entry.group, "")) for entry in timetable.entries(store)]
+
+
+def _timing(store: Store, entry: Entry, paused: str) -> Timing:
+    job, last = store.job(entry.job), store.job(entry.last)
+    schedule = entry.scheduled.schedule
+    if job is None or job.state not in LIVE:
+        return Timing(entry.group, entry.task, schedule, paused, None, None, job or last)
+    return Timing(entry.group, entry.task, schedule, paused, entry.tick, job, last)

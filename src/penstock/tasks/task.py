@@ -34,6 +34,7 @@ from penstock.tasks.handle import Job
 from penstock.tasks.job import NewJob, Rules
 from penstock.tasks.jobs import Jobs
 from penstock.tasks.options import DECLARED, SUBMITTED, Options
+from penstock.tasks.schedule import Scheduled, scheduled
 
 if TYPE_CHECKING:
     from typing_extensions import Concatenate, ParamSpec, Unpack
@@ -87,7 +88,18 @@ class Task(Generic[P, R]):
             unique.check(self.chosen.unique, form)
         except WiringError as error:
             raise WiringError(f"{self.name!r} {error}", self.where) from None
+        self._refuse_needs(form)
         return form
+
+    def _refuse_needs(self, form: Form) -> None:
+        """A tick brings no arguments."""
+        try:
+            if self.chosen.schedule:
+                form.bind((), {})
+        except UserError as error:
+            raise WiringError(
+                f"{self.name!r} has a schedule, so it is called without arguments: {error}", self.where
+            ) from None
 
     @property
     def name(self) -> str:
@@ -104,6 +116,12 @@ class Task(Generic[P, R]):
     def rules(self) -> Rules:
         """How its jobs are treated."""
         return self.chosen.rules
+
+    @property
+    def schedule(self) -> Optional[Scheduled]:
+        """When it is called by itself, and how such jobs are treated; ``None``: it never is."""
+        found = self.chosen.schedule
+        return scheduled(found, self.job(([], {}), 0)) if found else None
 
     @property
     def reference(self) -> code.Reference:

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from penstock.errors import TimedOut
@@ -23,7 +24,7 @@ from penstock.runtime.jobcontext import LiveJobContext
 from penstock.runtime.jobwire import JobNote, Work
 from penstock.runtime.post import work_of
 from penstock.runtime.taskcode import TaskCode
-from penstock.tasks import outputs
+from penstock.tasks import outputs, plan, timetable
 from penstock.tasks.connect import instead
 from penstock.tasks.desk import Watch
 from penstock.tasks.home import Home
@@ -40,9 +41,9 @@ OWNER = "inline"
 class InlineJobs(LocalDesk):
     """What ``penstock.testing.jobs()`` gives."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, now: datetime | None = None) -> None:
         super().__init__(Home(os.path.join(directory, "jobs.db")))
-        self._clock = wall()
+        self._clock = wall() if now is None else round(now.timestamp() * 1000)
         self._memory = Store(":memory:", now=self.now, jitter=lambda: 0.0, shared=True)
         self._tasks: dict[tuple[str, str], Task[Any, Any]] = {}
         self._codes: dict[tuple[str, str], TaskCode] = {}
@@ -56,10 +57,19 @@ class InlineJobs(LocalDesk):
         """Put the clock forward, and run what is due then, one after the other as it comes to be:
         ``jobs.advance("10m")``."""
         end = self._clock + round(seconds(by) * 1000)
+        self._plan()
         while (due := self._memory.next_due()) is not None and due <= end:
             self._clock = max(self._clock, due)
             self._run()
         self._clock = end
+
+    def schedule(self, *tasks: Task[Any, Any]) -> None:
+        """Have these called by themselves from now on, as their ``every=`` or ``cron=`` says; no others."""
+        for task in tasks:
+            self.declare(task)
+        groups = list(self._memory.groups())
+        timetable.declare(self._memory, groups, plan.schedules(tasks, groups), self._clock)
+        self._plan()
 
     def close(self) -> None:
         """Let go of the store."""
@@ -115,8 +125,12 @@ class InlineJobs(LocalDesk):
             while claims := [claim for group in self._memory.groups() for claim in self._claim(group)]:
                 for claim in claims:
                     self._attempt(claim)
+                self._plan()
         finally:
             self._is_running = False
+
+    def _plan(self) -> None:
+        timetable.plan(self._memory, list(self._memory.groups()), self._clock)
 
     def _claim(self, group: str) -> list[Claim]:
         return self._memory.claim(OWNER, group, gpus=ALL_GPUS)
@@ -183,7 +197,7 @@ def _completed(awaitable: Any) -> Any:
 
 
 @contextmanager
-def jobs() -> Iterator[InlineJobs]:
+def jobs(now: datetime | None = None) -> Iterator[InlineJobs]:
     """For the length of a ``with`` block, jobs that are submitted run in this process, at once:
 
         with penstock.testing.jobs() as jobs:
@@ -192,10 +206,11 @@ def jobs() -> Iterator[InlineJobs]:
             jobs.advance("1h")
 
     Nothing is on the disk but what jobs write into ``ctx.out_dir``, and that is gone with the block. Waiting
-    for a job puts the clock forward to when it is tried again.
+    for a job puts the clock forward to when it is tried again. It begins at ``now``; else with the time of
+    day.
     """
     with tempfile.TemporaryDirectory(prefix="penstock-jobs-") as directory:
-        made = InlineJobs(directory)
+        made = InlineJobs(directory, now)
         try:
             with instead(made):
                 yield made

@@ -100,7 +100,7 @@ def test_documents_about_jobs_have_the_fields_written_down(terminal: Terminal) -
     words = (
         ("tasks", "submit", "app.py:add", "--arg", "left=2"), ("tasks", "list"), ("tasks", "show", "1"),
         ("tasks", "stats"), ("queues",), ("tasks", "pause", "default"), ("tasks", "cancel", "1"),
-        ("tasks", "retry", "1"), ("tasks", "cancel", "1"), ("tasks", "purge", "1"),
+        ("tasks", "retry", "1"), ("tasks", "cancel", "1"), ("tasks", "purge", "1"), ("tasks", "schedules"),
     )  # fmt: skip
     documents = {" ".join(each): shape(terminal.ask(*each)) for each in words}
     frozen("jobs.json", json.dumps(documents, indent=1, sort_keys=True) + "\n")

@@ -33,8 +33,31 @@ def test_a_newer_store_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute(f"PRAGMA user_version={schema.VERSION + 1}")
     db.close()
-    with pytest.raises(EnvironmentFault, match="of version 2, and this penstock knows 1; use"):
+    said = f"of version {schema.VERSION + 1}, and this penstock knows {schema.VERSION}; use"
+    with pytest.raises(EnvironmentFault, match=said):
         Store(str(path))
+
+
+@pytest.mark.parametrize("version", range(1, schema.VERSION))
+def test_an_older_store_takes_the_steps_it_has_not_taken_and_keeps_its_jobs(
+    tmp_path: Path, version: int
+) -> None:
+    path = tmp_path / "jobs.db"
+    with sqlite3.connect(path) as db:
+        db.executescript("".join(schema.STEPS[:version]))
+        db.execute(f"PRAGMA user_version={version}")
+        db.execute(
+            "INSERT INTO job(id, grp, task, state, run_at, submitted_at, args, rules)"
+            " VALUES ('x', 'gpu', 'train', 'ready', 0, 0, '', x'80')"
+        )
+    db.close()
+    Store(str(tmp_path / "new.db")).close()
+    old, new = Store(str(path)), Store(str(tmp_path / "new.db"))
+    assert [job.id for job in old.jobs()] == ["x"]
+    tables = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
+    assert old.db.execute(tables).fetchall() == new.db.execute(tables).fetchall()
+    old.close()
+    new.close()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

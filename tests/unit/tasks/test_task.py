@@ -100,6 +100,11 @@ def test_code_elsewhere_is_named_by_a_string_and_not_imported(tmp_path: Path, jo
         ({"isolate": 1}, "must be True or False"),
         ({"priority": "high"}, "must be a whole number; higher ones are first"),
         ({"unique": 3}, "must be True, a format"),
+        ({"every": "100ms"}, "must be a second or more"),
+        ({"cron": "0 3 * *"}, "must be text with five fields"),
+        ({"cron": "0 3 * * *", "every": "1h"}, "say one of them"),
+        ({"timezone": "Europe/Paris"}, "there is no cron="),
+        ({"crontab": "0 3 * * *"}, "did you mean 'cron'"),
     ],
 )
 def test_a_wrong_knob_is_refused_with_its_line_and_what_was_meant(
@@ -107,6 +112,13 @@ def test_a_wrong_knob_is_refused_with_its_line_and_what_was_meant(
 ) -> None:
     with pytest.raises(WiringError, match=rf"test_task\.py:\d+: .*{sentence}"):
         task(**knobs)
+
+
+def test_a_task_that_is_called_by_itself_needs_no_arguments() -> None:
+    with pytest.raises(WiringError, match=r"'report' has a schedule, .* missing a required argument: 'day'"):
+
+        @task(every="1d")
+        def report(day: str) -> None: ...
 
 
 def test_a_format_that_names_no_argument_is_refused() -> None:

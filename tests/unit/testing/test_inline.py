@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import os
 from dataclasses import dataclass
 
@@ -180,3 +181,29 @@ def test_many_are_waited_for_as_one_and_a_paused_group_waits() -> None:
         with jobs.writing() as store:
             store.resume("default")
         assert job.state == "done"
+
+
+@task(every="1h")
+def beats(ctx: JobContext) -> None:
+    CALLS.append(ctx.id)
+
+
+@task(cron="30 2 * * *", timezone="Europe/Paris", max_failures=0)
+def nightly() -> None:
+    CALLS.append("night")
+    raise ValueError("no report")
+
+
+def test_ticks_come_as_the_clock_is_put_forward() -> None:
+    noon = datetime.datetime(2026, 3, 27, 12, 30, tzinfo=datetime.UTC)
+    with penstock.testing.jobs(now=noon) as jobs:
+        jobs.schedule(beats)
+        jobs.advance("29m")
+        assert CALLS == []
+        jobs.advance("3h")
+        assert len(set(CALLS)) == 3
+        CALLS.clear()
+        jobs.schedule(nightly)
+        jobs.advance("3d")
+        assert CALLS == ["night"] * 3
+        assert [row.state for row in jobs.rows if row.task == "nightly"] == ["dead"] * 3 + ["scheduled"]
