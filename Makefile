@@ -1,7 +1,7 @@
 # `make` says what there is. Every target makes the .venv it needs, from nothing but Python >= 3.11.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format torch faults bench docs lock clean
+.PHONY: help setup demo rabbitmq test check format torch faults bench docs lock clean
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
@@ -20,7 +20,10 @@ setup: .venv/.dev ## make .venv with all that development needs
 demo: .venv/.demo ## train on real digits through separate processes; KILL=1 kills one on the way
 	@$(BIN)/python examples/digits/demo.py $(if $(KILL),--kill)
 
-test: .venv/.dev ## prove the promises: the whole suite, a share for each core
+rabbitmq: ## install the RabbitMQ server that tests start nodes of, where it is missing
+	@requirements/rabbitmq
+
+test: .venv/.dev rabbitmq ## prove the promises: the whole suite, a share for each core
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: .venv/.dev ## lint, format, types, import contracts
@@ -37,7 +40,7 @@ torch: .venv/.dev ## prove what needs torch; installs it, some GB unless TORCH n
 	@$(BIN)/python -m pip install -qq $(or $(TORCH),torch)
 	@$(BIN)/python -m pytest tests/unit/message/test_tensors.py tests/unit/message/test_hostile.py $(ARGS)
 
-faults: .venv/.dev ## break everything on purpose, in the long forms (a million items, twenty kills)
+faults: .venv/.dev rabbitmq ## break everything on purpose, in the long forms (a million items, twenty kills)
 	@$(BIN)/python -m pytest tests/faults -m fault --long $(ARGS)
 
 bench: .venv/.dev ## measure, each case beside its peer in the same run

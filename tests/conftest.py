@@ -15,6 +15,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.rabbit import broker, rabbit
+
+__all__ = ["broker", "rabbit"]
+
 # A busy machine is slow, not wrong; what it found must be found again.
 settings.register_profile("penstock", deadline=None, print_blob=True)
 settings.load_profile("penstock")

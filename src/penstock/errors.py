@@ -4,7 +4,10 @@
     |- UserError                 you wrote something we cannot do (exit code 4)
     |  |- WiringError            the graph or a knob is wrong; says file:line
     |  |- UnsupportedType        a value that cannot travel; says the ways out
+    |  |- Unroutable             no queue of the broker takes such a message
     |- EnvironmentFault          an interpreter or package is missing (exit code 5)
+    |  |- BrokerFault            the broker cannot be reached, or refuses
+    |     |- BrokerLost          the connection to it has ended
     |- PeerError                 the other side of a wire broke the protocol
     |- NotRunning                no such pipeline is running here (exit code 3)
     |- TimedOut                  a wait came to its end (exit code 6)
@@ -55,6 +58,18 @@ class EnvironmentFault(PenstockError):
     a library that is not installed there."""
 
     exit_code = 5
+
+
+class Unroutable(UserError):
+    """No queue of the broker takes a message of that key: the group is not declared there."""
+
+
+class BrokerFault(EnvironmentFault):
+    """The message broker cannot be reached, does not let us in, or refuses what was asked of it."""
+
+
+class BrokerLost(BrokerFault):
+    """The connection to the broker has ended. What was under way may or may not have arrived."""
 
 
 class PeerError(PenstockError):

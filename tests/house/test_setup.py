@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
-TARGETS = ("setup", "demo", "test", "check", "torch", "faults", "bench", "docs", "clean")
+TARGETS = ("setup", "demo", "rabbitmq", "test", "check", "torch", "faults", "bench", "docs", "clean")
 TOOLS = ("sh", "dirname", "rm", "touch")
 
 

@@ -1,0 +1,60 @@
+"""A message on its way over the broker, and one that has come: plain values, as the rest of the package knows
+them."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+import msgspec
+
+OF_BROKER = ("x-death", "x-delivery-count", "x-acquired-count")
+FIRST_AND_LAST = ("x-first-death-", "x-last-death-")
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What is published. It outlives the broker."""
+
+    body: bytes = b""
+    type: str = ""
+    """What the body is, with the version of its form: ``penstock.job/1``."""
+    id: str = ""
+    """Of the job; empty: one is made."""
+    content_type: str = "application/octet-stream"
+    headers: Mapping[str, Any] = {}
+    reply_to: str = ""
+    """The key in ``ps.ctl`` under which its sender takes answers."""
+    correlation: str = ""
+    """What an answer names, so that its receiver knows the question; or a trace."""
+    user: str = ""
+    """Who has published it: the broker has checked that. It is put in by ``Channel.publish``."""
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that has come. Whoever has taken it settles it, by its tag, on the channel it has come by."""
+
+    message: Message
+    tag: int
+    exchange: str
+    key: str
+    redelivered: bool
+    """Whether it was delivered before, to somebody who has not settled it."""
+
+    @property
+    def deliveries(self) -> int:
+        """How often it was delivered before, as the broker counts: the first has 0, or says nothing on
+        4.x."""
+        count = self.message.headers.get("x-delivery-count", 0)
+        return count if isinstance(count, int) else 0
+
+
+def stripped(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Without those of the broker.
+
+    To be used by whoever publishes again what has come. Before 4.0 a broker believes an ``x-death`` that a
+    client sends: it takes the message to go round in a circle, and swallows it (celery#9867).
+    """
+    return {
+        name: value
+        for name, value in headers.items()
+        if name not in OF_BROKER and not name.startswith(FIRST_AND_LAST)
+    }

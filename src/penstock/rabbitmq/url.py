@@ -1,0 +1,180 @@
+"""Where the broker is, and as whom one goes there: one line of text.
+
+    amqp://ps-api@broker.example/penstock?password_file=/run/secrets/ps-api
+    amqps://broker.example?ca=ca.pem&cert=worker.pem&key=worker.key
+
+A password by reference is read when the connection is made, and again for each further one, so it can be
+changed. One that stands in the line itself counts, too; but a line is seen by others: in a list of processes,
+in a shell's history.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Mapping, NoReturn
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+
+import msgspec
+
+from penstock.errors import UserError
+from penstock.pipeline.nearest import nearest
+from penstock.pipeline.secret import Secret
+
+USUAL_VHOST = "penstock"
+USUAL_PORTS = {"amqp": 5672, "amqps": 5671}
+USUAL_MANAGEMENT = {"amqp": ("http", 15672), "amqps": ("https", 15671)}
+OPTIONS = ("password_file", "password_env", "ca", "cert", "key", "management")
+EXAMPLE = "amqps://USER@HOST/penstock?password_file=PATH"
+SHOWN = "***"
+
+
+class BrokerUrl(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of the line. To be made by ``parse``."""
+
+    host: str
+    port: int
+    user: str = ""
+    """Empty: whom the client's certificate names."""
+    password: str = ""
+    secret: Secret | None = None
+    """Where the password is found, if not here."""
+    vhost: str = USUAL_VHOST
+    tls: bool = False
+    ca: str = ""
+    """File of those who may have signed the broker's certificate; empty: those that this machine trusts."""
+    cert: str = ""
+    """File of our own certificate, and ``key`` of its key."""
+    key: str = ""
+    management: str = ""
+    """Where the management API is; ``http://HOST:15672`` when nothing is said."""
+
+    @property
+    def external(self) -> bool:
+        """Whether the certificate says who we are, and no password is asked for."""
+        return bool(self.cert) and not self.password and self.secret is None
+
+    @property
+    def api(self) -> str:
+        """Address of the management API."""
+        scheme, port = USUAL_MANAGEMENT["amqps" if self.tls else "amqp"]
+        return self.management or f"{scheme}://{_bracketed(self.host)}:{port}"
+
+    @property
+    def place(self) -> str:
+        """``HOST:PORT``, for a sentence."""
+        return f"{_bracketed(self.host)}:{self.port}"
+
+    def reveal(self, environ: Mapping[str, str]) -> str:
+        """The password.
+
+        Raises:
+            UserError: there is no such variable, or the file cannot be read.
+        """
+        return self.secret.reveal(environ) if self.secret else self.password
+
+    def __str__(self) -> str:
+        """For people: all but the password and the options."""
+        who = f"{quote(self.user, safe='')}{f':{SHOWN}' if self.password else ''}@" if self.user else ""
+        return f"amqp{'s' * self.tls}://{who}{self.place}/{quote(self.vhost, safe='')}"
+
+    def __repr__(self) -> str:
+        """As ``str``: a password must not get into a traceback or a log."""
+        return f"<{self}>"
+
+
+def parse(text: str, *, where: str = "the broker's URL", directory: str = "") -> BrokerUrl:
+    """Read it.
+
+    Args:
+        text: The line.
+        where: Who says so, for messages.
+        directory: What relative paths in it are relative to; the current one.
+
+    Raises:
+        UserError: it is not such a line. What of it might be a password is not repeated.
+    """
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port
+    except ValueError:
+        _refuse(where, "the host or the port is not written as one; a sign in a password is written as %XX")
+    if parts.scheme not in USUAL_PORTS or not parts.hostname or parts.fragment:
+        _refuse(where, f"{masked(text)!r} is no URL of a broker; write {EXAMPLE}")
+    options = _options(parts, where)
+    tls = parts.scheme == "amqps"
+    found = BrokerUrl(
+        host=parts.hostname,
+        port=port or USUAL_PORTS[parts.scheme],
+        vhost=_vhost(parts.path, where),
+        tls=tls,
+        secret=_secret(options, where, directory),
+        management=options.get("management", "").rstrip("/"),
+        **{name: os.path.join(directory, options[name]) for name in ("ca", "cert", "key") if name in options},
+    )
+    _check(found, parts, where)
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if not user and not found.cert:
+        # What every client of RabbitMQ takes then; the server lets it in from its own machine alone.
+        user, password = "guest", password or ("" if found.secret else "guest")
+    return msgspec.structs.replace(found, user=user, password=password)
+
+
+def masked(text: str) -> str:
+    """A line as it may be shown, whether it is such a URL or not: without whatever stands before an ``@``'s
+    host."""
+    scheme, mark, rest = text.partition("://")
+    if not mark:
+        scheme, rest = "", text
+    before, at, after = rest.rpartition("@")
+    user = before.partition(":")[0]
+    shown = f"{user}:{SHOWN}" if ":" in before else before
+    return f"{scheme}{mark}{shown}{at}{after}"
+
+
+def _options(parts: SplitResult, where: str) -> dict[str, str]:
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    for name, value in options.items():
+        if name not in OPTIONS:
+            _refuse(where, f"there is no option {name!r}{nearest(name, OPTIONS)}")
+        if not value:
+            _refuse(where, f"{name}= says nothing")
+    return options
+
+
+def _vhost(path: str, where: str) -> str:
+    name = path.removeprefix("/")
+    if "/" in name:
+        _refuse(where, "a '/' in the name of a virtual host is written as %2F")
+    return unquote(name) or USUAL_VHOST
+
+
+def _secret(options: Mapping[str, str], where: str, directory: str) -> Secret | None:
+    if "password_env" in options:
+        return Secret(env=options["password_env"], where=where)
+    if "password_file" in options:
+        path = os.path.expanduser(options["password_file"])
+        return Secret(file=os.path.join(directory, path), where=where)
+    return None
+
+
+def _check(found: BrokerUrl, parts: SplitResult, where: str) -> None:
+    """That what is said goes together."""
+    if not found.tls and (found.ca or found.cert or found.key):
+        _refuse(where, "ca=, cert= and key= are for TLS; write amqps:// in place of amqp://")
+    if bool(found.cert) is not bool(found.key):
+        _refuse(where, "cert= and key= go together: a certificate's file and its key's")
+    said = bool(parts.password) + ("password_file=" in parts.query) + ("password_env=" in parts.query)
+    if said > 1:
+        _refuse(where, "the password is said twice; say it once, best by password_file=")
+    if said and not parts.username:
+        _refuse(where, f"there is a password, and no user whose it is; write {EXAMPLE}")
+    if found.management and not found.management.startswith(("http://", "https://")):
+        _refuse(where, "management= is an address like http://HOST:15672")
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _refuse(where: str, why: str) -> NoReturn:
+    raise UserError(f"{where}: {why}")
