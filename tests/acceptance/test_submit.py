@@ -36,6 +36,12 @@ def train(ctx: Context, model: str, epochs: int = 1) -> Score:
     return Score(epochs / 10)
 
 
+@task(max_failures=0, backoff="0s")
+def read(path: str, times: int = 1) -> str:
+    with open(path) as file:
+        return file.read() * times
+
+
 if __name__ == "__main__":
     print(train.submit("vgg", epochs=5).result("60s"))
     many = train.submit_many(train.call("vgg", epochs) for epochs in range(3))
@@ -90,3 +96,31 @@ def test_a_shell_gets_results_and_what_penstock_toml_says_of_a_group_counts(work
     assert (told["state"], told["result"]) == ("done", None)
     logs = typed(work, "-m", "penstock", "tasks", "logs", str(told["seq"])).stdout
     assert logs == f"3 {os.path.realpath(work.directory)}\n"
+
+
+def test_a_job_with_a_wrong_path_is_put_back_with_the_right_one(work: Desk, tmp_path: Path) -> None:
+    (tmp_path / "right").write_text("x")
+    say = """
+from app import read
+from penstock import JobFailed
+
+job = read.submit("wrong", 3)
+try:
+    job.result("60s")
+except JobFailed as error:
+    print(error.cause, error.traceback.splitlines()[-1])
+assert job.retry(path="right")
+print(job.result("60s"))
+assert not job.retry(path="again"), "it is done"
+"""
+    said = typed(work, "-c", say).stdout.splitlines()
+    assert said == ["error FileNotFoundError: [Errno 2] No such file or directory: 'wrong'", "xxx"]
+
+
+def test_a_shell_puts_it_back_too(work: Desk, tmp_path: Path) -> None:
+    (tmp_path / "right").write_text("x")
+    tasks = ("-m", "penstock", "tasks")
+    typed(work, *tasks, "submit", "app.py:read", "--arg", "path=wrong", "--wait", code=1)
+    typed(work, *tasks, "retry", "1", "--arg", "path=right")
+    assert "path='right'" in typed(work, *tasks, "show", "1").stdout
+    work.until(work.store.jobs()[0].id, "done")

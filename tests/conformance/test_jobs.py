@@ -109,6 +109,17 @@ def test_a_dead_one_does_not_come_back_beside_another_with_its_key(store: Store)
     assert store.job(dead).state == "dead"  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("size", [3, 200_000], ids=["in the store", "beside it"])
+def test_a_dead_one_is_put_back_with_other_arguments(store: Store, size: int) -> None:
+    (id,) = store.submit([NewJob(group="g", task="t", args=b"a" * 100_000)])
+    assert not store.amend(id, b"no"), "it waits, as it is"
+    _close(store, _claim(store)[0], Failed("rejected", "no such file"))
+    assert store.amend(id, b"b" * size)
+    (claim,) = _claim(store)
+    assert (claim.id, claim.failures) == (id, 0)
+    assert store.arguments(id) == b"b" * size
+
+
 def test_it_is_cancelled_in_every_state(store: Store, clock: Clock) -> None:
     waiting, later, running, done = store.submit(
         [

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from penstock.cli import appfile, jobstore
 from penstock.config.entry import Said, value_of
 from penstock.errors import UserError
+from penstock.tasks.desk import Desk
 from penstock.tasks.handle import Job
 from penstock.tasks.options import SUBMITTED, Options
 from penstock.tasks.script import script
@@ -79,6 +80,16 @@ def _command_line(
     )
     (id,) = desk.submit([job])
     return Job(id, desk)
+
+
+def amended(desk: Desk, ids: Sequence[str], args: Sequence[str]) -> list[str]:
+    """Put these jobs back with some arguments changed; the ids of those that were.
+
+    Raises:
+        UserError: one is a command line.
+    """
+    pairs = _pairs(args, "--arg")
+    return [id for id in ids if Job(id, desk).retry(**{name: value_of(text) for name, text in pairs})]
 
 
 def _pairs(texts: Sequence[str], option: str) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -166,19 +167,25 @@ def logs(job: str, follow: bool, attempt: int | None) -> None:
 
 
 @tasks.command(
-    cls=VerbCommand, examples=["penstock tasks retry 17", "penstock tasks retry --group gpu --yes"]
+    cls=VerbCommand,
+    examples=[
+        "penstock tasks retry 17",
+        "penstock tasks retry 17 --arg data=right.npz",
+        "penstock tasks retry --group gpu --yes",
+    ],
 )
 @click.argument("jobs", metavar="[JOB]...", nargs=-1)
 @jobsieve_options
+@click.option("--arg", "args", metavar="NAME=VALUE", multiple=True, help="Another argument this time.")
 @yes_option
 @json_option
-def retry(jobs: tuple[str, ...], yes: bool, as_json: bool, **said: Any) -> None:
+def retry(jobs: tuple[str, ...], args: tuple[str, ...], yes: bool, as_json: bool, **said: Any) -> None:
     """Put dead and cancelled jobs back, with all their tries: those that are shown, and no others.
 
     By a filter only dead ones are meant, unless --state says otherwise.
     """
     able = ("dead", "cancelled") if said["states"] or jobs else ("dead",)
-    _act("retry", "put back", jobs, said, able=able, yes=yes, as_json=as_json)
+    _act("retry", "put back", jobs, said, able=able, yes=yes, as_json=as_json, args=args)
 
 
 @tasks.command(cls=VerbCommand, examples=["penstock tasks cancel 17", "penstock tasks cancel --task train"])
@@ -222,15 +229,17 @@ def _act(
     able: tuple[str, ...],
     yes: bool,
     as_json: bool,
+    args: Sequence[str] = (),
 ) -> None:
-    """Do ``verb`` with what is meant, and say with which that could be done."""
-    from penstock.cli import jobstore, jobview
+    """Do ``verb`` with what is meant, and say with which that could be done. ``args``: changes for another
+    try."""
+    from penstock.cli import jobstore, jobview, submission
 
     rows = chosen(jobs, said, verb, able=able, yes=yes)
     ids = [row.id for row in rows if row.state in able]
     desk = jobstore.existing()
     act = {"cancel": desk.cancel, "retry": desk.requeue, "purge": desk.remove}[verb]
-    changed = set(act(ids))
+    changed = set(submission.amended(desk, ids, args) if args else act(ids))
     if as_json:
         terminal.data(document(verb, jobs=[row.id for row in rows if row.id in changed]))
         return

@@ -188,6 +188,10 @@ class Desk(Protocol):
         """Put dead and cancelled ones back, with no failures; the ids of those that were."""
         ...
 
+    def amend(self, id: str, args: bytes) -> bool:
+        """Put a dead or cancelled one back with other arguments (``freight.packed``); whether it was."""
+        ...
+
     def remove(self, ids: Sequence[str]) -> List[str]:
         """Remove these, dead ones too, unless they wait or run; the ids of those that were."""
         ...

@@ -63,7 +63,8 @@ class Form:
         self._signature = whole.replace(parameters=named)
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
-        """The arguments of one call, which the code takes.
+        """The arguments of one call, which the code takes; by name, those that have one: so they can be
+        shown, and changed for another try.
 
         Raises:
             UserError: it does not; the end of a sentence that says which, and what it takes.
@@ -76,7 +77,17 @@ class Form:
             if each.name in bound.arguments and not _fits(bound.arguments[each.name], each.type):
                 value = bound.arguments[each.name]
                 raise UserError(f"{each.name}={value!r} is not {_article(each.type)}; it takes {self.shown}")
-        return list(args), dict(kwargs)
+        if any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in self._given):
+            return list(args), dict(kwargs)
+        return list(bound.args[: self._nameless]), {
+            **dict(zip(self.names[self._nameless :], bound.args[self._nameless :])),
+            **bound.kwargs,
+        }
+
+    @property
+    def _nameless(self) -> int:
+        """How many parameters have no name that a call could use."""
+        return sum(each.kind is inspect.Parameter.POSITIONAL_ONLY for each in self._given)
 
     def named(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Dict[str, Any]:
         """All arguments of a call by their names, defaults included."""

@@ -11,6 +11,7 @@ from penstock.pipeline.duration import Duration, seconds
 from penstock.tasks import freight
 from penstock.tasks.desk import Desk
 from penstock.tasks.job import LIVE, Attempt, JobRow, State
+from penstock.tasks.script import SCRIPT
 
 R = TypeVar("R")
 
@@ -169,9 +170,22 @@ class Job(Generic[R]):
         self._desk.cancel([self.id])
         return self.state
 
-    def retry(self) -> bool:
-        """Put it back with all its tries, if it is dead or was cancelled; whether it was."""
-        return bool(self._desk.requeue([self.id]))
+    def retry(self, **changed: Any) -> bool:
+        """Put it back with all its tries, if it is dead or was cancelled; whether it was.
+
+        Args:
+            changed: Arguments that are to be others this time: ``job.retry(data="right.npz")``.
+
+        Raises:
+            UserError: it is a command line, which has none.
+            NoSuchJob: it is not in the store (any more).
+        """
+        if not changed:
+            return bool(self._desk.requeue([self.id]))
+        if self.row.task == SCRIPT:
+            raise UserError("a command line has no arguments by name: submit it as it should be")
+        args, kwargs = freight.unpacked(self._desk.arguments(self.id) or b"")
+        return self._desk.amend(self.id, freight.packed([args, {**kwargs, **changed}]))
 
     # Looking ---------------------------------------------------------------------------------------------
 

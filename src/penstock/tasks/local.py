@@ -193,6 +193,11 @@ class LocalDesk(Desk):
         with self.writing() as store:
             return store.requeue(ids)
 
+    def amend(self, id: str, args: bytes) -> bool:
+        """See ``Desk``."""
+        with self.writing() as store:
+            return store.amend(id, args)
+
     def remove(self, ids: Sequence[str]) -> List[str]:
         """See ``Desk``."""
         with self.writing() as store:

@@ -82,6 +82,8 @@ UPDATE OR IGNORE job
 SET state = 'ready', failures = 0, cancel = 0, run_at = ?, finished_at = NULL, progress = NULL, numbers = '{}'
 WHERE id = ? AND state IN ('dead', 'cancelled')"""
 
+AMEND = "UPDATE job SET args = ?, args_path = ? WHERE id = ?"
+
 JOBS = f"SELECT {COLUMNS} FROM job WHERE {{}} ORDER BY seq DESC LIMIT ?"  # noqa: S608  as above
 
 RESULT = "SELECT result, result_path FROM job WHERE id = ? AND state = 'done'"

@@ -266,6 +266,17 @@ class Store:
         with writing(self._db):
             return [id for id in ids if self._db.execute(sql.REQUEUE, (now, id)).rowcount]
 
+    def amend(self, id: str, args: bytes) -> bool:
+        """Put a dead or cancelled one back as ``requeue`` does, with other arguments; whether it was."""
+        path = self._put(f"{id}.{self._now()}.args", args)
+        with writing(self._db):
+            old = self._db.execute("SELECT args_path FROM job WHERE id = ?", (id,)).fetchone()
+            is_back = bool(self.requeue([id]))
+            if is_back:
+                self._db.execute(sql.AMEND, (b"" if path else args, path, id))
+        self._drop(old if is_back else [path])
+        return is_back
+
     def forget(self, *, before: int, limit: int = 500) -> int:
         """Remove jobs that were done or cancelled before that time, up to ``limit``, with all that is known
         of them; how many. Dead ones stay until somebody decides."""

@@ -169,7 +169,7 @@ def test_wrong_arguments_are_an_error_to_who_submits(
 def test_what_is_not_plainly_wrong_is_left_to_the_code(jobs: LocalDesk) -> None:
     numpy = pytest.importorskip("numpy")
     job = train.submit("vgg", numpy.int64(3), rate=1)
-    assert arguments(jobs, job) == [["vgg", 3], {"rate": 1}]
+    assert arguments(jobs, job) == [[], {"model": "vgg", "epochs": 3, "rate": 1}]
 
 
 def test_an_argument_that_cannot_travel_is_an_error_to_who_submits(jobs: LocalDesk) -> None:
@@ -198,15 +198,15 @@ def test_arguments_are_copied_when_they_are_handed_over(jobs: LocalDesk) -> None
     numbers = {"a": 1}
     job = total.submit(numbers, set())
     numbers["a"] = 2
-    assert arguments(jobs, job) == [[{"a": 1}, set()], {}]
+    assert arguments(jobs, job) == [[], {"numbers": {"a": 1}, "flags": set()}]
 
 
 def test_arguments_of_any_size_and_arrays_are_handed_over(jobs: LocalDesk) -> None:
     numpy = pytest.importorskip("numpy")
     job = fetch.options().submit("x" * 3_000_000)
-    assert arguments(jobs, job) == [["x" * 3_000_000], {}]
+    assert arguments(jobs, job) == [[], {"url": "x" * 3_000_000}]
     with_array = total.submit(numpy.arange(100_000), set())
-    assert arguments(jobs, with_array)[0][0].sum() == 4999950000
+    assert arguments(jobs, with_array)[1]["numbers"].sum() == 4999950000
 
 
 def test_options_are_for_what_is_submitted_by_them_alone(jobs: LocalDesk) -> None:
@@ -216,7 +216,7 @@ def test_options_are_for_what_is_submitted_by_them_alone(jobs: LocalDesk) -> Non
 
 def test_a_parameter_of_the_function_is_never_taken_for_an_option(jobs: LocalDesk) -> None:
     job = fetch.submit("x", delay="10m")
-    assert (job.state, arguments(jobs, job)) == ("ready", [["x"], {"delay": "10m"}])
+    assert (job.state, arguments(jobs, job)) == ("ready", [[], {"url": "x", "delay": "10m"}])
 
 
 def test_a_delay_and_a_time_say_when_a_job_may_be_begun(jobs: LocalDesk) -> None:
@@ -231,7 +231,7 @@ def test_a_delay_and_a_time_say_when_a_job_may_be_begun(jobs: LocalDesk) -> None
 
 def test_many_are_handed_over_at_once(jobs: LocalDesk) -> None:
     submitted = fetch.submit_many(fetch.call(f"page {number}") for number in range(5))
-    assert [arguments(jobs, job)[0] for job in submitted] == [[f"page {number}"] for number in range(5)]
+    assert [arguments(jobs, job)[1]["url"] for job in submitted] == [f"page {number}" for number in range(5)]
     assert len(fetch.submit_many([])) == 0
 
 
@@ -279,5 +279,5 @@ def test_a_key_that_cannot_be_made_is_an_error_to_who_submits(jobs: LocalDesk) -
 
 def test_it_shows_what_it_is() -> None:
     assert repr(train) == "<task train train>"
-    assert repr(train.call("vgg", epochs=2)) == "<call train('vgg', epochs=2)>"
+    assert repr(train.call("vgg", epochs=2)) == "<call train(model='vgg', epochs=2)>"
     assert isinstance(train, Task)
