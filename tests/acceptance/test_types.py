@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+from penstock.tasks import letters
+from penstock.tasks.home import beside
 from tests.conftest import WorkerPython
 
 APP = """
@@ -85,4 +88,6 @@ def test_they_arrive_where_the_libraries_are_and_are_dead_letters_where_not(
     assert (
         "bare: mixed/0:0:1 failed once, the last: EnvironmentFault: a value of pandas arrived" in done.stderr
     )
-    assert len(list(tmp_path.glob(".penstock/types/dead/*-bare-*.letter"))) == 24
+    state = tmp_path / ".penstock" / "types"
+    found = letters.of(beside(str(state), os.environ), state / "dead", "types")
+    assert [each.stage for each in found] == ["bare"] * 24

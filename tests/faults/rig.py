@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from penstock.errors import NotRunning
-from penstock.message import letter
 from penstock.message.letter import Letter
 from penstock.runtime import client
+from penstock.tasks import letters
+from penstock.tasks.home import beside
 
 APPS = Path(__file__).resolve().parent / "apps"
 PENSTOCK = [sys.executable, "-m", "penstock"]
@@ -233,7 +234,7 @@ class Run:
 
     def letters(self) -> list[Letter]:
         """Its dead letters, oldest first."""
-        return [letter.read(path) for path in letter.list_letters(self.state / "dead")]
+        return letters.of(beside(str(self.state), os.environ), self.state / "dead", self.name)
 
     def hold(self, directory: Path) -> Path:
         """A directory as this run sees it, in its own mounts; to be reached also when it has ended."""

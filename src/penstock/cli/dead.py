@@ -1,9 +1,8 @@
-"""``penstock dead``: the items that could not be done, why, what was in them, and what becomes of them."""
+"""``penstock dead``: what could not be done, why, what was in it, and what becomes of it."""
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,18 +13,16 @@ from penstock.cli import terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand, VerbFamily
 from penstock.cli.options import json_option, pipeline_option, state_option
-from penstock.cli.sieve import Filed, Sieve, sieve_options
-from penstock.cli.table import table
+from penstock.cli.sieve import Sieve, sieve_options
 from penstock.errors import UserError
-from penstock.pipeline.place import near
 
 if TYPE_CHECKING:
-    from penstock.message.letter import Letter
+    from penstock.cli.casualty import Casualty
+    from penstock.cli.morgue import Morgue
+    from penstock.cli.origin import Origin
 
 SHOWN = 50
-"""Letters of a list, unless more are asked for: each is read whole, arrays included."""
-HEADER = ("ITEM", "STAGE", "FAILURES", "DIED", "CAUSE")
-FIELDS = ("id", "pipeline", "stage", "link", "attempts", "failures", "cause", "traceback", "when")
+"""Dead letters of a list, unless more are asked for."""
 
 
 def yes_option(command: Any) -> Any:
@@ -41,10 +38,11 @@ class NoSuchLetter(UserError):
 
 @click.group(cls=VerbFamily, examples=["penstock dead list", "penstock dead show camera/0:17"])
 def dead() -> None:
-    """Read, put back, export and discard the items that kept failing.
+    """Read, put back, export and discard what kept failing: items of pipelines, and jobs.
 
-    They are files in the pipeline's state directory, so this works while it runs and long after. Jobs that
-    are dead lie in the store of jobs: `penstock tasks list --state dead`.
+    It is kept in the store of the app in this directory (.penstock/jobs.db, or what PENSTOCK_JOBS says) until
+    somebody decides, so this works while a pipeline runs and long after. Without -p both kinds are meant, of
+    all pipelines here.
     """
 
 
@@ -58,20 +56,21 @@ def dead() -> None:
 @json_option
 def list_(name: str | None, state: Path | None, limit: int, quiet: bool, as_json: bool, **sieve: Any) -> None:
     """Show dead letters, the newest last."""
-    from penstock.cli import statedir
+    from penstock.cli import casualty
+    from penstock.cli.morgue import morgue
 
-    directory = statedir.find(state, name) / "dead"
-    letters, more = Sieve(**sieve).newest(directory, limit)
+    with morgue(state, name) as place:
+        found, more = place.newest(Sieve(**sieve), limit)
     if as_json:
-        found = [fields(*each) for each in letters]
-        terminal.data(document("dead", directory=str(directory), more=more, letters=found))
+        letters = [each.fields() for each in found]
+        terminal.data(document("dead", store=place.store, more=more, letters=letters))
     elif quiet:
-        _print([path.stem for path, _ in letters])
-    elif not letters:
-        terminal.talk(_none(directory, sieve))
+        _print([each.name for each in found])
+    elif not found:
+        terminal.talk(_none(place, sieve))
     else:
-        _print(_table(letters))
-        if any(map(_is_requeued, letters)):
+        _print(casualty.listing(found))
+        if any(each.requeued for each in found):
             terminal.talk(terminal.dim("those requeued are on their way, or wait for the next run"))
         if more:
             terminal.talk(terminal.dim("there are older ones; -n 0 shows all"))
@@ -85,24 +84,32 @@ def list_(name: str | None, state: Path | None, limit: int, quiet: bool, as_json
 def show(item: str | None, name: str | None, state: Path | None, as_json: bool) -> None:
     """Show one dead letter: why it died, and what is in it.
 
-    ITEM is its id, or the beginning of its file's name. Without it, the newest.
+    ITEM is its id or name; of a job, its id or number. Without it, the newest.
     """
-    from penstock.cli import statedir
-    from penstock.cli.preview import preview
-    from penstock.message import letter as letters
+    from penstock.cli.morgue import morgue
 
-    directory = statedir.find(state, name) / "dead"
-    path = letters.find(directory, item or "")
-    if path is None:
-        raise NoSuchLetter(
-            f"there is no dead letter{f' of {item}' if item else ''} in {near(str(directory))}"
-        )
-    letter = letters.read(path)
-    content = preview(letter)
+    with morgue(state, name) as place:
+        found, _ = place.newest(Sieve(ids=(item,) if item else ()), 1)
+        if not found:
+            raise NoSuchLetter(f"there is no dead letter{f' of {item}' if item else ''} in {place}")
+        text, value = _told(place, found[0])
     if as_json:
-        terminal.data(document("letter", **fields(path, letter), value=content))
+        terminal.data(document("letter", **found[0].fields(), value=value))
     else:
-        terminal.data(about(path, letter, content))
+        terminal.data(text)
+
+
+def _told(place: Morgue, one: Casualty) -> tuple[str, str]:
+    """It as people read it, and what is in it."""
+    from penstock.cli import casualty, jobview
+    from penstock.cli.preview import preview
+
+    if one.kind == "item":
+        content = preview(place.letter(one))
+        return casualty.about(one, content), content
+    row, attempts, body = place.call(one)
+    content = jobview.arguments(body)
+    return jobview.about(row, attempts, content), content
 
 
 @dead.command(
@@ -119,16 +126,17 @@ def discard(name: str | None, state: Path | None, limit: int, yes: bool, as_json
 
     They are gone for good. Without a filter all are meant.
     """
-    from penstock.cli import statedir
+    from penstock.cli.casualty import several
+    from penstock.cli.morgue import morgue
 
-    letters = _resolve(statedir.find(state, name) / "dead", sieve, limit)
-    _confirm(letters, "discard", yes=yes)
-    for path, _ in letters:
-        path.unlink(missing_ok=True)  # somebody else may have been quicker
+    with morgue(state, name) as place:
+        found = _resolve(place, sieve, limit)
+        _confirm(found, "discard", yes=yes)
+        place.discard(found)
     if as_json:
-        terminal.data(document("discard", letters=[fields(*each) for each in letters]))
+        terminal.data(document("discard", letters=[each.fields() for each in found]))
     else:
-        terminal.talk(f"discarded {_several(letters)}")
+        terminal.talk(f"discarded {several(found)}")
 
 
 @dead.command(
@@ -143,25 +151,28 @@ def discard(name: str | None, state: Path | None, limit: int, yes: bool, as_json
 def requeue(name: str | None, state: Path | None, limit: int, yes: bool, as_json: bool, **sieve: Any) -> None:
     """Put dead letters back: those that are shown, and no others.
 
-    The stage that could not do them gets them again, under their old ids and with all their tries: at once
-    where the pipeline runs, else with its next run. Each is kept until it is done, or a dead letter again.
-    Without a filter all are meant.
+    The stage that could not do an item gets it again, under its old id and with all its tries: at once where
+    the pipeline runs, else with its next run. Each is kept until it is done, or a dead letter again. A job is
+    ready again, with all its tries. Without a filter all are meant.
     """
-    from penstock.cli import origin, statedir
-    from penstock.message import letter as letters
+    from penstock.cli.casualty import several
+    from penstock.cli.morgue import morgue
 
-    directory = statedir.find(state, name)
-    found = _resolve(directory / "dead", sieve, limit, dead=True)
-    home = origin.find(directory)
-    home.refuse_strangers(letter for _, letter in found)
-    _confirm(found, "requeue", yes=yes)
-    moved = [(path, letter) for old, letter in found if (path := letters.requeue(old))]
-    now = home.put_back(sorted({letter.link for _, letter in moved}))
+    with morgue(state, name) as place:
+        found = _resolve(place, sieve, limit, dead=True)
+        homes = _homes(place, found)
+        _confirm(found, "requeue", yes=yes)
+        moved = place.put_back(found)
+    now = {each.name for each in moved if each.kind == "job"}
+    for path, home in homes.items():
+        mine = [each for each in moved if each.kind == "item" and place.state(each) == path]
+        links = home.put_back(sorted({each.link for each in mine}))
+        now |= {each.name for each in mine if each.link in links}
     if as_json:
-        told = [{**fields(*each), "now": each[1].link in now} for each in moved]
+        told = [{**each.fields(), "now": each.name in now} for each in moved]
         terminal.data(document("requeue", letters=told))
     else:
-        terminal.talk(f"requeued {_several(moved)}{_whither([letter for _, letter in moved], now)}")
+        terminal.talk(f"requeued {several(moved)}{_whither(moved, now)}")
 
 
 @dead.command(
@@ -178,106 +189,81 @@ def export(
     """Write dead letters as JSON lines, and their arrays as npz files beside.
 
     The letters stay where they are. An array is {"$array": NAME, ...} in its line, NAME in the npz file
-    that its line names; bytes are {"$bytes": BASE64}.
+    that its line names; bytes are {"$bytes": BASE64}. The value of a job is what it was called with.
     """
-    from penstock.cli import statedir
+    from penstock.cli.casualty import several
+    from penstock.cli.morgue import morgue
     from penstock.cli.shipment import ship
 
-    letters = _resolve(statedir.find(state, name) / "dead", sieve, limit)
-    lines = ship(letters, target, fields)
+    with morgue(state, name) as place:
+        found = _resolve(place, sieve, limit)
+        lines = ship(place, found, target)
     if as_json:
-        terminal.data(document("export", file=str(lines), letters=[fields(*each) for each in letters]))
+        terminal.data(document("export", file=str(lines), letters=[each.fields() for each in found]))
     else:
-        terminal.talk(f"wrote {_several(letters)} to {lines}")
+        terminal.talk(f"wrote {several(found)} to {lines}")
 
 
-def fields(path: Path, letter: Letter) -> dict[str, object]:
-    """A letter for a JSON document, without its payload."""
-    known = {name: getattr(letter, name) for name in FIELDS}
-    return {"path": str(path), **known, "requeued": _is_requeued((path, letter))}
+def _homes(place: Morgue, found: Sequence[Casualty]) -> dict[Path, Origin]:
+    """The pipelines to which they go back, by their state directories.
+
+    Raises:
+        UserError: one has no way back any more; none has been touched.
+    """
+    from penstock.cli import origin
+
+    items: dict[Path, list[Casualty]] = {}
+    for each in found:
+        if each.kind == "item":
+            items.setdefault(place.state(each), []).append(each)
+    homes = {path: origin.find(path) for path in items}
+    for path, home in homes.items():
+        home.refuse_strangers(items[path])
+    return homes
 
 
-def about(path: Path, letter: Letter, content: str) -> str:
-    """A letter for people."""
-    rows = [
-        ["item", terminal.strong(letter.id)],
-        ["stage", f"{letter.stage}   by {letter.link}"],
-        ["died", f"{_when(letter)}, after {letter.failures} failures in {letter.attempts} deliveries"],
-        ["cause", terminal.bad(letter.cause)],
-        *([["now", "requeued"]] if _is_requeued((path, letter)) else []),
-        ["file", near(str(path))],
-    ]
-    parts = ["\n".join(table(rows)), letter.traceback.rstrip(), f"{terminal.strong('value')}   {content}"]
-    return "\n\n".join(part for part in parts if part)
+def _none(place: Morgue, sieve: dict[str, Any]) -> str:
+    return f"no dead letters{' like that' if any(sieve.values()) else ''} in {place}"
 
 
-def _none(directory: Path, sieve: dict[str, Any]) -> str:
-    like = " like that" if any(sieve.values()) else ""
-    return f"no dead letters{like} in {near(str(directory))}"
-
-
-def _resolve(directory: Path, sieve: dict[str, Any], limit: int, *, dead: bool = False) -> list[Filed]:
-    """Exactly the letters that are meant: from here on these and no others, whatever dies meanwhile.
-    ``dead``: none that was put back already.
+def _resolve(place: Morgue, sieve: dict[str, Any], limit: int, *, dead: bool = False) -> list[Casualty]:
+    """Exactly those that are meant: from here on these and no others, whatever dies meanwhile. ``dead``: none
+    that was put back already.
 
     Raises:
         NoSuchLetter: none is.
     """
-    found, _ = Sieve(**sieve).newest(directory, limit, dead=dead)
+    found, _ = place.newest(Sieve(**sieve), limit, dead=dead)
     if not found:
-        raise NoSuchLetter(_none(directory, sieve))
+        raise NoSuchLetter(_none(place, sieve))
     return found
 
 
-def _confirm(letters: list[Filed], what: str, *, yes: bool) -> None:
+def _confirm(found: Sequence[Casualty], what: str, *, yes: bool) -> None:
     """Show them and ask, unless that was answered beforehand.
 
     Raises:
         UserError: nobody can be asked.
     """
-    for line in _table(letters):
+    from penstock.cli.casualty import listing, several
+
+    for line in listing(found):
         terminal.talk(line)
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UserError(f"--yes is missing: nobody can be asked here whether to {what} {_several(letters)}")
-    click.confirm(f"{what} {_several(letters)}?", abort=True, err=True)
+        raise UserError(f"--yes is missing: nobody can be asked here whether to {what} {several(found)}")
+    click.confirm(f"{what} {several(found)}?", abort=True, err=True)
 
 
-def _several(letters: Sequence[object]) -> str:
-    return f"{len(letters)} dead letter{'' if len(letters) == 1 else 's'}"
-
-
-def _whither(letters: Sequence[Letter], now: Sequence[str]) -> str:
+def _whither(moved: Sequence[Casualty], now: set[str]) -> str:
     """What becomes of those that were put back."""
-    at_once = sorted({letter.stage for letter in letters if letter.link in now})
-    later = sorted({letter.pipeline for letter in letters if letter.link not in now})
+    at_once = sorted({each.stage for each in moved if each.name in now})
+    later = sorted({each.pipeline for each in moved if each.name not in now})
     parts = [f"{', '.join(at_once)} gets them again now"] if at_once else []
     if later:
         parts.append(f"{'the others' if at_once else 'they'} wait for the next run of {', '.join(later)}")
     return "".join(f"; {part}" for part in parts)
-
-
-def _table(letters: Sequence[Filed]) -> list[str]:
-    """A line for each; where some were put back, with a word for which."""
-    rows, header = [_row(letter) for _, letter in letters], list(HEADER)
-    if any(map(_is_requeued, letters)):
-        header.insert(-1, "NOW")
-        for row, filed in zip(rows, letters, strict=True):
-            row.insert(-1, "requeued" if _is_requeued(filed) else "dead")
-    return table(rows, header, right=[2])
-
-
-def _is_requeued(filed: Filed) -> bool:
-    return filed[0].suffix == ".requeued"
-
-
-def _row(letter: Letter) -> list[str]:
-    return [letter.id, letter.stage, str(letter.failures), _when(letter), terminal.bad(letter.cause)]
-
-
-def _when(letter: Letter) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(letter.when))
 
 
 def _print(lines: list[str]) -> None:

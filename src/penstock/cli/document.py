@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def document(name: str, **fields: Any) -> str:
+def document(name: str, /, **fields: Any) -> str:
     """A JSON document of schema ``penstock.<name>/1``."""
     import json
 

@@ -12,7 +12,7 @@ from penstock.errors import NotRunning, UserError
 from penstock.runtime import client
 
 if TYPE_CHECKING:
-    from penstock.message.letter import Letter
+    from penstock.cli.casualty import Casualty
 
 
 class Origin(NamedTuple):
@@ -24,7 +24,7 @@ class Origin(NamedTuple):
     run: client.Run | None
     """None: it does not run."""
 
-    def refuse_strangers(self, letters: Iterable[Letter]) -> None:
+    def refuse_strangers(self, letters: Iterable[Casualty]) -> None:
         """See that all can go back to where they came from.
 
         Raises:
@@ -37,7 +37,7 @@ class Origin(NamedTuple):
             sentences = (f"{_several(count)} {reason}" for reason, count in reasons.items())
             raise UserError("; ".join(sentences) + ". None was put back")
 
-    def _refusal(self, letter: Letter) -> str:
+    def _refusal(self, letter: Casualty) -> str:
         if letter.pipeline != self.pipeline:
             return f"of the pipeline {letter.pipeline!r}, and here is {self.pipeline!r}"
         if letter.link not in self.links:

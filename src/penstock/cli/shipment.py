@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import EnvironmentFault, PeerError, UserError
+from penstock.tasks import freight
 
 if TYPE_CHECKING:
-    from penstock.cli.sieve import Filed
+    from penstock.cli.casualty import Casualty
+    from penstock.cli.morgue import Morgue
 
 LINES = "letters.jsonl"
 
 
-def ship(letters: Sequence[Filed], target: Path, fields: Any) -> Path:
+def ship(morgue: Morgue, found: Sequence[Casualty], target: Path) -> Path:
     """Write them into the directory ``target``; the file with the lines, which is there last and whole.
 
     Raises:
@@ -30,23 +32,20 @@ def ship(letters: Sequence[Filed], target: Path, fields: Any) -> Path:
             raise UserError(f"{lines} is there already; name another directory")
         draft = lines.with_suffix(".draft")
         with draft.open("w", encoding="utf-8") as file:
-            for path, letter in letters:
-                document = {
-                    "schema": "penstock.letter/1",
-                    **fields(path, letter),
-                    **_content(path, letter, target),
-                }
-                file.write(json.dumps(document, ensure_ascii=False) + "\n")
+            for each in found:
+                content = _content(morgue, each, target)
+                line = {"schema": "penstock.letter/1", **each.fields(), **content}
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
         draft.rename(lines)
     except OSError as error:
         raise UserError(f"nothing can be written to {target}: {error.strerror}") from None
     return lines
 
 
-def _content(path: Path, letter: Any, target: Path) -> dict[str, Any]:
+def _content(morgue: Morgue, each: Casualty, target: Path) -> dict[str, Any]:
     """Its value; or why it is not there: a pickle is not opened only to be written elsewhere."""
     try:
-        value = letter.value()
+        value = _value(morgue, each)
     except (PeerError, EnvironmentFault) as error:
         return {"value": None, "unread": str(error)}
     arrays: dict[str, Any] = {}
@@ -55,8 +54,17 @@ def _content(path: Path, letter: Any, target: Path) -> dict[str, Any]:
         return {"value": said}
     import numpy as np
 
-    np.savez(target / f"{path.stem}.npz", **arrays)
-    return {"value": said, "arrays": f"{path.stem}.npz"}
+    np.savez(target / f"{each.name}.npz", **arrays)
+    return {"value": said, "arrays": f"{each.name}.npz"}
+
+
+def _value(morgue: Morgue, each: Casualty) -> Any:
+    """Of a job, what it was called with."""
+    if each.kind == "item":
+        return morgue.letter(each).value()
+    *_, body = morgue.call(each)
+    args, named = freight.unpacked(body)
+    return {"args": args, "named": named}
 
 
 def plain(value: Any, arrays: dict[str, Any]) -> Any:

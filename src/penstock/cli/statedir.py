@@ -37,6 +37,20 @@ def find(given: Path | None, name: str | None) -> Path:
     raise NotRunning(f"no pipeline was run from this directory and none is running; {hint}")
 
 
+def all_of(given: Path | None, name: str | None) -> dict[str, Path]:
+    """As ``find``, but all pipelines that were run here where none is named; by their names, which is empty
+    where only the directory is known.
+
+    Raises:
+        NotRunning: there is none, or several run elsewhere.
+    """
+    here = {} if given or name or os.environ.get("PENSTOCK_STATE_DIR") else _here()
+    if here:
+        return here
+    found = find(given, name)
+    return {name or (found.resolve().name if found.resolve().parent.name == LOCAL.name else ""): found}
+
+
 def _here() -> dict[str, Path]:
     """Pipelines that were run from an app file in this directory."""
     if not LOCAL.is_dir():

@@ -110,7 +110,7 @@ def submit(
 def list_(limit: int, quiet: bool, as_json: bool, **said: Any) -> None:
     """Show jobs, the newest last.
 
-    Items of streams that kept failing are in `penstock dead list`.
+    What kept failing, items of pipelines as well, stands in `penstock dead list`.
     """
     from penstock.cli import jobstore, jobview
 

@@ -2,8 +2,9 @@
 
 One file each, ``<dir>/<when>-<stage>-<n>.letter``: a msgpack map that carries the payload whole, arrays
 included, so it can be read when the pipeline, its arena and its machine are long gone. A letter is there
-or not: it is written beside, flushed to the disk, and renamed. One that is to be tried once more is renamed
-to ``.requeued``, and is there until its item is done, or is a letter again (see ``runtime.returns``).
+or not: it is written beside, flushed to the disk, and renamed. From there it is taken into the store of jobs
+(see ``tasks.letters``). One that is to be tried once more is a file again, ``.requeued``, and is there until
+its item is done, or is a letter again (see ``runtime.returns``).
 """
 
 from __future__ import annotations
@@ -70,17 +71,26 @@ def write(directory: Union[str, Path], letter: Letter) -> Path:
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{time.time_ns()}-{_plain(letter.stage)}-{os.getpid()}{SUFFIX}"
+    put(path, msgspec.msgpack.encode(letter))
+    return path
+
+
+def put(path: Path, data: bytes) -> None:
+    """Put a file on disk, whole or not at all.
+
+    Raises:
+        OSError: it could not be written; nothing is left behind.
+    """
     draft = path.with_suffix(".draft")
     try:
         with open(draft, "wb") as file:
-            file.write(msgspec.msgpack.encode(letter))
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.rename(draft, path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    return path
 
 
 def read(path: Union[str, Path]) -> Letter:
@@ -90,10 +100,19 @@ def read(path: Union[str, Path]) -> Letter:
         PenstockError: the file is no letter.
         OSError: it cannot be read.
     """
+    return parse(Path(path).read_bytes(), str(path))
+
+
+def parse(data: bytes, name: str) -> Letter:
+    """A letter of its bytes; ``name``: what it is called if it is none.
+
+    Raises:
+        PenstockError: it is none.
+    """
     try:
-        return msgspec.msgpack.decode(Path(path).read_bytes(), type=Letter)
+        return msgspec.msgpack.decode(data, type=Letter)
     except msgspec.MsgspecError as error:
-        raise PenstockError(f"{path} is no dead letter: {error}") from None
+        raise PenstockError(f"{name} is no dead letter: {error}") from None
 
 
 def list_letters(directory: Union[str, Path]) -> List[Path]:

@@ -16,7 +16,7 @@ from penstock.lifecycle import monotonic
 from penstock.observe import events
 from penstock.pipeline.place import near
 from penstock.pipeline.plan import GROUP, Plan
-from penstock.runtime import process, rundir, shm, statedir, stimulus, strays, sweep, tenure
+from penstock.runtime import filing, process, rundir, shm, statedir, stimulus, strays, sweep, tenure
 from penstock.runtime.account import total
 from penstock.runtime.console import Console
 from penstock.runtime.gauge import Speedometer
@@ -177,6 +177,7 @@ class Foreground:
             restore()
         code = self._exit_code(roster, supervisor)
         self._keep(supervisor, view.summary(code))
+        self._file_letters(supervisor)
         self._end(supervisor, took=monotonic() - began)
         return code
 
@@ -201,13 +202,17 @@ class Foreground:
             listeners=[self._console.hear],
         )
 
-    @staticmethod
-    def _report_beginning(supervisor: Supervisor, swept: list[events.Swept]) -> None:
+    def _report_beginning(self, supervisor: Supervisor, swept: list[events.Swept]) -> None:
         """What is known before the first worker starts."""
         supervisor.report(*swept, *strays.keep(supervisor.state_dir.path, supervisor.plan))
+        self._file_letters(supervisor)
         run_dir = supervisor.run_dir
         if shm.is_low(free := run_dir.free_bytes()):
             supervisor.report(events.SharedMemoryLow(path=run_dir.path, free=free))
+
+    def _file_letters(self, supervisor: Supervisor) -> None:
+        if trouble := filing.file(supervisor.state_dir.path, os.environ):
+            self._console.line(trouble)
 
     def _describe(self, supervisor: Supervisor) -> None:
         supervisor.run_dir.describe(
@@ -304,6 +309,6 @@ class Foreground:
             supervisor.balance(),
             totals,
             took=took,
-            letters=near(os.path.join(supervisor.state_dir.path, "dead")),
+            letters=near(filing.store(supervisor.state_dir.path, os.environ)),
             failure=sentence,
         )

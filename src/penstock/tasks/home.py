@@ -1,6 +1,6 @@
 """Where the jobs of a machine are kept: the store, and what lies beside it.
 
-    .penstock/jobs.db              the store
+    .penstock/jobs.db              the store; the dead letters of pipelines are in it, too
     .penstock/jobs/logs/ID.N.log   what attempt N of a job printed
     .penstock/jobs/files/          arguments and results that are too large for the store
     .penstock/jobs/out/ID/         what a job published
@@ -91,6 +91,20 @@ def broker(directory: str, environ: Mapping[str, str], said: str = "") -> str:
         return checked(found, "--broker" if said else BROKER)
     file = nearest_file(directory)
     return configured(file, environ) if file else ""
+
+
+def beside(state_dir: str, environ: Mapping[str, str]) -> Home:
+    """The home of jobs for the pipeline that keeps its state there: its app's, where that is the usual place,
+    so what a pipeline could not do lies with the jobs of the same app.
+
+    Raises:
+        UserError: as ``locate``.
+    """
+    parent = os.path.dirname(os.path.abspath(state_dir))
+    if os.path.basename(parent) == os.path.dirname(USUAL):
+        return locate(os.path.dirname(parent), environ)
+    said = environ.get(VARIABLE)
+    return Home(os.path.abspath(said or os.path.join(state_dir, os.path.basename(USUAL))))
 
 
 def _configured(directory: str) -> str:

@@ -116,7 +116,25 @@ CREATE TABLE schedule(
   PRIMARY KEY(grp, task)) WITHOUT ROWID;
 """
 
-STEPS = (JOBS, SCHEDULES)
+LETTERS = """
+CREATE TABLE letter(
+  seq INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  item TEXT NOT NULL,
+  pipeline TEXT NOT NULL,
+  stage TEXT NOT NULL,
+  link TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  failures INTEGER NOT NULL,
+  cause TEXT NOT NULL,
+  traceback TEXT NOT NULL,
+  died REAL NOT NULL,
+  body BLOB NOT NULL,
+  path TEXT NOT NULL DEFAULT '');
+CREATE INDEX letter_died ON letter(died);
+"""
+
+STEPS = (JOBS, SCHEDULES, LETTERS)
 """What leads from each version of the tables to the next: a new store takes all steps, an old one those it
 has not taken."""
 VERSION = len(STEPS)

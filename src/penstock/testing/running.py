@@ -22,7 +22,6 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from penstock.errors import EnvironmentFault, NotRunning, PenstockError, PipelineFailed, TimedOut, UserError
-from penstock.message import letter
 from penstock.pipeline.duration import Duration, seconds
 from penstock.pipeline.fusion import host_of
 from penstock.pipeline.nearest import nearest
@@ -32,6 +31,8 @@ from penstock.runtime.account import LinkCount, Totals
 from penstock.runtime.console import Console
 from penstock.runtime.run import Foreground
 from penstock.settings import Settings
+from penstock.tasks import letters
+from penstock.tasks.home import beside
 from penstock.testing.result import Dead, dead
 
 LOOK = 0.01
@@ -220,8 +221,9 @@ class Running:
     @property
     def dead(self) -> list[Dead]:
         """Its dead letters, the oldest first."""
-        paths = letter.list_letters(os.path.join(self.state_dir, "dead"))
-        return [dead(letter.read(path), allow_pickle=self._plan.allow_pickle) for path in paths]
+        home = beside(self.state_dir, os.environ)
+        found = letters.of(home, os.path.join(self.state_dir, "dead"), self._plan.pipeline)
+        return [dead(each, allow_pickle=self._plan.allow_pickle) for each in found]
 
     @property
     def said(self) -> str:
