@@ -77,3 +77,22 @@ def test_frames_are_compared_side_by_side(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
     rows = [line.strip().partition("  ")[0] for line in ended.stdout.splitlines()]
     assert rows == ["plain zmq, send_pyobj", "plain zmq, copy=False", "penstock", "penstock, in place"]
+
+
+def test_training_goes_on_where_it_was_killed_and_a_wrong_path_is_put_right(tmp_path: Path) -> None:
+    ended = run(tmp_path, str(EXAMPLES / "training/demo.py"), PENSTOCK_JOBS=str(tmp_path / "jobs.db"))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "attempt 1: killed (SIGKILL); attempt 2: done, 5 epochs" in ended.stdout
+    assert re.search(r"359 digits by 8 jobs, 9\d\.\d% right", ended.stdout)
+    assert "dead after 3 failures: FileNotFoundError" in ended.stdout
+    assert "'epochs_here': 2" in ended.stdout.splitlines()[-1]
+
+
+def test_a_training_script_needs_no_change_to_be_a_job(tmp_path: Path) -> None:
+    script = str(EXAMPLES / "training/train_model.py")
+    data, model = str(tmp_path / "digits.npz"), tmp_path / "digits.model"
+    write = f"import learning; learning.write_digits({data!r})"
+    subprocess.run([sys.executable, "-c", write], cwd=EXAMPLES / "training", check=True)
+    ended = run(tmp_path, script, "--data", data, "--model", str(model), "--epochs", "2")
+    assert "epoch 2 of 2" in ended.stdout, ended.stderr
+    assert model.exists()
