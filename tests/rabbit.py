@@ -2,7 +2,7 @@
 
     node    one of a test's own, to break it
     rabbit  ONE for all tests of a run and all its processes, as a boot takes seconds
-    broker  the URL of a virtual host on it, of this test alone
+    broker  the URL of a virtual host on it, of this test alone; `set_up(broker, "gpu")` makes what jobs need
 
 Nothing is left behind, however a run ends. What a process starts dies with it (`PR_SET_PDEATHSIG`). The
 shared node belongs to a keeper; each process that uses it holds a shared lock on a file, and the keeper,
@@ -11,6 +11,7 @@ which waits for the exclusive one, gets it from the kernel when the last of them
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import fcntl
 import json
@@ -33,6 +34,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+
+from penstock.rabbitmq.setup import Wanted, apply, prepare
+from penstock.rabbitmq.topology import topology
+from penstock.rabbitmq.url import parse
 
 SERVER = Path(os.environ.get("RABBITMQ_BIN", "/usr/lib/rabbitmq/bin"))
 """Not /usr/sbin: what Debian puts there changes the user and drops the environment."""
@@ -432,6 +437,13 @@ def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     shared, users = join(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
     yield shared
     os.close(users)
+
+
+def set_up(url: str, *groups: str) -> None:
+    """Do what `penstock broker init URL --group ...` does, without accounts."""
+    where, wanted = parse(url), Wanted(topology(groups))
+    plan, management = asyncio.run(prepare(where, wanted))
+    asyncio.run(apply(where, wanted, plan, management))
 
 
 @pytest.fixture

@@ -45,8 +45,15 @@ def report(error: Exception, *, as_json: bool) -> int:
 def _report(error: Exception) -> str:
     return (
         f"penstock {__version__}   Python {platform.python_version()}   {platform.platform()}\n"
-        f"command: {' '.join(sys.argv)}\n\n{''.join(traceback.format_exception(error))}"
+        f"command: {' '.join(map(_shown, sys.argv))}\n\n{''.join(traceback.format_exception(error))}"
     )
+
+
+def _shown(word: str) -> str:
+    """A word of the command line: a broker's URL may have a password in it."""
+    from penstock.rabbitmq.url import masked
+
+    return masked(word) if "://" in word else word
 
 
 def _say(sentence: str, code: int, *, as_json: bool) -> int:

@@ -38,6 +38,7 @@ VERBS = (
     Verb("down", RUNNING, "End a pipeline as Ctrl-C does, and wait for its end."),
     Verb("tasks", JOBS, "Submit jobs, look at them, steer them."),
     Verb("queues", JOBS, "Show what waits for each group of tasks."),
+    Verb("broker", JOBS, "Set up the RabbitMQ that jobs go over, and examine it."),
     Verb("dead", WRONG, "Read, put back, export and discard what kept failing."),
     Verb("doctor", WRONG, "Examine this machine and the stages' interpreters."),
     Verb("bench", MEASURE, "Measure this machine against plain pyzmq."),

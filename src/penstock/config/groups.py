@@ -60,6 +60,20 @@ def overlays(directory: str, environ: Mapping[str, str], groups: Sequence[str]) 
     return found
 
 
+def named(directory: str) -> list[str]:
+    """The groups that the nearest file upwards says something of.
+
+    Raises:
+        Misconfigured: what it says is no table.
+    """
+    source = nearest_file(directory)
+    mistakes: list[str] = []
+    found = [name for name, _ in _tables(source, (), mistakes)] if source else []
+    if mistakes:
+        raise Misconfigured(mistakes)
+    return found
+
+
 def _tables(source: File, above: tuple[str, ...], mistakes: list[str]) -> list[tuple[str, Fields]]:
     table: Any = source.table
     for key in (*above, "group"):

@@ -31,6 +31,7 @@ from penstock.rabbitmq.topology import (
     check_group,
     work_queue,
 )
+from penstock.rabbitmq.url import USUAL_VHOST
 
 NOTHING = "^$"
 ID = r"[\w-]+"
@@ -58,11 +59,13 @@ class Account(NamedTuple):
     """Who uses it, for people."""
 
 
-def accounts(groups: Iterable[str]) -> tuple[Account, ...]:
-    """All there are for these groups."""
+def accounts(groups: Iterable[str], vhost: str = USUAL_VHOST) -> tuple[Account, ...]:
+    """All there are for these groups. Users are the whole broker's, so those of another virtual host have its
+    name."""
     names = sorted({check_group(group) for group in groups})
+    prefix = "ps" if vhost == USUAL_VHOST else re.sub(r"[^\w.-]", "-", vhost)
     several = [worker("ps-workers", names)] if len(names) > 1 else []
-    return (
+    mine = (
         api(),
         hub(),
         *(worker(f"ps-worker-{name}", [name]) for name in names),
@@ -70,6 +73,7 @@ def accounts(groups: Iterable[str]) -> tuple[Account, ...]:
         notebook(),
         monitor(),
     )
+    return tuple(each._replace(name=prefix + each.name.removeprefix("ps")) for each in mine)
 
 
 def api(name: str = "ps-api") -> Account:

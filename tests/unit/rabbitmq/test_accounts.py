@@ -45,6 +45,7 @@ def test_there_is_one_for_each_group_and_one_for_who_runs_several() -> None:
         "ps-notebook",
         "ps-monitor",
     ]
+    assert {account.name.partition("-")[0] for account in accounts(["gpu"], "staging")} == {"staging"}
     assert "ps-workers" not in {account.name for account in accounts(["gpu"])}
 
 
