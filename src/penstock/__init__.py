@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from penstock.runtime.attach import attach
     from penstock.runtime.guest import Guest
     from penstock.tasks.bundle import group
+    from penstock.tasks.chain import chain
     from penstock.tasks.context import JobContext
     from penstock.tasks.handle import Job
     from penstock.tasks.jobs import Jobs
@@ -80,6 +81,7 @@ __all__ = [
     "__version__",
     "at",
     "attach",
+    "chain",
     "external",
     "group",
     "join",
@@ -109,6 +111,7 @@ _HOMES = {
     "Task": "penstock.tasks.task",
     "at": "penstock.pipeline.at",
     "attach": "penstock.runtime.attach",
+    "chain": "penstock.tasks.chain",
     "external": "penstock.pipeline.external",
     "filter": "penstock.pipeline.oneliner",
     "group": "penstock.tasks.bundle",

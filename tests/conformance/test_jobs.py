@@ -13,7 +13,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from penstock.tasks.job import Claim, NewJob, Rules
+from penstock.tasks.freight import call, packed, whole
+from penstock.tasks.job import Claim, NewJob, Rules, new_id
 from penstock.tasks.settle import Done, Ended, Failed, Returned
 from penstock.tasks.store import Closing, Store, Word
 
@@ -183,6 +184,89 @@ def test_what_is_finished_is_forgotten_and_dead_ones_never(store: Store, clock: 
     assert len(store.attempts(dead)) == 1
 
 
+def _follower(*needs: NewJob, **other: Any) -> NewJob:
+    return _job("f", needs=[each.id for each in needs], **{"id": new_id(), **other})
+
+
+def test_one_that_needs_others_waits_until_all_are_done_and_has_their_results(store: Store) -> None:
+    first, second = _job(), _job()
+    last = NewJob("g", "f", packed([["own"], {}, ["", True]]), needs=[first.id, second.id])
+    store.submit([first, second, last])
+    one, two = _claim(store, 9)
+    assert store.job(last.id).after == [1, 2]  # type: ignore[union-attr]
+    assert store.next_due() is None
+    assert _close(store, two, Done(packed("b"))) == "done"
+    assert not _claim(store, 9)
+    assert _close(store, one, Done(packed(["a"] * 50_000))) == "done"
+    assert store.needs.released == [last.id]
+    (claim,) = _claim(store, 9)
+    assert call(whole(claim.args, claim.args_path)) == ([[["a"] * 50_000, "b"], "own"], {})
+
+
+def test_one_that_needs_what_is_over_already_waits_for_nothing(store: Store) -> None:
+    (done,) = store.submit([_job()])
+    _close(store, _claim(store)[0], Done(packed(7)))
+    (id,) = store.submit([NewJob("g", "f", packed([[], {"b": 2}, ["a", False]]), needs=[done])])
+    assert call(_claim(store)[0].args) == ([], {"a": 7, "b": 2})
+    assert store.forget(before=2**50) == 1
+    assert store.job(id) is not None
+
+
+def test_what_somebody_needs_is_not_forgotten(store: Store) -> None:
+    first, other = _job(), _job(priority=-1)
+    store.submit([first, other, _follower(first, other)])
+    _close(store, _claim(store)[0], Done())
+    assert store.forget(before=2**50) == 0
+    assert store.remove([first.id]) == []
+
+
+def test_who_needs_one_that_is_dead_is_cancelled_with_the_cause_and_waits_again_with_it(
+    store: Store,
+) -> None:
+    head, middle = _job(), _job()
+    middle = NewJob("g", "m", b"", needs=[head.id])
+    last = _follower(middle)
+    store.submit([head, middle, last])
+    _close(store, _claim(store)[0], Failed("rejected", "no such file"))
+    rows = [store.job(each.id) for each in (head, middle, last)]
+    assert [row.state for row in rows if row] == ["dead", "cancelled", "cancelled"]
+    assert all(row.cause == "it needs job 1 (t), which is dead: no such file" for row in rows[1:] if row)
+    assert store.requeue([middle.id]) == []
+    assert store.requeue([head.id]) == [head.id]
+    assert [row.state for row in store.jobs()] == ["scheduled", "scheduled", "ready"]
+    for _ in range(3):
+        assert _close(store, _claim(store)[0], Done()) == "done"
+
+
+def test_to_cancel_one_is_to_cancel_who_needs_it(store: Store) -> None:
+    head = _job()
+    tail = _follower(head)
+    store.submit([head, tail])
+    assert store.cancel(head.id) == "cancelled"
+    assert [row.state for row in store.jobs()] == ["cancelled", "cancelled"]
+    assert _claim(store) == []
+
+
+def test_one_that_was_cancelled_itself_is_not_run_when_all_it_needs_is_done(store: Store) -> None:
+    head = _job()
+    tail = _follower(head)
+    store.submit([head, tail])
+    store.cancel(tail.id)
+    _close(store, _claim(store)[0], Done())
+    assert _claim(store) == []
+    assert store.requeue([tail.id]) == [tail.id]
+    assert [claim.id for claim in _claim(store)] == [tail.id]
+
+
+def test_a_time_that_was_said_counts_once_the_others_are_done(store: Store, clock: Clock) -> None:
+    head = _job()
+    store.submit([head, _follower(head, run_at=clock.now + 5000)])
+    _close(store, _claim(store)[0], Done())
+    assert store.next_due() == clock.now + 5000
+    clock.now += 5000
+    assert len(_claim(store)) == 1
+
+
 class Jobs(RuleBasedStateMachine):
     """Any sequence of what may happen to jobs, against a dict that says what should have come of it."""
 
@@ -201,6 +285,8 @@ class Jobs(RuleBasedStateMachine):
         self.former: list[Claim] = []
         self.cancelled: set[str] = set()
         self.fences: dict[str, itertools.count[int]] = {}
+        self.needs: dict[str, list[str]] = {}
+        """Of those that still wait for others."""
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
@@ -222,6 +308,45 @@ class Jobs(RuleBasedStateMachine):
         if double is None:
             self.state[id] = "scheduled" if delay else "ready"
             self.key[id], self.failures[id], self.fences[id] = key, 0, itertools.count(1)
+
+    @rule(data=st.data())
+    def submit_one_that_needs_others(self, data: st.DataObject) -> None:
+        if not self.state:
+            return
+        needs = data.draw(st.lists(st.sampled_from(sorted(self.state)), min_size=1, max_size=3, unique=True))
+        (id,) = self.store.submit([NewJob("g", "t", packed([[], {}, ["", True]]), needs=needs)])
+        self.state[id], self.key[id], self.failures[id] = "scheduled", "", 0
+        self.fences[id], self.needs[id] = itertools.count(1), needs
+        self._needs_are_seen()
+
+    def _needs_are_seen(self) -> None:
+        """What becomes of those that wait, after one has changed: until nothing changes any more."""
+        while True:
+            before = dict(self.state)
+            for id, needs in list(self.needs.items()):
+                states = {self.state[each] for each in needs}
+                if self.state[id] == "scheduled" and states == {"done"}:
+                    self.state[id] = "ready"
+                    del self.needs[id]
+                elif self.state[id] == "scheduled" and states & {"dead", "cancelled"}:
+                    self.state[id] = "cancelled"
+            if before == self.state:
+                return
+
+    def _comes_back(self, id: str) -> bool:
+        """Whether one that was put back is; with those that were cancelled because of it."""
+        if id not in self.needs:
+            self.state[id], self.failures[id] = "ready", 0
+        elif any(self.state[each] in {"dead", "cancelled"} for each in self.needs[id]):
+            return False
+        else:
+            self.state[id] = "scheduled"
+            self._needs_are_seen()
+        self.cancelled.discard(id)
+        for other, needs in list(self.needs.items()):
+            if id in needs and self.state[other] == "cancelled" and other not in self.cancelled:
+                self._comes_back(other)
+        return True
 
     @rule(ms=st.sampled_from([1, 1000, 10_000]))
     def wait(self, ms: int) -> None:
@@ -261,6 +386,7 @@ class Jobs(RuleBasedStateMachine):
             expected = "dead" if self.failures[claim.id] > claim.rules.max_failures else "scheduled"
         assert state == expected
         self.state[claim.id] = expected
+        self._needs_are_seen()
 
     @rule(data=st.data())
     def speak_too_late(self, data: st.DataObject) -> None:
@@ -277,6 +403,7 @@ class Jobs(RuleBasedStateMachine):
             self.state[id] = "cancelled"
         if self.state[id] in {"running", "cancelled"}:
             self.cancelled.add(id)
+        self._needs_are_seen()
 
     @rule(data=st.data())
     def put_back(self, data: st.DataObject) -> None:
@@ -284,10 +411,8 @@ class Jobs(RuleBasedStateMachine):
             return
         id = data.draw(st.sampled_from(sorted(self.state)))
         may = self.state[id] in {"dead", "cancelled"} and not (self.key[id] and self._live(self.key[id]))
+        may = may and self._comes_back(id)
         assert self.store.requeue([id]) == ([id] if may else [])
-        if may:
-            self.state[id], self.failures[id] = "ready", 0
-            self.cancelled.discard(id)
 
     @rule()
     def open_it_anew(self) -> None:

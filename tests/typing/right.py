@@ -418,6 +418,10 @@ downloads = download.submit_many(download.call(url) for url in ("a", "b"))
 texts_of: list[bytes] = downloads.results("1m")
 soonest: bytes = next(downloads.as_completed()).result()
 both: list[float] = penstock.group([weigh.call("a"), told.call("vgg")]).submit().results()
+chained: float = penstock.chain(download.call("a"), weigh.partial(depth=2)).submit().result()
+joined: Box = (
+    penstock.chain(fit, penstock.group([told.partial()]), fit.partial(epochs=1)).submit("vgg").result()
+)
 boxed: Box = task(Infer).submit("hello", best=2).result()
 unchecked = task("train.py:train", group="gpu").submit(1, anything="goes")
 

@@ -16,6 +16,8 @@ from penstock.tasks import freight
 from penstock.tasks.job import Attempt, JobRow
 from penstock.tasks.script import SCRIPT
 
+FEW = 5
+"""Numbers of jobs that are listed."""
 HEADER = ("JOB", "TASK", "GROUP", "STATE", "FAILURES", "SUBMITTED", "")
 COLOURS = {"done": terminal.good, "dead": terminal.bad, "cancelled": terminal.dim, "running": terminal.strong}
 
@@ -50,7 +52,7 @@ def about(row: JobRow, attempts: Sequence[Attempt], arguments: str) -> str:
         ["task", f"{_task(row)}   group {row.group}   priority {row.priority}"],
         ["state", f"{_state(row)}   {_note(row)}".rstrip()],
         ["submitted", _when(row.submitted_at)],
-        *([["not before", _when(row.run_at)]] if row.state == "scheduled" else []),
+        *([["not before", _when(row.run_at)]] if row.state == "scheduled" and not row.after else []),
         *([["started", f"{_when(row.started_at)}   by {row.owner}"]] if row.started_at else []),
         *([["ended", _when(row.finished_at)]] if row.finished_at else []),
         ["failures", f"{row.failures} of {row.rules.max_failures} it may have"],
@@ -64,7 +66,7 @@ def about(row: JobRow, attempts: Sequence[Attempt], arguments: str) -> str:
 def arguments(body: bytes) -> str:
     """What it was submitted with, as it would be called; or why that is not shown."""
     try:
-        args, kwargs = freight.unpacked(body)
+        args, kwargs = freight.call(body)
     except (PeerError, EnvironmentFault) as error:
         return f"{figures.size(len(body))}, not shown: {error}"
     shown = [*map(describe, args), *(f"{name}={describe(value)}" for name, value in kwargs.items())]
@@ -97,10 +99,16 @@ def _note(row: JobRow) -> str:
     if row.state == "running" and row.progress is not None:
         numbers = {name: value for name, value in row.numbers.items() if isinstance(value, (int, float))}
         return figures.headway(row.progress, numbers)
+    if row.after:
+        return f"after {several(len(row.after))}: {_few(row.after)}"
     if row.state == "scheduled":
         again = f"   {row.cause}" if row.cause else ""
         return f"due {_when(row.run_at)}{again}"
     return "" if row.state == "done" else row.cause
+
+
+def _few(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:FEW])) + (" ..." if len(numbers) > FEW else "")
 
 
 def _attempt(each: Attempt) -> str:

@@ -6,13 +6,13 @@ import time
 from typing import Any, Dict, Mapping
 
 from penstock.errors import EnvironmentFault, PeerError, Reject, Retry, UnsupportedType
-from penstock.message.codec import Decoder, Encoder, join
+from penstock.message.codec import Encoder, join
 from penstock.pipeline.duration import seconds
 from penstock.runtime import handler
 from penstock.runtime.jobcontext import LiveJobContext
 from penstock.runtime.jobwire import Work, Worked
 from penstock.runtime.taskcode import TaskCode, Unusable
-from penstock.tasks import kind
+from penstock.tasks import freight, kind
 from penstock.tasks.files import INLINE, Files, read
 from penstock.tasks.script import SCRIPT
 
@@ -64,7 +64,7 @@ def _call(work: Work, context: LiveJobContext, codes: Mapping[str, TaskCode]) ->
 def _arguments(work: Work) -> Any:
     try:
         body = read(work.args_path) if work.args_path else work.args
-        return Decoder().values(body, count=1)[0]
+        return freight.call(body)
     except (PeerError, EnvironmentFault, OSError) as error:
         raise Unusable(f"its arguments cannot be read: {error}") from None
 

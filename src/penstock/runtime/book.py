@@ -116,9 +116,7 @@ class Book:
         with writing(self._store.db):
             done = [(each, self._write(each)) for each in writes]
             has_planned = any(isinstance(each, (Close, Look)) for each in batch) and self._plan()
-        self._ring(done)
-        if has_planned:
-            wake.ring(self._home.bells, wake.WORK)
+        self._ring(done, has_new=has_planned or self._took_released())
         looks = [(each.then, self._look()) for each in batch if isinstance(each, Look)]
         return [*((each.then, answer) for each, answer in done), *looks]
 
@@ -154,10 +152,19 @@ class Book:
             )
         return closing
 
-    def _ring(self, done: Sequence[tuple[Request, Any]]) -> None:
+    def _took_released(self) -> bool:
+        """Whether jobs have got what they waited for, since last asked."""
+        released = self._store.needs.released
+        found = bool(released)
+        released.clear()
+        return found
+
+    def _ring(self, done: Sequence[tuple[Request, Any]], *, has_new: bool) -> None:
         if any(isinstance(each, (Say, Close)) for each, _ in done):
             wake.ring(self._home.bells, wake.NEWS)
-        if any(isinstance(each, Close) and state in {"ready", "scheduled"} for each, state in done):
+        if has_new or any(
+            isinstance(each, Close) and state in {"ready", "scheduled"} for each, state in done
+        ):
             wake.ring(self._home.bells, wake.WORK)
 
     def _plan(self) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Generic, Iterable, List, TypeVar
+from typing import Any, Generic, Iterable, List, Sequence, TypeVar
 
 from penstock.errors import UserError
+from penstock.tasks.call import Call, Part
+from penstock.tasks.desk import Desk
 from penstock.tasks.jobs import Jobs
-from penstock.tasks.task import Call
 
 R = TypeVar("R")
 
@@ -24,13 +25,27 @@ class Bundle(Generic[R]):
             UserError: there is none, or they are of apps with several stores.
             UnsupportedType, WiringError, EnvironmentFault, OSError: as ``submit`` of a task.
         """
-        desks = {id(desk): desk for desk in (call.task.desk() for call in self.calls)}
-        if len(desks) != 1:
-            raise UserError("a group needs calls" if not desks else "a group has calls of one app's tasks")
-        (desk,) = desks.values()
+        desk = the_desk(self.calls, "group")
+        for each in self.calls:
+            if isinstance(each, Part):
+                raise UserError(
+                    f"{each.place}: {each.task.name} lacks its first argument: say it with call()"
+                )
         now = desk.now()
         ids = desk.submit([call.task.job(call.arguments, now) for call in self.calls])
         return Jobs([call.task.handle(id, desk) for call, id in zip(self.calls, ids)], desk)
+
+
+def the_desk(calls: Sequence[Call[Any]], what: str) -> Desk:
+    """That of all of them.
+
+    Raises:
+        UserError: there is none, or several.
+    """
+    desks = {id(desk): desk for desk in (call.task.desk() for call in calls)}
+    if len(desks) != 1:
+        raise UserError(f"a {what} has calls of one app's tasks" if desks else f"a {what} needs calls")
+    return next(iter(desks.values()))
 
 
 def group(calls: Iterable[Call[R]]) -> Bundle[R]:

@@ -39,12 +39,13 @@ class Job(Generic[R]):
 
     Attributes:
         id: A UUID; those of one machine sort by time.
+        result_type: What the annotation of its task says of the result.
     """
 
     def __init__(self, id: str, desk: Desk, result: Any = Any) -> None:
         self.id = id
         self._desk = desk
-        self._result = result
+        self.result_type = result
 
     def __repr__(self) -> str:
         return f"<Job {self.id}>"
@@ -134,7 +135,8 @@ class Job(Generic[R]):
 
     def _outcome(self, row: JobRow) -> R:
         if row.state == "cancelled":
-            raise JobCancelled(f"job {self.id} ({row.task}) was cancelled", job=self.id)
+            why = f": {row.cause}" if row.cause else ""
+            raise JobCancelled(f"job {self.id} ({row.task}) was cancelled{why}", job=self.id)
         if row.state == "dead":
             raise self._failure(row)
         (body,) = self._desk.results([self.id])
@@ -143,7 +145,7 @@ class Job(Generic[R]):
     def value(self, body: Optional[bytes]) -> R:
         """The result of which the store has ``body``."""
         value = freight.unpacked(body) if body else None
-        build = converter(self._result)
+        build = converter(self.result_type)
         return cast("R", value if build is None or value is None else build(value))
 
     def _failure(self, row: JobRow) -> JobFailed:
@@ -177,14 +179,17 @@ class Job(Generic[R]):
             changed: Arguments that are to be others this time: ``job.retry(data="right.npz")``.
 
         Raises:
-            UserError: it is a command line, which has none.
+            UserError: it is a command line, which has none; or it lacks results of others.
             NoSuchJob: it is not in the store (any more).
         """
         if not changed:
             return bool(self._desk.requeue([self.id]))
         if self.row.task == SCRIPT:
             raise UserError("a command line has no arguments by name: submit it as it should be")
-        args, kwargs = freight.unpacked(self._desk.arguments(self.id) or b"")
+        body = self._desk.arguments(self.id) or b""
+        if freight.lacks_results(body):
+            raise UserError(f"job {self.id} lacks the results of others: put those back")
+        args, kwargs = freight.call(body)
         return self._desk.amend(self.id, freight.packed([args, {**kwargs, **changed}]))
 
     # Looking ---------------------------------------------------------------------------------------------

@@ -21,6 +21,9 @@ LIVE: Tuple[State, ...] = ("scheduled", "ready", "running")
 """What will still change by itself."""
 STATES: Tuple[State, ...] = (*LIVE, "done", "dead", "cancelled")
 
+SOMEDAY = 253_402_300_799_000
+"""When a job is due that waits for others and not for a time: at the end of the year 9999."""
+
 Cause = Literal["error", "rejected", "crash", "oom", "timeout", "unusable"]
 """Why an attempt failed: the code raised; it said ``Reject``; its process died; of too little memory; it took
 too long; it cannot be run here (no such task, arguments that do not fit): trying again would not help."""
@@ -82,6 +85,8 @@ class NewJob(msgspec.Struct, frozen=True):
     rules: Rules = Rules()
     by: str = ""
     """Who submitted it, in words for people."""
+    needs: List[str] = []
+    """The ids of jobs whose results are its first arguments: it waits for them."""
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -134,6 +139,8 @@ class JobRow(msgspec.Struct, frozen=True):
     """Why it failed last: one line; empty: it never did."""
     rules: Rules
     by: str
+    after: List[int] = []
+    """The numbers of the jobs it still waits for."""
 
 
 class Attempt(msgspec.Struct, frozen=True):

@@ -134,7 +134,19 @@ CREATE TABLE letter(
 CREATE INDEX letter_died ON letter(died);
 """
 
-STEPS = (JOBS, SCHEDULES, LETTERS)
+NEEDS = """
+CREATE TABLE need(
+  job TEXT NOT NULL,
+  place INTEGER NOT NULL,
+  needed TEXT NOT NULL,
+  met INTEGER NOT NULL,
+  run_at INTEGER NOT NULL,
+  PRIMARY KEY(job, place)) WITHOUT ROWID;
+CREATE INDEX need_needed ON need(needed);
+CREATE INDEX need_open ON need(job) WHERE NOT met;
+"""
+
+STEPS = (JOBS, SCHEDULES, LETTERS, NEEDS)
 """What leads from each version of the tables to the next: a new store takes all steps, an old one those it
 has not taken."""
 VERSION = len(STEPS)

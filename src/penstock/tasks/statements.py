@@ -4,7 +4,9 @@ from __future__ import annotations
 
 COLUMNS = """seq, id, grp, task, state, priority, run_at, submitted_at, started_at, finished_at, failures,
   preemptions, fence, owner, progress, numbers, cancel, COALESCE(unique_key, ''), resume_uri, resume_step,
-  cause, rules, submitted_by"""
+  cause, rules, submitted_by,
+  (SELECT json_group_array(other.seq) FROM need JOIN job AS other ON other.id = need.needed
+   WHERE need.job = job.id AND NOT need.met)"""
 
 SUBMIT = """
 INSERT INTO job(
@@ -57,6 +59,8 @@ CANCEL = """
 UPDATE job SET state = 'cancelled', finished_at = ?, cancel = 1
 WHERE id = ? AND state IN ('scheduled', 'ready')"""
 
+END = "UPDATE job SET cancel = 1 WHERE id = ? AND state IN ('running', 'cancelled')"
+
 PAUSE = """
 INSERT INTO grp(name, paused, why) VALUES (?, 1, ?)
 ON CONFLICT DO UPDATE SET paused = 1, why = excluded.why"""
@@ -69,10 +73,13 @@ FROM attempt WHERE job = ? ORDER BY fence"""
 
 FORGOTTEN = """
 SELECT seq, id, args_path, result_path FROM job
-WHERE finished_at < ? AND state IN ('done', 'cancelled') ORDER BY finished_at LIMIT ?"""
+WHERE finished_at < ? AND state IN ('done', 'cancelled')
+  AND NOT (state = 'done' AND EXISTS (SELECT 1 FROM need WHERE needed = job.id))
+ORDER BY finished_at LIMIT ?"""
 
 OVER = """
-SELECT seq, id, args_path, result_path FROM job WHERE id = ? AND state IN ('done', 'dead', 'cancelled')"""
+SELECT seq, id, args_path, result_path FROM job WHERE id = ? AND state IN ('done', 'dead', 'cancelled')
+  AND NOT (state = 'done' AND EXISTS (SELECT 1 FROM need WHERE needed = job.id))"""
 
 BY_ID = f"SELECT {COLUMNS} FROM job WHERE id = ?"  # noqa: S608  our own words
 BY_NUMBER = f"SELECT {COLUMNS} FROM job WHERE seq = ?"  # noqa: S608  as above

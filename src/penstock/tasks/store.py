@@ -11,25 +11,22 @@ import json
 import os
 import random
 import sqlite3
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
 
 import msgspec
 
-from penstock.tasks import schema
+from penstock.tasks import freight, rows, schema
 from penstock.tasks import statements as sql
-from penstock.tasks.files import INLINE, Files, read
+from penstock.tasks.files import INLINE, Files
 from penstock.tasks.filter import ANY, Filter
-from penstock.tasks.job import Attempt, Claim, JobRow, NewJob, Rules, State, wall
+from penstock.tasks.job import SOMEDAY, Attempt, Claim, JobRow, NewJob, State, wall
+from penstock.tasks.needs import Needs
 from penstock.tasks.schema import writing
-from penstock.tasks.settle import Done, Ended, Failed, Finish, Outcome, Returned, Standing, verdict
+from penstock.tasks.settle import Done, Failed, Finish, Outcome, Returned, Standing, verdict
 
 Now = Callable[[], int]
 
-_rules = msgspec.msgpack.Decoder(Rules)
 _pack = msgspec.msgpack.Encoder().encode
-
-WORDS = {Done: "done", Failed: "failed", Returned: "returned", Ended: "cancelled"}
-"""What an attempt is said to have come to."""
 
 
 class Closing(NamedTuple):
@@ -86,6 +83,7 @@ class Store:
         self._jitter = jitter
         self._db = schema.connect(path, shared=shared)
         in_memory = path == ":memory:"
+        self.needs = Needs(self._db, self._put)
         self._files = None if in_memory else Files(os.path.join(os.path.dirname(path), "jobs", "files"))
 
     def close(self) -> None:
@@ -105,11 +103,15 @@ class Store:
         Raises:
             OSError: large arguments could not be written; nothing has changed.
         """
-        paths = [self._put(f"{job.id}.args", job.args) for job in jobs]
+        paths = ["" if job.needs else self._put(f"{job.id}.args", job.args) for job in jobs]
         now = self._now()
         try:
             with writing(self._db):
                 ids = [self._submit(job, path, now) for job, path in zip(jobs, paths)]
+                taken = {job.id: id for job, id in zip(jobs, ids)}
+                for job in jobs:
+                    if job.needs:
+                        self.needs.add(job, [taken.get(each, each) for each in job.needs], now)
         except BaseException:
             self._drop(paths)
             raise
@@ -117,13 +119,14 @@ class Store:
         return ids
 
     def _submit(self, job: NewJob, path: str, now: int) -> str:
+        run_at = SOMEDAY if job.needs else max(job.run_at, now)
         values = (
             job.id,
             job.group,
             job.task,
-            "scheduled" if job.run_at > now else "ready",
+            "scheduled" if run_at > now else "ready",
             job.priority,
-            max(job.run_at, now),
+            run_at,
             now,
             b"" if path else job.args,
             path,
@@ -144,8 +147,8 @@ class Store:
 
     def groups(self) -> Dict[str, str]:
         """Those there are, each with why it is paused; empty: it is not."""
-        rows = self._db.execute("SELECT name, paused, why FROM grp ORDER BY name")
-        return {name: (why or "paused") if paused else "" for name, paused, why in rows}
+        found = self._db.execute("SELECT name, paused, why FROM grp ORDER BY name")
+        return {name: (why or "paused") if paused else "" for name, paused, why in found}
 
     def pause(self, group: str, why: str = "") -> None:
         """Have nothing more of it begun. ``why``: in words for people; empty: somebody asked for it."""
@@ -165,13 +168,13 @@ class Store:
         now = self._now()
         with writing(self._db):
             self._db.execute(sql.PROMOTE, (now,))
-            rows = self._db.execute(sql.CLAIM, (owner, now, group, gpus, limit, group)).fetchall()
-        return [_claim(row) for row in sorted(rows, key=lambda row: (-row[-1], row[1]))]
+            found = self._db.execute(sql.CLAIM, (owner, now, group, gpus, limit, group)).fetchall()
+        return [rows.claim(row) for row in sorted(found, key=lambda row: (-row[-1], row[1]))]
 
     def next_due(self) -> Optional[int]:
         """When the next of those that wait for their time is due."""
         found = self._db.execute("SELECT MIN(run_at) FROM job WHERE state = 'scheduled'").fetchone()[0]
-        return None if found is None else int(found)
+        return None if found is None or found >= SOMEDAY else int(found)
 
     def is_running(self, id: str, fence: int) -> bool:
         """Whether that attempt is the one that runs."""
@@ -228,11 +231,9 @@ class Store:
         if row is None:
             return None
         outcome = closing.outcome
-        decided = verdict(
-            Standing(row[0], row[1], bool(row[2]), _rules.decode(row[3])), outcome, self._jitter()
-        )
+        decided = verdict(Standing(row[0], row[1], bool(row[2]), rows.rules(row[3])), outcome, self._jitter())
         if not isinstance(outcome, Returned) or outcome.begun:
-            self._db.execute(sql.ATTEMPT, _attempt(closing, row[4], now))
+            self._db.execute(sql.ATTEMPT, rows.attempt(closing, row[4], now))
         cause = outcome.error if isinstance(outcome, Failed) else ""
         common = {"id": closing.id, "failures": decided.failures, "cause": cause}
         if isinstance(decided, Finish):
@@ -240,6 +241,7 @@ class Store:
             self._db.execute(
                 sql.FINISH, {**common, "state": decided.state, "now": now, "result": result, "path": path}
             )
+            self.needs.settled(closing.id, decided.state, now)
             return decided.state
         state: State = "scheduled" if decided.after > 0 else "ready"
         due = now + round(decided.after * 1000)
@@ -253,18 +255,29 @@ class Store:
     def cancel(self, id: str) -> Optional[State]:
         """Have it never begun (again): its state now. ``running``: it is told to end, and will be cancelled
         when it has. ``None``: there is no such job."""
+        now = self._now()
         with writing(self._db):
-            self._db.execute(sql.CANCEL, (self._now(), id))
-            self._db.execute("UPDATE job SET cancel = 1 WHERE id = ? AND state = 'running'", (id,))
+            if self._db.execute(sql.CANCEL, (now, id)).rowcount:
+                self.needs.settled(id, "cancelled", now)
+            self._db.execute(sql.END, (id,))
             row = self._db.execute("SELECT state FROM job WHERE id = ?", (id,)).fetchone()
         return None if row is None else row[0]
 
     def requeue(self, ids: Iterable[str]) -> List[str]:
         """Put dead and cancelled ones back, with no failures; the ids of those that were. (Not one whose
-        unique key another has now.)"""
+        unique key another has now, nor one that needs another which is dead.)"""
         now = self._now()
         with writing(self._db):
-            return [id for id in ids if self._db.execute(sql.REQUEUE, (now, id)).rowcount]
+            return [id for id in ids if self._requeue(id, now)]
+
+    def _requeue(self, id: str, now: int) -> bool:
+        if self.needs.are_known(id):
+            is_back = self.needs.wait_again(id, now)
+        else:
+            is_back = bool(self._db.execute(sql.REQUEUE, (now, id)).rowcount)
+        if is_back:
+            self.needs.put_back(id, now)
+        return is_back
 
     def amend(self, id: str, args: bytes) -> bool:
         """Put a dead or cancelled one back as ``requeue`` does, with other arguments; whether it was."""
@@ -281,26 +294,27 @@ class Store:
         """Remove jobs that were done or cancelled before that time, up to ``limit``, with all that is known
         of them; how many. Dead ones stay until somebody decides."""
         with writing(self._db):
-            rows = self._db.execute(sql.FORGOTTEN, (before, limit)).fetchall()
-            paths = self._remove(rows)
+            found = self._db.execute(sql.FORGOTTEN, (before, limit)).fetchall()
+            paths = self._remove(found)
         self._drop(paths)
-        return len(rows)
+        return len(found)
 
     def remove(self, ids: Iterable[str]) -> List[str]:
         """Remove these, dead ones too, unless they wait or run; the ids of those that were."""
         with writing(self._db):
             found = [self._db.execute(sql.OVER, (id,)).fetchone() for id in ids]
-            rows = [row for row in found if row is not None]
-            paths = self._remove(rows)
+            over = [row for row in found if row is not None]
+            paths = self._remove(over)
         self._drop(paths)
-        return [row[1] for row in rows]
+        return [row[1] for row in over]
 
-    def _remove(self, rows: Iterable[Sequence[Any]]) -> List[str]:
+    def _remove(self, over: Iterable[Sequence[Any]]) -> List[str]:
         """The paths of what lies beside the store, logs included."""
         paths: List[str] = []
-        for seq, id, *beside in rows:
+        for seq, id, *beside in over:
             logs = self._db.execute("DELETE FROM attempt WHERE job = ? RETURNING log", (id,)).fetchall()
             paths += [*beside, *(log for (log,) in logs)]
+            self.needs.forget(id)
             self._db.execute("DELETE FROM job WHERE seq = ?", (seq,))
         return paths
 
@@ -309,12 +323,12 @@ class Store:
     def job(self, id: str) -> Optional[JobRow]:
         """That one, by its id or its number."""
         row = self._db.execute(sql.BY_NUMBER if id.isdigit() else sql.BY_ID, (id,)).fetchone()
-        return None if row is None else _job(row)
+        return None if row is None else rows.job(row)
 
     def jobs(self, where: Filter = ANY, *, limit: int = -1) -> List[JobRow]:
         """Those that match, newest first; ``limit`` at most, -1: all."""
         tests, values = where.sql()
-        return [_job(row) for row in self._db.execute(sql.JOBS.format(tests), (*values, limit))]
+        return [rows.job(row) for row in self._db.execute(sql.JOBS.format(tests), (*values, limit))]
 
     def attempts(self, id: str) -> List[Attempt]:
         """Its attempts that have ended, oldest first."""
@@ -327,7 +341,7 @@ class Store:
             OSError: the file of a large one is gone.
         """
         row = self._db.execute(sql.RESULT, (id,)).fetchone()
-        return None if row is None else _whole(*row)
+        return None if row is None else freight.whole(*row)
 
     def arguments(self, id: str) -> Optional[bytes]:
         """What it was submitted with; ``None``: it is not there.
@@ -336,7 +350,7 @@ class Store:
             OSError: the file of large ones is gone.
         """
         row = self._db.execute("SELECT args, args_path FROM job WHERE id = ?", (id,)).fetchone()
-        return None if row is None else _whole(*row)
+        return None if row is None else freight.whole(*row)
 
     def depths(self) -> Dict[str, Dict[str, int]]:
         """By group and state, how many there are."""
@@ -363,31 +377,3 @@ class Store:
     def _drop(self, paths: Iterable[str]) -> None:
         if self._files is not None:
             self._files.drop(path for path in paths if path)
-
-
-def _whole(body: Optional[bytes], path: str) -> bytes:
-    return read(path) if path else body or b""
-
-
-def _claim(row: Sequence[Any]) -> Claim:
-    values = list(row[:12])
-    values[7] = _rules.decode(values[7])
-    return Claim(*values)
-
-
-def _job(row: Sequence[Any]) -> JobRow:
-    """One row of ``statements.COLUMNS``."""
-    values = list(row)
-    values[15] = json.loads(values[15])
-    values[16] = bool(values[16])
-    values[21] = _rules.decode(values[21])
-    return JobRow(*values)
-
-
-def _attempt(closing: Closing, started_at: int, now: int) -> Tuple[Any, ...]:
-    outcome = closing.outcome
-    cause, error, traceback = "", getattr(outcome, "why", ""), ""
-    if isinstance(outcome, Failed):
-        cause, error, traceback = outcome.cause, outcome.error, outcome.traceback
-    who = (closing.id, closing.fence, closing.worker, closing.pid, started_at, now)
-    return (*who, WORDS[type(outcome)], cause, error, traceback, closing.log, closing.tail)

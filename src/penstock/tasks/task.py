@@ -28,6 +28,7 @@ from penstock.pipeline import reference as code
 from penstock.pipeline.flow import Awaited
 from penstock.pipeline.place import Place, caller
 from penstock.tasks import connect, freight, unique
+from penstock.tasks.call import Call, Part, part
 from penstock.tasks.form import Call as Arguments
 from penstock.tasks.form import Form
 from penstock.tasks.handle import Job
@@ -190,6 +191,14 @@ class Task(Generic[P, R]):
         place = caller()
         return Call(self, self.bound(args, kwargs, place), place)
 
+    def partial(self, *args: Any, **kwargs: Any) -> Part[R]:
+        """A call that lacks its first argument: in a ``chain`` that is the result of what comes before.
+
+        Raises:
+            UserError: the function does not take these arguments behind a first one.
+        """
+        return part(self, args, kwargs, caller())
+
     def submit_many(self, calls: Iterable[Call[R]]) -> Jobs[R]:
         """Hand over many at once: ``train.submit_many(train.call(seed=n) for n in range(1000))``.
 
@@ -252,26 +261,6 @@ class Task(Generic[P, R]):
             return self.form.bind(args, kwargs)
         except UserError as error:
             raise UserError(f"{place}: {self.name}: {error}") from None
-
-
-class Call(Generic[R_co]):
-    """A call of a task that is not handed over yet: ``train.call(model="resnet50")``.
-
-    Attributes:
-        task: What is called.
-        arguments: By position and by name.
-        place: Where it was said.
-    """
-
-    def __init__(self, task: Task[Any, R_co], arguments: Arguments, place: Place) -> None:
-        self.task = task
-        self.arguments = arguments
-        self.place = place
-
-    def __repr__(self) -> str:
-        args, kwargs = self.arguments
-        shown = [*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())]
-        return f"<call {self.task.name}({', '.join(shown)})>"
 
 
 class Runs(Protocol[P, R_co]):
