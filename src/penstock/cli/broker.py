@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
+import re
+import shlex
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,14 +114,73 @@ def init(
     return int(bool(plan.left) and not dry_run)
 
 
-def target(url: str | None, app: str | None, groups: tuple[str, ...]) -> tuple[BrokerUrl, list[str]]:
-    """The broker and the groups that are meant.
+DOCTOR = (
+    "penstock broker doctor amqp://localhost app.py",
+    "penstock broker doctor app.py --rabbitmqctl 'ssh broker sudo rabbitmqctl'",
+)
+
+
+@broker.command(cls=VerbCommand, examples=DOCTOR)
+@click.argument("url", metavar="[URL]", required=False)
+@click.argument("app", metavar="[APP.PY]", required=False)
+@group_option
+@click.option(
+    "--rabbitmqctl",
+    metavar="COMMAND",
+    help="How to ask the broker's own tools for its consumer_timeout, which nothing else tells.",
+)
+@json_option
+def doctor(
+    url: str | None, app: str | None, groups: tuple[str, ...], rabbitmqctl: str | None, as_json: bool
+) -> int:
+    """Examine the broker, and how it is set up.
+
+    Connection and encryption, version, alarms, queues, bindings, policies, accounts, and whether the broker
+    waits as long as jobs may take. What can be seen depends on the user of the URL. Exit code 1 when
+    something is wrong; a warning is not.
+    """
+    from penstock.cli import finding
+    from penstock.rabbitmq.examination import examine
+
+    where, held = target(url, app, groups)
+    configured = asked(rabbitmqctl) if rabbitmqctl else 0
+    found = [finding.Finding(*remark) for remark in asyncio.run(examine(where, held, configured))]
+    if as_json:
+        terminal.data(document("broker-doctor", url=str(where), **finding.as_fields(found)))
+    else:
+        terminal.data("\n".join([*finding.lines(found), "", finding.summary(found)]))
+    return finding.verdict(found)
+
+
+def asked(rabbitmqctl: str) -> int:
+    """The ``consumer_timeout`` of the broker, in milliseconds.
+
+    Raises:
+        EnvironmentFault: its tools do not say.
+    """
+    from penstock.errors import EnvironmentFault
+
+    command = [*shlex.split(rabbitmqctl), "eval", "application:get_env(rabbit, consumer_timeout)."]
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EnvironmentFault(f"{rabbitmqctl} cannot be run: {error}") from None
+    said = re.search(r"\{ok,(\d+)\}", ended.stdout)
+    if said is None:
+        reason = (ended.stderr or ended.stdout).strip().splitlines() or ["it says nothing"]
+        raise EnvironmentFault(f"{rabbitmqctl} does not tell the consumer_timeout: {reason[0]}")
+    return int(said[1])
+
+
+def target(url: str | None, app: str | None, groups: tuple[str, ...]) -> tuple[BrokerUrl, dict[str, float]]:
+    """The broker and the groups that are meant, with the milliseconds for which their jobs may be held.
 
     Raises:
         UserError: there is no broker or no group.
     """
     from penstock.cli import appfile
     from penstock.config.groups import named
+    from penstock.rabbitmq.holding import needed
     from penstock.rabbitmq.url import parse
     from penstock.tasks.home import BROKER, broker
 
@@ -128,10 +191,12 @@ def target(url: str | None, app: str | None, groups: tuple[str, ...]) -> tuple[B
     said = broker(directory, os.environ, url or "")
     if not said:
         raise click.UsageError(f"say which broker: its URL, {BROKER}, or [tasks] broker in penstock.toml")
-    found = set(groups) or {task.group for task in tasks} or set(named(directory))
-    if not found:
+    held = needed((task.group, task.chosen.rules) for task in tasks)
+    names = set(groups) or set(held) or set(named(directory))
+    if not names:
         raise click.UsageError("say which groups: an app, or --group")
-    return parse(said), sorted(found)
+    # What runs command lines alone has no time-out that could be known here.
+    return parse(said), {name: held.get(name, math.inf) for name in sorted(names)}
 
 
 def written(path: Path, url: BrokerUrl, wanted: Wanted, plan: Plan) -> None:

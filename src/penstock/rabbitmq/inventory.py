@@ -7,7 +7,7 @@ from typing import Any, Iterable, Mapping
 import msgspec
 
 from penstock.rabbitmq.accounts import Account, Keys
-from penstock.rabbitmq.management import Management
+from penstock.rabbitmq.management import Management, Refused
 from penstock.rabbitmq.policies import Policy
 from penstock.rabbitmq.topology import Binding
 
@@ -22,8 +22,6 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     """Their arguments, by their names."""
     bindings: frozenset[Binding] = frozenset()
     policies: Mapping[str, Policy] = {}
-    in_force: Mapping[str, str] = {}
-    """The policy that counts, by queue."""
     users: Mapping[str, tuple[str, ...]] = {}
     """Their tags, by their names."""
     permissions: Mapping[str, tuple[str, str, str]] = {}
@@ -44,8 +42,7 @@ def taken(management: Management, vhost: str) -> Inventory:
         exchanges={each["name"]: each["type"] for each in management.get("exchanges", vhost)},
         queues={each["name"]: each["arguments"] for each in queues if not each.get("exclusive")},
         bindings=frozenset(_bindings(management.get("bindings", vhost))),
-        policies={each["name"]: _policy(each) for each in management.get("policies", vhost)},
-        in_force={each["name"]: each.get("policy") or "" for each in queues},
+        policies={each["name"]: policy(each) for each in management.get("policies", vhost)},
         users=_users(management),
         permissions=_permissions(management, vhost),
         keys=_keys(management, vhost),
@@ -58,12 +55,25 @@ def _bindings(said: Iterable[Mapping[str, Any]]) -> Iterable[Binding]:
             yield Binding(each["source"], each["routing_key"], each["destination"])
 
 
-def _policy(said: Mapping[str, Any]) -> Policy:
-    return Policy(said["name"], said["pattern"], said["definition"], said["apply-to"])
+def policy(said: Mapping[str, Any]) -> Policy:
+    """As the API says it."""
+    return Policy(
+        said["name"], said["pattern"], said["definition"], said["apply-to"], said.get("priority", 0)
+    )
 
 
 def _users(management: Management) -> Mapping[str, tuple[str, ...]]:
-    return {each["name"]: tags(each["tags"]) for each in management.get("users")}
+    return {each["name"]: tags(each["tags"]) for each in _allowed(management, "users")}
+
+
+def _allowed(management: Management, *path: str) -> list[Mapping[str, Any]]:
+    """What only an administrator sees; for others there is none."""
+    try:
+        return list(management.get(*path))
+    except Refused as refused:
+        if refused.status in {401, 403}:
+            return []
+        raise
 
 
 def tags(said: Any) -> tuple[str, ...]:
@@ -75,13 +85,13 @@ def tags(said: Any) -> tuple[str, ...]:
 def _permissions(management: Management, vhost: str) -> Mapping[str, tuple[str, str, str]]:
     return {
         each["user"]: (each["configure"], each["write"], each["read"])
-        for each in management.get("vhosts", vhost, "permissions")
+        for each in _allowed(management, "vhosts", vhost, "permissions")
     }
 
 
 def _keys(management: Management, vhost: str) -> Mapping[str, frozenset[Keys]]:
     found: dict[str, set[Keys]] = {}
-    for each in management.get("vhosts", vhost, "topic-permissions"):
+    for each in _allowed(management, "vhosts", vhost, "topic-permissions"):
         found.setdefault(each["user"], set()).add(Keys(each["exchange"], each["write"], each["read"]))
     return {user: frozenset(keys) for user, keys in found.items()}
 

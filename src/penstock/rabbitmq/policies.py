@@ -40,6 +40,8 @@ class Policy(NamedTuple):
     pattern: str
     definition: Definition
     applies_to: str
+    priority: int = 10
+    """Of several that match a queue, the one with the highest counts, and it alone."""
 
     @property
     def body(self) -> dict[str, object]:
@@ -48,7 +50,7 @@ class Policy(NamedTuple):
             "pattern": self.pattern,
             "definition": dict(self.definition),
             "apply-to": self.applies_to,
-            "priority": 10,
+            "priority": self.priority,
         }
 
 

@@ -12,7 +12,7 @@ from penstock.rabbitmq.accounts import Account
 from penstock.rabbitmq.connection import Connection, connect
 from penstock.rabbitmq.declaration import declare
 from penstock.rabbitmq.difference import Change, difference
-from penstock.rabbitmq.inventory import Inventory, granted, tags, taken
+from penstock.rabbitmq.inventory import Inventory, granted, policy, tags, taken
 from penstock.rabbitmq.management import Management, Refused
 from penstock.rabbitmq.policies import OLDEST, Policy, Version, policies, version_of
 from penstock.rabbitmq.secretfile import secret_for
@@ -159,10 +159,7 @@ def _policies_seen(management: Management | None, connection: Connection) -> Map
         said = management.get("policies", connection.url.vhost)
     except Refused:
         return {}
-    return {
-        each["name"]: Policy(each["name"], each["pattern"], each["definition"], each["apply-to"])
-        for each in said
-    }
+    return {each["name"]: policy(each) for each in said}
 
 
 async def _is_there(connection: Connection, name: str, *, queue: bool) -> bool:
@@ -192,9 +189,9 @@ def _may(change: Change, rights: set[str]) -> bool:
 
 def _set_policies(management: Management, vhost: str, plan: Plan) -> None:
     names = {change.name for change in plan.changes if change.kind == "policy"}
-    for policy in plan.policies:
-        if policy.name in names:
-            management.put("policies", vhost, policy.name, body=policy.body)
+    for each in plan.policies:
+        if each.name in names:
+            management.put("policies", vhost, each.name, body=each.body)
 
 
 def _make_accounts(management: Management, vhost: str, wanted: Wanted, plan: Plan) -> None:

@@ -17,13 +17,14 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 import msgspec
 
 from penstock.errors import UserError
+from penstock.pipeline.duration import seconds
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.secret import Secret
 
 USUAL_VHOST = "penstock"
 USUAL_PORTS = {"amqp": 5672, "amqps": 5671}
 USUAL_MANAGEMENT = {"amqp": ("http", 15672), "amqps": ("https", 15671)}
-OPTIONS = ("password_file", "password_env", "ca", "cert", "key", "management")
+OPTIONS = ("password_file", "password_env", "ca", "cert", "key", "management", "consumer_timeout")
 EXAMPLE = "amqps://USER@HOST/penstock?password_file=PATH"
 SHOWN = "***"
 
@@ -47,6 +48,10 @@ class BrokerUrl(msgspec.Struct, frozen=True, kw_only=True):
     key: str = ""
     management: str = ""
     """Where the management API is; ``http://HOST:15672`` when nothing is said."""
+
+    consumer_timeout: int = 0
+    """Milliseconds after which the broker takes a job back, as its configuration says; 0: it is not known
+    here."""
 
     @property
     def external(self) -> bool:
@@ -109,6 +114,7 @@ def parse(text: str, *, where: str = "the broker's URL", directory: str = "") ->
         tls=tls,
         secret=_secret(options, where, directory),
         management=options.get("management", "").rstrip("/"),
+        consumer_timeout=_milliseconds(options.get("consumer_timeout"), where),
         **{name: os.path.join(directory, options[name]) for name in ("ca", "cert", "key") if name in options},
     )
     _check(found, parts, where)
@@ -155,6 +161,13 @@ def _secret(options: Mapping[str, str], where: str, directory: str) -> Secret | 
         path = os.path.expanduser(options["password_file"])
         return Secret(file=os.path.join(directory, path), where=where)
     return None
+
+
+def _milliseconds(said: str | None, where: str) -> int:
+    try:
+        return int(seconds(said) * 1000) if said else 0
+    except ValueError as error:
+        _refuse(where, f"consumer_timeout: {error}")
 
 
 def _check(found: BrokerUrl, parts: SplitResult, where: str) -> None:

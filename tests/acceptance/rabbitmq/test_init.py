@@ -8,45 +8,19 @@ import secrets
 import stat
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from penstock.cli.main import answer
 from penstock.errors import BrokerFault
 from penstock.rabbitmq import topology as names
 from penstock.rabbitmq.channel import Channel
 from penstock.rabbitmq.connection import Connection, connect
 from penstock.rabbitmq.message import Message
 from penstock.rabbitmq.url import parse
+from tests.acceptance.rabbitmq.conftest import PASSWORD, Penstock
 from tests.rabbit import Shared, free_port
 
-PASSWORD = "hush-hush"
 GROUPS = ("--group", "gpu", "--group", "cpu")
-
-Penstock = Callable[..., Any]
-
-
-@pytest.fixture
-def penstock(capsys: pytest.CaptureFixture[str]) -> Penstock:
-    """Runs a command; the document that it answers with `--json`."""
-
-    def run(*words: str, code: int = 0) -> Any:
-        assert answer([*words, "--json"]) == code, capsys.readouterr()
-        said = capsys.readouterr()
-        assert PASSWORD not in said.out + said.err
-        return json.loads(said.out)
-
-    return run
-
-
-@pytest.fixture
-def user(rabbit: Shared) -> Iterator[str]:
-    """The name of a user of the broker without any rights; its password is `PASSWORD`."""
-    name = f"user-{secrets.token_hex(4)}"
-    rabbit.ask("PUT", f"users/{name}", {"password": PASSWORD, "tags": ""})
-    yield name
-    rabbit.ask("DELETE", f"users/{name}")
 
 
 def _vhost(url: str) -> str:
