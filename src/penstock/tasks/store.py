@@ -39,6 +39,8 @@ class Closing(NamedTuple):
     pid: int = 0
     log: str = ""
     tail: str = ""
+    due: int = 0
+    """When the next attempt may begin (ms since 1970), as who ran this one has decided; 0: nobody has."""
 
 
 class Word(NamedTuple):
@@ -243,8 +245,8 @@ class Store:
             )
             self.needs.settled(closing.id, decided.state, now)
             return decided.state
-        state: State = "scheduled" if decided.after > 0 else "ready"
-        due = now + round(decided.after * 1000)
+        due = closing.due or now + round(decided.after * 1000)
+        state: State = "scheduled" if due > now else "ready"
         self._db.execute(
             sql.AGAIN, {**common, "state": state, "preemptions": decided.preemptions, "run_at": due}
         )
