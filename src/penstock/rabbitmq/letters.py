@@ -22,18 +22,16 @@ a message before it was checked: anybody with an account may have sent it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from penstock.errors import PeerError, UserError
+from penstock.rabbitmq.message import Message
+from penstock.rabbitmq.topology import MOST_BODY
 from penstock.tasks.job import NewJob, Rules
 
 TYPE = "penstock.job/1"
-LARGEST = 1_000_000
-"""Bytes of a job's arguments. What a broker keeps is copied to all its nodes, and held in memory."""
-LATER = "later"
-"""Before the group, in the key of what is submitted for later."""
 LONGEST = 1024
 """Letters of a name, a key, a checkpoint's address."""
 FURTHEST = 2**53
@@ -43,17 +41,6 @@ _rules = msgspec.json.Decoder(Rules)
 
 class Unreadable(PeerError):
     """A message is no job. Says why."""
-
-
-class Envelope(NamedTuple):
-    """What is handed to AMQP, and had from it."""
-
-    key: str
-    """The routing key."""
-    body: bytes
-    id: str = ""
-    type: str = TYPE
-    headers: Mapping[str, Any] = {}
 
 
 class Letter(msgspec.Struct, frozen=True):
@@ -72,17 +59,17 @@ class Letter(msgspec.Struct, frozen=True):
     resume_step: int = 0
 
 
-def sealed(letter: Letter, key: str) -> Envelope:
-    """As a message, for that routing key.
+def sealed(letter: Letter) -> Message:
+    """As a message.
 
     Raises:
         UserError: its arguments are too large.
     """
     job = letter.job
-    if len(job.args) > LARGEST:
+    if len(job.args) > MOST_BODY:
         raise UserError(
             f"{job.task}: {len(job.args):,} bytes of arguments are too many for a broker, which takes"
-            f" {LARGEST:,}: write a file where all can read it, and pass its path"
+            f" {MOST_BODY:,}: write a file where all can read it, and pass its path"
         )
     said = {
         "ps-task": job.task,
@@ -99,27 +86,28 @@ def sealed(letter: Letter, key: str) -> Envelope:
         "ps-resume": letter.resume_uri,
         "ps-step": letter.resume_step,
     }
-    return Envelope(key, job.args, job.id, TYPE, {name: value for name, value in said.items() if value})
+    headers = {name: value for name, value in said.items() if value}
+    return Message(body=job.args, type=TYPE, id=job.id, headers=headers)
 
 
-def opened(envelope: Envelope) -> Letter:
-    """The job that a message is.
+def opened(message: Message, key: str) -> Letter:
+    """The job that a message is, which has come by that routing key.
 
     Raises:
         Unreadable: it is none.
     """
-    if envelope.type != TYPE:
-        raise Unreadable(f"it is of the type {str(envelope.type)[:80]!r}, and a job is a {TYPE!r}")
-    if not _is_id(envelope.id):
+    if message.type != TYPE:
+        raise Unreadable(f"it is of the type {str(message.type)[:80]!r}, and a job is a {TYPE!r}")
+    if not _is_id(message.id):
         raise Unreadable("its message_id is no id of a job")
-    if len(envelope.body) > LARGEST:
-        raise Unreadable(f"its body has {len(envelope.body):,} bytes, and a job has {LARGEST:,} at most")
-    said = _Headers(envelope.headers)
+    if len(message.body) > MOST_BODY:
+        raise Unreadable(f"its body has {len(message.body):,} bytes, and a job has {MOST_BODY:,} at most")
+    said = _Headers(message.headers)
     job = NewJob(
-        group=group_of(envelope.key),
+        group=group_of(key),
         task=said.text("ps-task", needed=True),
-        args=envelope.body,
-        id=envelope.id,
+        args=message.body,
+        id=message.id,
         priority=said.number("ps-priority", least=-FURTHEST),
         run_at=said.number("ps-run-at"),
         unique=said.text("ps-unique"),
