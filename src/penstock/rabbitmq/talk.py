@@ -21,16 +21,11 @@ import msgspec
 from penstock.rabbitmq.letters import Unreadable
 from penstock.tasks.settle import Outcome
 
-CLAIM = "claim"
-"""Of the keys `<group>.claim`: a ``Petition``."""
 PROGRESS = "progress"
 CHECKPOINT = "checkpoint"
 """Of the keys `<group>.progress` and `<group>.checkpoint`: a ``Report`` of ``Saying``."""
-KINDS = ("done", "failed", "returned", "cancelled", "dead")
-"""Of the keys `<group>.done` ...: a ``Report`` of ``Ending``."""
-NEWS = "news"
-"""The key of the doorbell on ``ps.ctl``: something has been committed. It has no body."""
-ALL = "all"
+SETTLED = "settled"
+"""Of the keys `<group>.settled`: a ``Report`` of ``Ending``, of several jobs and outcomes."""
 
 
 class Ask(msgspec.Struct, frozen=True, tag="ask"):
@@ -99,14 +94,11 @@ class Skip(msgspec.Struct, frozen=True, tag="skip"):
 
 
 class Later(msgspec.Struct, frozen=True, tag="later"):
-    """Put that copy back as one that follows the attempt ``fence``, for after so many seconds."""
+    """Somebody else seems to run it. Put that copy back as it is, for so many seconds."""
 
     id: str
     after: int
     seconds: float
-    fence: int
-    failures: int
-    preemptions: int
 
 
 class End(msgspec.Struct, frozen=True, tag="end"):

@@ -191,9 +191,13 @@ class Transit:
             (state,) = self.store.close_attempts([_of_others(closing)])
         return state
 
-    def fail(self, id: str, fence: int, why: str) -> Optional[State]:
-        """An attempt is lost with whoever ran it: one failure, ``crash``."""
-        return self.store.close_attempts([Closing(id, fence, Failed("crash", why))])[0]
+    def fail(self, id: str, fence: int, why: str) -> Optional[int]:
+        """An attempt is lost with whoever ran it: one failure, ``crash``. When the job is due again (ms since
+        1970); ``None``: it is over, or another attempt runs."""
+        (state,) = self.store.close_attempts([Closing(id, fence, Failed("crash", why))])
+        if state not in {"ready", "scheduled"}:
+            return None
+        return int(self._db.execute("SELECT run_at FROM job WHERE id = ?", (id,)).fetchone()[0])
 
     def place(self, id: str) -> Optional[Place]:
         """How a job stands."""
@@ -261,10 +265,9 @@ class Transit:
                 return
             decided, claim = self.take(job.group, job.id, after, place.owner)
             assert claim is not None, decided
-            self.fail(job.id, claim.fence, why)
-            known = self.store.job(job.id)
-            if known is not None:
-                self.post(job.id, known.run_at)
+            due = self.fail(job.id, claim.fence, why)
+            if due is not None:
+                self.post(job.id, due)
 
 
 UNREADABLE = "(unreadable)"

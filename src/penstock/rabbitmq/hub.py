@@ -1,0 +1,266 @@
+"""The hub: keeps the store where jobs go over a broker.
+
+Whatever comes is taken in batches: all that lies there when the last one is on disk is the next. Then it is
+settled at the broker, so a hub that dies between the two is told the same again.
+
+Of several hubs one is active: who is given anything from ``ps.claims``, which has one active consumer. Only
+that one takes from the other queues. The others call into that queue every few seconds, and hear themselves
+when they have become the one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, NamedTuple
+
+from penstock.errors import BrokerLost, Unroutable
+from penstock.rabbitmq import registrar, talk, topology
+from penstock.rabbitmq.channel import Channel
+from penstock.rabbitmq.message import Delivery, Message
+from penstock.rabbitmq.registrar import Contested, Parcel, Post, Registrar, Written
+from penstock.rabbitmq.session import Session
+from penstock.rabbitmq.url import BrokerUrl
+from penstock.tasks.job import new_id, wall
+from penstock.tasks.store import Store
+
+Kind = Literal["submitted", "report", "dead", "petition", "ask"]
+
+TAKES: dict[str, tuple[Kind, int]] = {
+    topology.SUBMITTED: ("submitted", 2000),
+    topology.STORE: ("report", 500),
+    topology.ASKS: ("ask", 200),
+}
+"""What else the active one takes from, as what, and how much of it at a time."""
+CLAIMS_AT_ONCE = 500
+DEAD_AT_ONCE = 20
+PING = 5.0
+"""Seconds between two calls of one who stands by; so long nobody is active when the active one has died."""
+GRACE = 3.0
+"""Seconds that a supervisor which is cut off has, to come back to what it runs."""
+SOON, LATER = 1.0, 10.0
+"""Seconds before a copy of a job is looked at again which somebody seems to run: who may be gone; who is
+there."""
+PAUSE = 1.0
+"""Seconds between two tries to write, where that fails; and to publish what has no queue."""
+
+
+class Taken(NamedTuple):
+    """A delivery, and where it is to be settled."""
+
+    channel: Channel
+    tag: int
+    parcel: Parcel
+
+
+class Hub:
+    """One, active or not."""
+
+    def __init__(
+        self,
+        url: BrokerUrl,
+        store: str,
+        *,
+        say: Callable[[str], None],
+        answer: registrar.Answer | None = None,
+    ) -> None:
+        """``store``: its file. ``say`` gets sentences for people."""
+        self._id = new_id()
+        self._path = store
+        self._say = say
+        self._answer = answer
+        self._url = url
+        self._taken: list[Taken] = []
+        self._lost: list[Contested] = []
+        self._sent: list[str] = []
+        self._unsent: list[str] = []
+        self._stir = asyncio.Event()
+        self._missing: dict[tuple[str, int], float] = {}
+        """Attempts whose supervisor is not there, and since when."""
+        self._watched: set[str] = set()
+        self._leads = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="penstock-registrar")
+
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Until it is cancelled. ``ready`` is called when it is connected.
+
+        Raises:
+            EnvironmentFault: the store or the broker cannot be used.
+        """
+        loop = asyncio.get_running_loop()
+        self._registrar = await loop.run_in_executor(self._thread, self._open)
+        self._session = Session(self._url, "penstock hub", begin=self._begin, lost=self._apart)
+        try:
+            await self._session.open()
+            ready()
+            self._start(self._call())
+            await self._work()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await self._session.close()
+            await loop.run_in_executor(self._thread, self._registrar.store.close)
+            self._thread.shutdown()
+
+    def _open(self) -> Registrar:
+        return Registrar(Store(self._path), answer=self._answer, now=wall)
+
+    # At the broker ---------------------------------------------------------------------------------------
+
+    async def _begin(self, session: Session) -> None:
+        self._taken.clear()
+        self._watched.clear()
+        self._leads = False
+        await self._take(session, topology.CLAIMS, "petition", CLAIMS_AT_ONCE)
+        self._stir.set()
+
+    async def _take(self, session: Session, queue: str, kind: Kind, most: int) -> None:
+        channel = await session.channel()
+
+        def take(delivery: Delivery) -> None:
+            self._taken.append(Taken(channel, delivery.tag, Parcel(kind, delivery.key, delivery.message)))
+            self._stir.set()
+            if not self._leads:
+                self._leads = True
+                self._start(self._lead(session))
+
+        await channel.consume(queue, take, prefetch=most)
+
+    async def _lead(self, session: Session) -> None:
+        """We are the one. What was said comes before what is asked."""
+        self._say("keeps the store of jobs")
+        try:
+            for queue, (kind, most) in TAKES.items():
+                await self._take(session, queue, kind, most)
+            inbox = topology.hub_inbox(self._id)
+            channel = await session.channel()
+            await channel.inbox(inbox, most=1000)
+            await channel.bind(inbox, topology.EVENTS, "*.progress")
+            await self._take(session, inbox, "report", 100)
+        except BrokerLost:
+            pass  # the session has ended with it, and begins anew
+
+    async def _watch(self, groups: Iterable[str]) -> None:
+        """Take what the broker gives up of these groups."""
+        for group in groups:
+            self._watched.add(group)
+            try:
+                await self._take(self._session, topology.dead_queue(group), "dead", DEAD_AT_ONCE)
+            except BrokerLost:
+                return
+
+    async def _call(self) -> None:
+        """While we stand by: am I the one now?"""
+        while True:
+            if not self._leads:
+                petition = talk.Petition(self._id, [talk.Ping()])
+                await self._publish(
+                    Post(topology.EVENTS, topology.event_key("hub", topology.CLAIM), _message(petition))
+                )
+            await asyncio.sleep(PING)
+
+    def _apart(self, why: str) -> None:
+        self._leads = False
+        self._say(f"the broker is away, and is looked for: {why}")
+
+    # Batches ---------------------------------------------------------------------------------------------
+
+    async def _work(self) -> None:
+        while True:
+            await self._stir.wait()
+            self._stir.clear()
+            taken, self._taken = self._taken, []
+            lost, self._lost = self._lost, []
+            sent, self._sent = self._sent, []
+            unsent, self._unsent = self._unsent, []
+            self._registrar.unsent(unsent)
+            written = await self._written([each.parcel for each in taken], lost, sent)
+            await self._settle(taken)
+            self._send(written, is_news=bool(taken or lost or sent))
+
+    async def _written(self, parcels: list[Parcel], lost: list[Contested], sent: list[str]) -> Written:
+        """On disk, however often that has to be tried."""
+        loop, tries = asyncio.get_running_loop(), 0
+        while True:
+            try:
+                return await loop.run_in_executor(self._thread, self._registrar.serve, parcels, lost, sent)
+            except (sqlite3.OperationalError, OSError) as error:
+                tries += 1
+                if tries == 1:
+                    self._say(f"the store of jobs cannot be written: {error}")
+                await asyncio.sleep(PAUSE)
+
+    async def _settle(self, taken: list[Taken]) -> None:
+        """Of each channel all that has come so far was in this batch or one before."""
+        last = {each.channel: each.tag for each in taken}
+        for channel, tag in last.items():
+            try:
+                await channel.ack(tag, multiple=True)
+            except BrokerLost:
+                pass  # it will come again, and change nothing
+
+    def _send(self, written: Written, *, is_news: bool) -> None:
+        for post in written.posts:
+            self._start(self._publish(post))
+        if is_news and self._leads:
+            self._start(self._publish(Post(topology.CONTROL, topology.NEWS, Message(type="penstock.news/1"))))
+        for contested in written.contested:
+            self._start(self._look_for(contested))
+        if new := [group for group in written.groups if group not in self._watched]:
+            self._watched.update(new)
+            self._start(self._watch(new))
+        if self._timer is not None:
+            self._timer.cancel()
+        if written.due is not None:
+            wait = max(0.0, written.due / 1000.0 - time.time())
+            self._timer = asyncio.get_running_loop().call_later(min(wait, LATER) + 0.001, self._stir.set)
+
+    async def _publish(self, post: Post) -> None:
+        try:
+            await self._session.publish(post.exchange, post.key, post.message)
+        except Unroutable as error:
+            if not post.job:
+                return  # nobody waits for that any more
+            self._say(str(error))
+            await asyncio.sleep(PAUSE)
+            self._unsent.append(post.job)
+        else:
+            if post.job:
+                self._sent.append(post.job)
+        if post.job:
+            self._stir.set()
+
+    async def _look_for(self, contested: Contested) -> None:
+        """Is he still there who runs that? His queue ends with him, and the broker tells."""
+        ask, attempt = contested.ask, (contested.ask.id, contested.fence)
+        question = talk.Orders([talk.Held(*attempt)])
+        try:
+            await self._session.publish(topology.CONTROL, contested.owner, _message(question))
+        except Unroutable:
+            since = self._missing.setdefault(attempt, time.monotonic())
+            if time.monotonic() - since >= GRACE:
+                del self._missing[attempt]
+                self._lost.append(contested)
+                self._stir.set()
+                return
+            wait = SOON
+        else:
+            self._missing.pop(attempt, None)
+            wait = LATER
+        order = talk.Orders([talk.Later(ask.id, ask.after, wait)])
+        await self._publish(Post(topology.CONTROL, contested.sender, _message(order)))
+
+    def _start(self, act: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(act)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _message(said: talk.Petition | talk.Orders) -> Message:
+    kind = type(said).__name__.lower()
+    return Message(type=f"penstock.{kind}/1", body=talk.encode(said))

@@ -1,0 +1,339 @@
+"""Runs in the hub, in a thread of its own: what came over the broker, written into the store.
+
+What has come together is one transaction, in this order: submissions, what became of attempts, what the
+broker gave up, claims, questions. So a claim finds the job that was submitted with it, and the end of the
+attempt before it. Each of them may come twice, or in another order: nothing here counts how often it is told
+something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, NamedTuple
+
+from penstock.rabbitmq import letters, talk
+from penstock.rabbitmq.letters import Letter, Unreadable
+from penstock.rabbitmq.message import Message
+from penstock.rabbitmq.talk import Ask, End, Ending, Halt, Hello, Lost, Petition, Run, Saying, Skip
+from penstock.rabbitmq.topology import ALL, AT_ONCE, CONTROL, JOBS, LATER, retry_key
+from penstock.tasks import transit
+from penstock.tasks.admission import Elsewhere, Over, Pending, Unknown
+from penstock.tasks.schema import writing
+from penstock.tasks.store import Closing, Now, Store, Word
+from penstock.tasks.transit import Accepted, Outgoing, Transit
+
+ORDERS = "penstock.orders/1"
+GIVEN_UP = "the broker has delivered it too often without hearing what became of it"
+
+Answer = Callable[[Store, bytes], Any]
+"""Of ``asks``: does what a client asks for, and gives ``body`` of the reply."""
+
+
+class Parcel(NamedTuple):
+    """What came."""
+
+    kind: Literal["submitted", "report", "dead", "petition", "ask"]
+    key: str
+    message: Message
+
+    @property
+    def group(self) -> str:
+        """Whose it is: the broker has seen to it that nobody else can say so."""
+        return (
+            self.key.rpartition(".")[2] if self.kind in {"submitted", "dead"} else self.key.partition(".")[0]
+        )
+
+
+class Post(NamedTuple):
+    """What is to be published."""
+
+    exchange: str
+    key: str
+    message: Message
+    job: str = ""
+    """The job of the outbox that it is."""
+
+
+class Contested(NamedTuple):
+    """A copy of a job that somebody runs elsewhere, if he is still there."""
+
+    group: str
+    sender: str
+    ask: Ask
+    fence: int
+    owner: str
+
+
+class Written(NamedTuple):
+    """What is to be done now that it is on disk."""
+
+    posts: list[Post]
+    contested: list[Contested]
+    groups: list[str]
+    """Those there are."""
+    due: int | None
+    """When the next job is to be published."""
+
+
+class Registrar:
+    """The store of a hub. Belongs to the thread that made it."""
+
+    def __init__(self, store: Store, *, answer: Answer | None = None, now: Now) -> None:
+        """``answer``: to what clients ask."""
+        self.store = store
+        self.transit = Transit(store, now=now)
+        self._answer = answer
+        self._now = now
+        self._parked: dict[str, dict[str, tuple[str, Ask]]] = {}
+        """Claims that wait for other words to come first: of a job, by who claims."""
+        self._sending: set[str] = set()
+        self._paused: list[str] | None = None
+
+    def serve(
+        self, parcels: Sequence[Parcel], lost: Sequence[Contested] = (), sent: Iterable[str] = ()
+    ) -> Written:
+        """Write all of it down. ``lost``: who ran these is gone; ``sent``: these the broker has.
+
+        Raises:
+            sqlite3.Error, OSError: the disk is full, or broken; nothing has changed.
+        """
+        by_kind: dict[str, list[Parcel]] = {}
+        for parcel in parcels:
+            by_kind.setdefault(parcel.kind, []).append(parcel)
+        turn = Turn(self, self._now())
+        with writing(self.store.db):
+            turn.submitted(by_kind.get("submitted", []))
+            turn.reported(by_kind.get("report", []))
+            turn.given_up(by_kind.get("dead", []))
+            turn.lost(lost)
+            turn.petitioned(by_kind.get("petition", []))
+            turn.asked(by_kind.get("ask", []))
+            turn.unpark(self._parked)
+            self.transit.published(sent)
+            self._sending.difference_update(sent)
+            return self._written(turn, is_steered="ask" in by_kind or turn.greeted)
+
+    def _written(self, turn: Turn, *, is_steered: bool) -> Written:
+        posts = [*turn.posts, *self._outgoing()]
+        orders = turn.orders
+        if is_steered:
+            for id, fence, owner in self.transit.to_end():
+                orders.setdefault(owner, []).append(End(id, fence))
+            paused = [group for group, why in self.store.groups().items() if why]
+            if turn.greeted or paused != self._paused:
+                self._paused = paused
+                orders[ALL] = [talk.Standstill(paused)]
+        posts += [
+            Post(CONTROL, key, Message(type=ORDERS, body=talk.encode(talk.Orders(words))))
+            for key, words in orders.items()
+            if key
+        ]
+        return Written(posts, turn.contested, list(self.store.groups()), self._due())
+
+    def _outgoing(self) -> list[Post]:
+        found = [each for each in self.transit.outgoing() if each.job.id not in self._sending]
+        self._sending.update(each.job.id for each in found)
+        return [Post(JOBS, retry_key(AT_ONCE, each.job.group), _sealed(each), each.job.id) for each in found]
+
+    def _due(self) -> int | None:
+        return self.transit.next_due() if not self._sending else None
+
+    def unsent(self, ids: Iterable[str]) -> None:
+        """These could not be published: they are to be tried again."""
+        self._sending.difference_update(ids)
+
+    def park(self, group: str, sender: str, ask: Ask) -> None:
+        """Look at that claim again once there is news of its job."""
+        self._parked.setdefault(ask.id, {})[sender] = group, ask
+
+    def answer(self, body: bytes) -> bytes | None:
+        """To what a client asks."""
+        if self._answer is None:
+            return None
+        answered: bytes = self._answer(self.store, body).body
+        return answered
+
+
+class Turn:
+    """One transaction, from what came to what goes."""
+
+    def __init__(self, registrar: Registrar, now: int) -> None:
+        self._registrar = registrar
+        self._transit = registrar.transit
+        self._store = registrar.store
+        self._now = now
+        self._touched: set[str] = set()
+        self.orders: dict[str, list[Any]] = {}
+        self.posts: list[Post] = []
+        self.contested: list[Contested] = []
+        self.greeted = False
+
+    def order(self, to: str, word: Any) -> None:
+        """Say that to a supervisor."""
+        self.orders.setdefault(to, []).append(word)
+
+    # Submissions -----------------------------------------------------------------------------------------
+
+    def submitted(self, parcels: Sequence[Parcel]) -> None:
+        """Jobs that are new, or come twice."""
+        accepted = []
+        for parcel in parcels:
+            letter = self._opened(parcel)
+            if letter is not None:
+                self._touched.add(letter.job.id)
+                accepted.append(Accepted(letter.job, not parcel.key.startswith(f"{LATER}.")))
+        if accepted:
+            for body in self._transit.accept(accepted):
+                group, _, report = body.partition(b"\0")
+                self._report(group.decode(), talk.decode(report, talk.Report))
+
+    def _opened(self, parcel: Parcel) -> Letter | None:
+        try:
+            return letters.opened(parcel.message, parcel.key)
+        except Unreadable as error:
+            self._bury(parcel, str(error))
+            return None
+
+    def _bury(self, parcel: Parcel, why: str) -> None:
+        self._transit.bury(transit.Letter(parcel.group, parcel.message.body, f"a message was no job: {why}"))
+
+    # What became of attempts -----------------------------------------------------------------------------
+
+    def reported(self, parcels: Sequence[Parcel]) -> None:
+        """How far attempts are, and how they ended."""
+        for parcel in parcels:
+            try:
+                self._report(parcel.group, talk.decode(parcel.message.body, talk.Report))
+            except Unreadable as error:
+                self._bury(parcel, str(error))
+
+    def _report(self, group: str, report: talk.Report) -> None:
+        for word in report.words:
+            self._touched.add(word.id)
+            if isinstance(word, Ending):
+                self._ended(group, report.sender, word)
+            else:
+                self._said(group, report.sender, word)
+
+    def _ended(self, group: str, sender: str, word: Ending) -> None:
+        closing = Closing(
+            word.id, word.fence, word.outcome, word.worker, word.pid, word.log, word.tail, word.due
+        )
+        try:
+            self._transit.record(group, closing)
+        except KeyError:
+            early = talk.encode(talk.Report(sender, [word]))
+            self._transit.keep_early(word.id, word.fence, group.encode() + b"\0" + early)
+
+    def _said(self, group: str, sender: str, word: Saying) -> None:
+        place = self._transit.place(word.id)
+        if place is None or place.group != group:
+            return
+        noted = Word(word.id, word.fence, word.progress, word.numbers, word.resume_uri, word.resume_step)
+        if self._store.note([noted]):
+            self.order(sender, End(word.id, word.fence))
+
+    # What the broker gave up -----------------------------------------------------------------------------
+
+    def given_up(self, parcels: Sequence[Parcel]) -> None:
+        """Copies that nobody could read, or that were delivered too often."""
+        for parcel in parcels:
+            letter = self._opened(parcel)
+            if letter is not None:
+                self._touched.add(letter.job.id)
+                self._transit.come_back(letter.job, letter.after, GIVEN_UP)
+
+    def lost(self, contested: Sequence[Contested]) -> None:
+        """Who ran these is gone."""
+        for each in contested:
+            self._fail(each.ask.id, each.fence, "its supervisor was killed, or cut off")
+            self._claimed(each.group, each.sender, each.ask)
+
+    def _fail(self, id: str, fence: int, why: str) -> None:
+        """The next attempt is published from here: of the copies that there are each follows another one, and
+        whoever has one may die before he could put it right."""
+        self._touched.add(id)
+        due = self._transit.fail(id, fence, why)
+        if due is not None:
+            self._transit.post(id, due)
+
+    # Claims ----------------------------------------------------------------------------------------------
+
+    def petitioned(self, parcels: Sequence[Parcel]) -> None:
+        """What supervisors want."""
+        for parcel in parcels:
+            try:
+                petition = talk.decode(parcel.message.body, Petition)
+            except Unreadable:
+                continue  # it carries no job: who has sent it keeps what it is about
+            for word in petition.words:
+                self._petition(parcel.group, petition.sender, word)
+
+    def _petition(self, group: str, sender: str, word: Any) -> None:
+        match word:
+            case Ask():
+                self._claimed(group, sender, word)
+            case Hello(_, holds):
+                self.greeted = True
+                self._store.add_group(group)
+                for id, fence in holds:
+                    self._hold(group, sender, id, fence)
+            case Lost(id, fence):
+                place = self._transit.place(id)
+                if place is not None and place.owner == sender:
+                    self._fail(id, fence, "its supervisor has lost it")
+            case Halt(_, why):
+                self._store.pause(group, why)
+                self.greeted = True
+
+    def _hold(self, group: str, sender: str, id: str, fence: int) -> None:
+        """They were apart, and it runs there: still, or another has taken its place."""
+        place = self._transit.place(id)
+        if place is None or place.group != group or self._store.is_running(id, fence):
+            return
+        if fence > place.fence and place.state in {"ready", "scheduled"}:
+            self._transit.take(group, id, fence - 1, sender)
+        else:
+            self.order(sender, End(id, fence))
+
+    def _claimed(self, group: str, sender: str, ask: Ask) -> None:
+        decided, claim = self._transit.take(group, ask.id, ask.after, sender)
+        if claim is not None:
+            standing = (claim.failures, claim.preemptions, claim.resume_uri, claim.resume_step)
+            self.order(sender, Run(claim.id, ask.after, claim.fence, claim.seq, *standing))
+        elif isinstance(decided, Over):
+            self.order(sender, Skip(ask.id, ask.after, decided.why))
+        elif isinstance(decided, Elsewhere):
+            self.contested.append(Contested(group, sender, ask, decided.fence, decided.owner))
+        elif isinstance(decided, (Pending, Unknown)):
+            self._registrar.park(group, sender, ask)
+
+    def unpark(self, parked: dict[str, dict[str, tuple[str, Ask]]]) -> None:
+        """Look again at claims of jobs of which there is news."""
+        for id in self._touched & parked.keys():
+            for sender, (group, ask) in parked.pop(id).items():
+                self._claimed(group, sender, ask)
+
+    # Questions -------------------------------------------------------------------------------------------
+
+    def asked(self, parcels: Sequence[Parcel]) -> None:
+        """What clients want to know, or to have done."""
+        for _, _, message in parcels:
+            body = self._registrar.answer(message.body)
+            if body is not None and message.reply_to.startswith("reply."):
+                answer = Message(type="penstock.answer/1", body=body, correlation=message.correlation)
+                self.posts.append(Post(CONTROL, message.reply_to, answer))
+
+
+def _sealed(each: Outgoing) -> Message:
+    return letters.sealed(
+        Letter(
+            each.job,
+            each.submitted_at,
+            after=each.fence,
+            failures=each.failures,
+            preemptions=each.preemptions,
+            resume_uri=each.resume_uri,
+            resume_step=each.resume_step,
+        )
+    )
