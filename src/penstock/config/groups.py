@@ -158,6 +158,12 @@ def _gpus(value: Any, _: Place) -> Fields:
     return {"devices": devices}
 
 
+def _run_without_store(value: Any, _: Place) -> Fields:
+    if not isinstance(value, bool):
+        raise ValueError(f"run_without_store={value!r}: must be true or false")  # noqa: TRY004  as for the others
+    return {"run_without_store": value}
+
+
 KNOBS: dict[str, Callable[[Any, Place], Fields]] = {
     "workers": _workers,
     "interpreter": _of_stages("interpreter"),
@@ -167,5 +173,6 @@ KNOBS: dict[str, Callable[[Any, Place], Fields]] = {
     "max_rss": _max_rss,
     "max_restarts": _of_stages("max_restarts"),
     "start_timeout": _of_stages("start_timeout"),
+    "run_without_store": _run_without_store,
 }
 """Each gives the fields of the group's plan that it is about."""

@@ -171,6 +171,8 @@ class StagePlan(msgspec.Struct, frozen=True):
     max_rss: int = 0
     """Of a group: bytes of memory from which on a worker is replaced, once it is through with its job; 0:
     never."""
+    run_without_store: bool = False
+    """Of a group whose jobs go over a broker: they are begun, too, while nobody keeps the store."""
     where: str = ""
     """``file:line`` of its definition."""
 

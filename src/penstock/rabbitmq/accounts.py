@@ -17,6 +17,7 @@ from penstock.rabbitmq.topology import (
     ASK,
     ASKS,
     AT_ONCE,
+    CLAIM,
     CLAIMS,
     CONTROL,
     EVENTS,
@@ -132,12 +133,13 @@ def hub(name: str = "ps-hub") -> Account:
     return Account(
         name,
         configure=_only(inbox),
-        write=_only(*_names(JOBS, CONTROL), inbox),
+        write=_only(*_names(JOBS, CONTROL, EVENTS), inbox),
         read=_only(*_names(EVENTS, SUBMITTED, STORE, CLAIMS, ASKS), r"ps\.dead\..+", inbox),
         keys=(
             Keys(JOBS, write=".*"),
             Keys(CONTROL, write=".*"),
-            _looking_on(),
+            # It calls into the queue of claims, to hear whether it is the active one.
+            _looking_on()._replace(write=_only(rf"hub\.{CLAIM}")),
         ),
         purpose="keeps the store of jobs",
     )

@@ -109,6 +109,12 @@ class Channel:
         asked = self._underneath.basic_consume(queue, came, arguments=longest, timeout=faults.ANSWER)
         self._tag = str((await self._answered(asked)).consumer_tag)
 
+    async def leave(self) -> None:
+        """Take no more. What has come can still be settled, and ``consume`` begins anew."""
+        tag, self._tag = self._tag, ""
+        if tag:
+            await self._answered(self._underneath.basic_cancel(tag, timeout=faults.ANSWER))
+
     async def get(self, queue: str) -> Delivery | None:
         """One message at once, if there is any."""
         found = await self._answered(self._underneath.basic_get(queue, timeout=faults.ANSWER))

@@ -11,13 +11,13 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from penstock.runtime.book import Answer, Book, Request
+from penstock.runtime.keeper import Employer
 from penstock.tasks.alive import Presence
-from penstock.tasks.home import Home
-from penstock.tasks.schedule import Scheduled
 from penstock.tasks.store import Store
+from penstock.tasks.wake import WORK, Bell
 
 PAUSE = 1.0
 """Seconds between two tries to write, where that fails."""
@@ -28,33 +28,27 @@ LAST_TRIES = 3
 class Clerk:
     """The store, as the supervisor reaches it."""
 
-    def __init__(
-        self,
-        home: Home,
-        *,
-        groups: Sequence[str],
-        workers: int,
-        run_base: str,
-        loop: asyncio.AbstractEventLoop,
-        on_trouble: Callable[[str], None],
-        schedules: Sequence[Scheduled] | None = None,
-    ) -> None:
-        """Begin work. ``run_base``: where run directories are made; ``on_trouble`` gets a sentence when the
-        store cannot be written, once until it can be; ``schedules``: of these groups, if their code is known.
+    def __init__(self, employer: Employer, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin work.
 
         Raises:
             EnvironmentFault: the store cannot be opened.
+            OSError: there is no place for locks and bells beside it.
         """
+        home = employer.home
         Store(home.store).close()  # what is wrong with it is said here and now
         presence = Presence(home.locks)
         self._loop = loop
-        self._on_trouble = on_trouble
+        self._on_trouble = employer.on_trouble
+        self._on_change = employer.on_change
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._bell = Bell(home.bells, WORK)  # before the first look
+        loop.add_reader(self._bell.fileno(), self._rung)
 
         def work() -> None:
             try:
-                book = Book(home, presence, run_base=run_base)
-                book.open(list(groups), workers, schedules)
+                book = Book(home, presence, run_base=employer.run_base)
+                book.open(list(employer.groups), sum(employer.groups.values()), employer.schedules)
                 self._work(book)
                 book.close()
             except Exception as error:
@@ -69,10 +63,19 @@ class Clerk:
         """Have it done, soon."""
         self._requests.put(request)
 
+    def hush(self, group: str) -> None:
+        """Nothing is left of a wish: each is answered at once."""
+
     async def close(self) -> None:
         """Finish what is asked for, and leave."""
         self._requests.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
+        self._loop.remove_reader(self._bell.fileno())
+        self._bell.close()
+
+    def _rung(self) -> None:
+        self._bell.clear()
+        self._on_change()
 
     # In its thread ---------------------------------------------------------------------------------------
 

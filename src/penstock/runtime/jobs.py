@@ -24,9 +24,9 @@ from penstock.observe import events
 from penstock.pipeline.plan import GROUP
 from penstock.runtime import ahead, control, verdicts
 from penstock.runtime.book import Close, Glance, Look, Pause, Say, Wish
-from penstock.runtime.clerk import Clerk
 from penstock.runtime.death import Death
 from penstock.runtime.jobwire import Cancel, JobNote, Recall, Worked
+from penstock.runtime.keeper import Employer, hire
 from penstock.runtime.neighbours import Neighbours
 from penstock.runtime.post import Held, Post, work_of
 from penstock.runtime.roster import Goal
@@ -38,7 +38,6 @@ from penstock.tasks.job import Claim
 from penstock.tasks.schedule import Scheduled
 from penstock.tasks.settle import Outcome, Returned
 from penstock.tasks.store import Closing, Word
-from penstock.tasks.wake import WORK, Bell
 
 NET = 5.0
 """Seconds after which we look round though nobody has rung."""
@@ -48,14 +47,20 @@ class Jobs:
     """Those of one run."""
 
     def __init__(
-        self, supervisor: Supervisor, home: Home, schedules: Sequence[Scheduled] | None = None
+        self,
+        supervisor: Supervisor,
+        home: Home,
+        schedules: Sequence[Scheduled] | None = None,
+        broker: str = "",
     ) -> None:
-        """Nothing happens before ``start``. ``schedules``: of its groups, if their code is known."""
+        """Nothing happens before ``start``. ``schedules``: of its groups, if their code is known; ``broker``:
+        the address of what the jobs go over; empty: they are kept on this machine."""
         self.tally: Counter[str] = Counter()
         """How many attempts came to what: ``done``, ``failed``, ``returned``..., and ``dead`` jobs."""
         self._supervisor = supervisor
         self._home = home
         self._schedules = schedules
+        self._broker = broker
         self._groups = {stage.name: stage for stage in supervisor.plan.stages if stage.kind == GROUP}
         self._posts: dict[int, Post] = {}
         self._wished: Counter[str] = Counter()
@@ -67,28 +72,27 @@ class Jobs:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Begin to listen.
 
         Raises:
-            EnvironmentFault: the store cannot be opened.
-            OSError: there is no place for locks and bells beside it.
+            EnvironmentFault: the store cannot be opened, the broker cannot be used.
+            OSError: there is no place for locks and bells beside the store.
         """
         self._loop = asyncio.get_running_loop()
-        self._bell = Bell(self._home.bells, WORK)  # before the first look
-        self._clerk = Clerk(
+        employer = Employer(
             self._home,
-            groups=list(self._groups),
-            workers=sum(stage.replicas for stage in self._groups.values()),
+            groups={name: stage.replicas for name, stage in self._groups.items()},
             run_base=os.path.dirname(self._supervisor.run_dir.path),
-            loop=self._loop,
+            on_change=self._look,
             on_trouble=self._trouble,
             schedules=self._schedules,
+            unfenced=[name for name, stage in self._groups.items() if stage.run_without_store],
         )
+        self._keeper = await hire(employer, self._broker)
         self._neighbours = Neighbours(self._loop, self._look)
         self._supervisor.listeners.append(self._on_event)
         self._supervisor.jobs = self
-        self._loop.add_reader(self._bell.fileno(), self._rung)
         self._look()
 
     async def close(self) -> None:
@@ -100,9 +104,7 @@ class Jobs:
             for held in post.held:
                 self._settle(post, held, Returned("its supervisor has ended"))
         self._give_back_waiting()
-        await self._clerk.close()
-        self._loop.remove_reader(self._bell.fileno())
-        self._bell.close()
+        await self._keeper.close()
         self._neighbours.close()
 
     @property
@@ -154,7 +156,11 @@ class Jobs:
             self._wish(event.stage)
         elif isinstance(event, events.StageResumed) and event.stage in self._groups:
             self._wish(event.stage)
+        elif isinstance(event, events.StagePaused) and event.stage in self._groups:
+            self._keeper.hush(event.stage)
         elif isinstance(event, (events.DrainBegan, events.StopBegan)):
+            for group in self._groups:
+                self._keeper.hush(group)
             self._give_back_waiting()
 
     def _trouble(self, sentence: str) -> None:
@@ -168,15 +174,11 @@ class Jobs:
 
     # Looking round ---------------------------------------------------------------------------------------
 
-    def _rung(self) -> None:
-        self._bell.clear()
-        self._look()
-
     def _look(self) -> None:
         """Jobs that are due, jobs that are to end, neighbours that have died."""
         if self._closed:
             return
-        self._clerk.ask(Look(self._looked))
+        self._keeper.ask(Look(self._looked))
         for group in self._groups:
             self._wish(group)
 
@@ -204,7 +206,7 @@ class Jobs:
         if missing > 0:
             self._wished[group] += missing
             gpus = self._groups[group].share
-            self._clerk.ask(Wish(group, missing, gpus, self._claimed(group, missing)))
+            self._keeper.ask(Wish(group, missing, gpus, self._claimed(group, missing)))
 
     def _claimed(self, group: str, wished: int) -> Callable[[list[Claim]], None]:
         def place(claims: list[Claim]) -> None:
@@ -297,7 +299,7 @@ class Jobs:
 
     def _note(self, post: Post, held: Held, note: JobNote) -> None:
         word = Word(note.id, note.fence, note.progress, note.numbers, note.resume_uri, note.resume_step)
-        self._clerk.ask(Say(word, self._noted))
+        self._keeper.ask(Say(word, self._noted))
         if note.progress is not None:
             name = f"{held.claim.task} {held.claim.seq}"
             self._show(post, [control.Note(name, note.progress, note.numbers)])
@@ -338,7 +340,7 @@ class Jobs:
             pid=post.member.child.pid if post else 0,
             log=held.log if post and printed else "",
         )
-        self._clerk.ask(Close(closing, lambda state: self._settled(claim, outcome, state)))
+        self._keeper.ask(Close(closing, lambda state: self._settled(claim, outcome, state)))
 
     def _settled(self, claim: Claim, outcome: Outcome, state: str | None) -> None:
         kind, text = verdicts.told(claim, outcome, state)
@@ -366,6 +368,6 @@ class Jobs:
         breaker = self._breakers[group] = self._breakers[group].killed(job)
         if breaker.is_open:
             self._breakers[group] = Breaker()
-            self._clerk.ask(Pause(group, breaker.why, lambda _: None))
+            self._keeper.ask(Pause(group, breaker.why, lambda _: None))
             cure = f"penstock tasks resume {group}"
             self._notice(group, "warning", f"{group} is paused: {breaker.why}; when that is mended: {cure}")

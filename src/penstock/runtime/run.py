@@ -31,7 +31,7 @@ from penstock.runtime.statedir import StateDir
 from penstock.runtime.supervisor import Supervisor
 from penstock.runtime.view import Document, View
 from penstock.settings import Settings
-from penstock.tasks.home import VARIABLE, locate
+from penstock.tasks.home import BROKER, VARIABLE, locate
 from penstock.tasks.schedule import Scheduled
 
 WATCHED = 1.0
@@ -53,6 +53,7 @@ def run_foreground(
     reload: App | None = None,
     record_links: Collection[int] | None = None,
     schedules: Sequence[Scheduled] | None = None,
+    broker: str = "",
 ) -> int:
     """Run ``plan`` here until it ends; the first Ctrl-C drains it, the second stops it, the third kills it.
 
@@ -67,6 +68,7 @@ def run_foreground(
         reload: what has new workers as soon as its files change; ``None``: nothing.
         record_links: the links that are kept, by their ids; ``None``: all.
         schedules: of the tasks of its groups; ``None``: their code is not known.
+        broker: the address of what jobs go over; empty: they are kept on this machine.
 
     Returns:
         0 when all is through; 1 when the pipeline failed, 5 when an interpreter did; 130 or 143 when it was
@@ -85,6 +87,7 @@ def run_foreground(
             reload=reload,
             record_links=record_links,
             schedules=schedules,
+            broker=broker,
         )
         return asyncio.run(foreground.run())
     except PenstockError as error:
@@ -108,6 +111,7 @@ class Foreground:
         reload: App | None = None,
         record_links: Collection[int] | None = None,
         schedules: Sequence[Scheduled] | None = None,
+        broker: str = "",
     ) -> None:
         """Nothing is made before ``run``."""
         self._lasting = lasting
@@ -115,6 +119,7 @@ class Foreground:
         self._reload = reload
         self._record_links = record_links
         self._schedules = schedules
+        self._broker = broker
         self._plan = plan
         self._resume = resume
         self._app = app
@@ -149,7 +154,7 @@ class Foreground:
         self, run_dir: RunDir, state_dir: StateDir, began: float, before: list[events.Swept]
     ) -> int:
         supervisor = self._supervisor(run_dir, state_dir)
-        jobs = Jobs(supervisor, self._home, self._schedules) if self._home else None
+        jobs = Jobs(supervisor, self._home, self._schedules, self._broker) if self._home else None
         journal = Journal(supervisor.state_dir.path, run_dir.name)
         supervisor.listeners.append(journal.hear)
         self._report_beginning(supervisor, before)
@@ -160,7 +165,7 @@ class Foreground:
         try:
             await self._open(server, supervisor)
             if jobs is not None:
-                jobs.start()
+                await jobs.start()
             self._tasks.add(asyncio.ensure_future(self._keep_status(supervisor, view)))
             if self._reload is not None:
                 reloader = Reloader(supervisor, self._reload, say=self._console.say)
@@ -197,10 +202,19 @@ class Foreground:
             state_dir=state_dir,
             budget=Budget.of(run_dir.free_bytes(), self._settings.shm_budget),
             grace=self._settings.grace,
-            environ={**os.environ, VARIABLE: self._home.store} if self._home else os.environ,
+            environ=self._environ(),
             resume=self._resume,
             listeners=[self._console.hear],
         )
+
+    def _environ(self) -> dict[str, str]:
+        """Of workers: what they submit goes where their own jobs come from."""
+        found = dict(os.environ)
+        if self._home:
+            found[VARIABLE] = self._home.store
+        if self._broker:
+            found[BROKER] = self._broker
+        return found
 
     def _report_beginning(self, supervisor: Supervisor, swept: list[events.Swept]) -> None:
         """What is known before the first worker starts."""

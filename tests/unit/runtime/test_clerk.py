@@ -13,6 +13,7 @@ import pytest
 from penstock.runtime import clerk
 from penstock.runtime.book import Answer, Book, Close, Look, Request, Wish
 from penstock.runtime.clerk import Clerk
+from penstock.runtime.keeper import Employer
 from penstock.tasks.home import Home
 from penstock.tasks.job import Claim, NewJob
 from penstock.tasks.settle import Done
@@ -20,14 +21,14 @@ from penstock.tasks.store import Closing, Store
 
 
 def _clerk(home: Home, troubles: list[str]) -> Clerk:
-    return Clerk(
+    employer = Employer(
         home,
-        groups=["g"],
-        workers=1,
+        groups={"g": 1},
         run_base=str(Path(home.store).parent),
-        loop=asyncio.get_running_loop(),
+        on_change=lambda: None,
         on_trouble=troubles.append,
     )
+    return Clerk(employer, asyncio.get_running_loop())
 
 
 async def _asked(clerk: Clerk, make: Any) -> Any:

@@ -1,0 +1,222 @@
+"""Runs in the supervisor: the copies of one group's jobs that a broker has delivered here.
+
+    wish -> room -> copies are delivered -> asked for -> begun, let go, or put back
+
+A broker hands over as many as are unsettled at most, so that number is what decides how fair it is: it
+follows the room there is, twice that where jobs are short, as then the next ones are claimed while these run.
+All of a copy's life passes on one channel, and when that ends the copy is somebody else's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+
+from penstock.errors import BrokerFault, BrokerLost
+from penstock.rabbitmq import topology
+from penstock.rabbitmq.channel import Channel
+from penstock.rabbitmq.letters import Letter, Unreadable, opened
+from penstock.rabbitmq.message import Delivery
+from penstock.rabbitmq.session import Session
+from penstock.runtime.book import Wish
+from penstock.tasks.job import Claim
+
+MOST = 512
+"""Copies that are here at once."""
+SLACK = 0.002
+"""Seconds by which one may be begun before its time."""
+
+
+class Copy:
+    """One of a job, delivered and not settled."""
+
+    __slots__ = ("asked", "channel", "letter", "tag")
+
+    def __init__(self, letter: Letter, channel: Channel, tag: int) -> None:
+        self.letter = letter
+        self.channel = channel
+        self.tag = tag
+        self.asked = 0.0
+        """Since when the hub is asked for it (monotonic)."""
+
+    async def settle(self) -> None:
+        """The broker may forget it."""
+        try:
+            await self.channel.ack(self.tag)
+        except BrokerLost:
+            pass  # it is delivered again, and the hub will say that it is worth nothing
+
+
+class Intake:
+    """That of one group."""
+
+    def __init__(
+        self,
+        group: str,
+        slots: int,
+        *,
+        came: Callable[[Copy], bool],
+        ask: Callable[[Copy], None],
+        put_off: Callable[[Copy, float], None],
+        trouble: Callable[[str], None],
+    ) -> None:
+        """``came`` says whether a copy that has come is to be kept here; ``ask`` has the hub asked for one;
+        ``put_off`` puts one back for so many seconds."""
+        self.group = group
+        self.asked: dict[str, Copy] = {}
+        """By the id of the job."""
+        self.held = 0
+        """So many of the group run here."""
+        self._slots = slots
+        self._came, self._ask, self._put_off, self._trouble = came, ask, put_off, trouble
+        self._waiting: deque[Copy] = deque()
+        self._wishes: deque[Wish] = deque()
+        self._session: Session | None = None
+        self._channel: Channel | None = None
+        self._prefetch = 0
+        self._rejecting: set[asyncio.Future[None]] = set()
+        self._tuning: asyncio.Task[None] | None = None
+        self._hushed = True
+        self._paused = False
+
+    @property
+    def room(self) -> int:
+        """For so many more there is a wish."""
+        return sum(wish.limit for wish in self._wishes) - len(self.asked)
+
+    # Wishes ----------------------------------------------------------------------------------------------
+
+    def wish(self, wish: Wish) -> None:
+        """There is room for some."""
+        self._hushed = False
+        self._wishes.append(wish)
+        self.match()
+
+    def grant(self, claims: list[Claim]) -> list[Claim]:
+        """Give these to who has wished for some; those that nobody wants any more."""
+        while claims and self._wishes:
+            wish = self._wishes.popleft()
+            now, claims = claims[: wish.limit], claims[wish.limit :]
+            self.held += len(now)
+            wish.then(now)
+        return claims
+
+    def pause(self, *, paused: bool) -> None:
+        """Whether nothing of the group is to be begun by anybody."""
+        if paused is not self._paused:
+            self._paused = paused
+            self.match()
+
+    def hush(self) -> None:
+        """Nobody wants any more. What has come goes to others."""
+        self._hushed = True
+        while self._wishes:
+            self._wishes.popleft().then([])
+        self._tune()
+
+    # Copies ----------------------------------------------------------------------------------------------
+
+    def match(self) -> None:
+        """Have the hub asked for as many as there is room for."""
+        while self._waiting and self.room > 0 and not self._paused:
+            copy = self._waiting.popleft()
+            if copy.letter.job.id in self.asked:
+                self._put_off(copy, 1.0)
+                continue
+            copy.asked = time.monotonic()
+            self.asked[copy.letter.job.id] = copy
+            self._ask(copy)
+        self._tune()
+
+    def answered(self, id: str, after: int) -> Copy | None:
+        """The hub has spoken about that copy, if it is here still; it is not waited for any more."""
+        copy = self.asked.get(id)
+        if copy is None or copy.letter.after != after:
+            return None
+        return self.asked.pop(id)
+
+    def begin(self, session: Session) -> None:
+        """There is a new connection: what came by the last one is somebody else's."""
+        self._session, self._channel, self._prefetch = session, None, 0
+        self._waiting.clear()
+        self.asked.clear()
+        self._tune()
+
+    def _take(self, channel: Channel, delivery: Delivery) -> None:
+        try:
+            copy = Copy(opened(delivery.message, delivery.key), channel, delivery.tag)
+        except Unreadable as error:
+            self._trouble(f"a message in {topology.work_queue(self.group)} is no job: {error}")
+            self._reject(channel, delivery.tag)
+            return
+        pause = copy.letter.due / 1000.0 - time.time()
+        if pause >= topology.RUNGS[0].pause / 1000.0:
+            self._put_off(copy, pause)
+        elif pause > SLACK:
+            asyncio.get_running_loop().call_later(pause, self._due, copy)
+        else:
+            self._due(copy)
+
+    def _due(self, copy: Copy) -> None:
+        if copy.channel.alive and self._came(copy):
+            self._waiting.append(copy)
+            self.match()
+
+    # How many are handed over ----------------------------------------------------------------------------
+
+    def _tune(self) -> None:
+        if self._session is not None and self._tuning is None and self._wanted() != self._prefetch:
+            self._tuning = asyncio.ensure_future(self._retune(self._session))
+
+    def _wanted(self) -> int:
+        """So many may be unsettled here: a power of two times the workers, that changes seldom."""
+        if self._hushed or self._paused:
+            return 0
+        wanted = self.held + max(0, self.room) + len(self.asked)
+        if self._slots <= wanted <= self._prefetch <= 4 * wanted:
+            return self._prefetch
+        if wanted <= self._slots:
+            return self._slots
+        return min(MOST, 2 << (wanted - 1).bit_length())
+
+    async def _retune(self, session: Session) -> None:
+        try:
+            while session is self._session and (wanted := self._wanted()) != self._prefetch:
+                await self._consume(session, wanted)
+        except BrokerLost:
+            pass  # with the next connection it begins anew
+        except BrokerFault as error:
+            self._trouble(str(error))
+        finally:
+            self._tuning = None
+
+    async def _consume(self, session: Session, wanted: int) -> None:
+        """A quorum queue does not hear of a change, so it is a new consumer each time."""
+        channel = self._channel
+        if channel is None:
+            channel = self._channel = await session.channel()
+        await channel.leave()
+        if wanted < self._prefetch:
+            await self._give_back()
+        self._prefetch = wanted
+        if wanted:
+            queue = topology.work_queue(self.group)
+            await channel.consume(queue, lambda delivery: self._take(channel, delivery), prefetch=wanted)
+
+    async def _give_back(self) -> None:
+        """What there is no room for, to the head of the queue."""
+        while self._waiting:
+            copy = self._waiting.popleft()
+            await copy.channel.reject(copy.tag, requeue=True)
+
+    def _reject(self, channel: Channel, tag: int) -> None:
+        """To the dead letters, as it is."""
+        act = asyncio.ensure_future(channel.reject(tag, requeue=False))
+        self._rejecting.add(act)
+        act.add_done_callback(self._rejected)
+
+    def _rejected(self, act: asyncio.Future[None]) -> None:
+        self._rejecting.discard(act)
+        act.exception()  # the connection has ended: the message comes again
