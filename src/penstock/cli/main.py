@@ -37,6 +37,7 @@ VERBS = (
     Verb("stop", RUNNING, "End now; each worker finishes its current item only."),
     Verb("down", RUNNING, "End a pipeline as Ctrl-C does, and wait for its end."),
     Verb("tasks", JOBS, "Submit jobs, look at them, steer them."),
+    Verb("hub", JOBS, "Keep the store of jobs, where these go over a broker."),
     Verb("queues", JOBS, "Show what waits for each group of tasks."),
     Verb("broker", JOBS, "Set up the RabbitMQ that jobs go over, and examine it."),
     Verb("dead", WRONG, "Read, put back, export and discard what kept failing."),

@@ -12,13 +12,14 @@ EXAMPLES = (
     "penstock worker app.py",
     "penstock worker app.py --group gpu --workers 2",
     "penstock worker --group scripts",
+    "penstock worker app.py --group gpu --broker amqps://rabbit.example/penstock",
 )
 EXITS = (
     ("0", "it was drained: Ctrl-C"),
     ("1", "a worker could not be kept running"),
     ("3", "there is no such file, or no task in it"),
     ("4", "the file or a task is wrong, or there is no such group"),
-    ("5", "an interpreter cannot run its group, or the store cannot be opened"),
+    ("5", "an interpreter cannot run its group, or the store or the broker cannot be used"),
     ("130, 143", "it was cut short by a second Ctrl-C or SIGTERM"),
 )
 
@@ -32,10 +33,12 @@ EXITS = (
     type=click.IntRange(1, 1000),
     help="Processes for each group; else as penstock.toml says, or 1.",
 )
-def worker(app: str | None, groups: tuple[str, ...], workers: int | None) -> int:
+@click.option("--broker", metavar="URL", default="", help="The RabbitMQ that jobs go over.")
+def worker(app: str | None, groups: tuple[str, ...], workers: int | None, broker: str) -> int:
     """Run the jobs of an app's groups here, in the foreground.
 
-    Jobs are taken from the store beside the app, one at a time by each worker, in a process of its own.
+    Jobs are taken from the store beside the app, or from a broker where one is named (--broker,
+    PENSTOCK_BROKER, [tasks] broker), one at a time by each worker, in a process of its own.
     Ctrl-C (or SIGTERM) drains: nothing new is begun, what runs is finished. A second one ends what runs, and
     gives it back: somebody else will run it. Without an app a group runs command lines. What is said of a
     group in penstock.toml, [group.NAME], counts here.
@@ -43,7 +46,7 @@ def worker(app: str | None, groups: tuple[str, ...], workers: int | None) -> int
     from penstock.cli import appfile
     from penstock.config.groups import overlays
     from penstock.runtime.run import run_foreground
-    from penstock.tasks import plan
+    from penstock.tasks import home, plan
 
     if app is None and not groups:
         raise click.UsageError("say which app, or with --group whose command lines are to be run")
@@ -54,4 +57,5 @@ def worker(app: str | None, groups: tuple[str, ...], workers: int | None) -> int
     name = path.stem if path else groups[0]
     schedules = plan.schedules(tasks, {stage.name for stage in stages}) if app else None
     run = plan.plan(name, stages, workers or 0)
-    return run_foreground(run, app=str(path) if path else None, schedules=schedules)
+    address = home.broker(str(path.parent) if path else os.getcwd(), os.environ, broker)
+    return run_foreground(run, app=str(path) if path else None, schedules=schedules, broker=address)

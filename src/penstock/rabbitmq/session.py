@@ -46,6 +46,7 @@ class Session:
         self._out: asyncio.Future[Channel] = asyncio.get_running_loop().create_future()
         self._ended = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._closing = False
 
     async def open(self) -> None:
         """Connect for the first time.
@@ -63,6 +64,7 @@ class Session:
 
     async def close(self) -> None:
         """Leave. What was not settled goes to somebody else."""
+        self._closing = True
         if self._keeper is not None:
             self._keeper.cancel()
             with suppress(asyncio.CancelledError):
@@ -134,7 +136,7 @@ class Session:
                 await asyncio.wait_for(each.close(), LONGEST)
 
     def _end(self, why: str) -> None:
-        if not self._ended.is_set():
+        if not self._closing and not self._ended.is_set():
             self._ended.set()
             if self._out.done():
                 self._out = asyncio.get_running_loop().create_future()

@@ -176,7 +176,7 @@ class Courier:
             hand.copies.append(copy)  # the broker gives us again what we have, or has it twice
             return False
         if hand is not None:
-            self._put_off(copy, 1.0)  # we were given up, and the hub will tell us: this is the next attempt
+            hand.followers.append(copy)  # the next attempt is here before the end of this one is told
             return False
         if copy.letter.after < self._former.get(id, 0):
             self._start(copy.settle())
@@ -330,7 +330,10 @@ class Courier:
         """These have ended."""
         for hand in hands:
             self._former[hand.claim.id] = hand.claim.fence
-            self._intakes[hand.claim.group].held -= 1
+            intake = self._intakes[hand.claim.group]
+            intake.held -= 1
+            for copy in hand.followers:
+                intake.offer(copy)
         while len(self._former) > REMEMBERED:
             del self._former[next(iter(self._former))]
         for intake in self._intakes.values():

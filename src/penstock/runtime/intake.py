@@ -155,11 +155,12 @@ class Intake:
         if pause >= topology.RUNGS[0].pause / 1000.0:
             self._put_off(copy, pause)
         elif pause > SLACK:
-            asyncio.get_running_loop().call_later(pause, self._due, copy)
+            asyncio.get_running_loop().call_later(pause, self.offer, copy)
         else:
-            self._due(copy)
+            self.offer(copy)
 
-    def _due(self, copy: Copy) -> None:
+    def offer(self, copy: Copy) -> None:
+        """It may be begun, if it is to be."""
         if copy.channel.alive and self._came(copy):
             self._waiting.append(copy)
             self.match()

@@ -39,6 +39,8 @@ class Hand:
         self.copies: list[Copy] = []
         """What is let go when it has ended: usually one; none, if the connection by which it came is no
         more."""
+        self.followers: list[Copy] = []
+        """Copies for its next attempt that have come already."""
         self.is_to_end = False
 
 
