@@ -73,6 +73,7 @@ class Intake:
         self._came, self._ask, self._put_off, self._trouble = came, ask, put_off, trouble
         self._waiting: deque[Copy] = deque()
         self._wishes: deque[Wish] = deque()
+        self._wished = 0
         self._session: Session | None = None
         self._channel: Channel | None = None
         self._prefetch = 0
@@ -84,7 +85,7 @@ class Intake:
     @property
     def room(self) -> int:
         """For so many more there is a wish."""
-        return sum(wish.limit for wish in self._wishes) - len(self.asked)
+        return self._wished - len(self.asked)
 
     # Wishes ----------------------------------------------------------------------------------------------
 
@@ -92,12 +93,14 @@ class Intake:
         """There is room for some."""
         self._hushed = False
         self._wishes.append(wish)
+        self._wished += wish.limit
         self.match()
 
     def grant(self, claims: list[Claim]) -> list[Claim]:
         """Give these to who has wished for some; those that nobody wants any more."""
         while claims and self._wishes:
             wish = self._wishes.popleft()
+            self._wished -= wish.limit
             now, claims = claims[: wish.limit], claims[wish.limit :]
             self.held += len(now)
             wish.then(now)
@@ -112,8 +115,9 @@ class Intake:
     def hush(self) -> None:
         """Nobody wants any more. What has come goes to others."""
         self._hushed = True
-        while self._wishes:
-            self._wishes.popleft().then([])
+        wishes, self._wishes, self._wished = self._wishes, deque(), 0
+        for wish in wishes:
+            wish.then([])
         self._tune()
 
     # Copies ----------------------------------------------------------------------------------------------
