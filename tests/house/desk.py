@@ -40,6 +40,10 @@ class Desk:
             "COLUMNS": "100",
         }
 
+    def set(self, name: str, value: str) -> None:
+        """As if its reader had set that variable."""
+        self._environment[name] = value
+
     def write(self, name: str, text: str) -> None:
         """Lay a file of the page down."""
         path = self._here / name

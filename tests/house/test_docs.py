@@ -34,8 +34,12 @@ def desk(tmp_path: Path, own_runs: Path) -> Iterator[Desk]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=_name)
-def test_a_reader_who_follows_the_page_sees_what_it_shows(page: Path, desk: Desk, tmp_path: Path) -> None:
+def test_a_reader_who_follows_the_page_sees_what_it_shows(
+    page: Path, desk: Desk, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     _provide_interpreters(page, tmp_path / "programs")
+    if "$PENSTOCK_BROKER" in page.read_text():
+        desk.set("PENSTOCK_BROKER", request.getfixturevalue("broker"))
     found: list[str] = []
     waiting: dict[str, str] = {}
     for block in blocks(page):
