@@ -75,8 +75,13 @@ def cure(version: Version, held: int) -> str:
     return (
         f"consumer_timeout = {held} in rabbitmq.conf, and until its next start "
         f"rabbitmqctl eval 'application:set_env(rabbit, consumer_timeout, {held}).'; "
-        f"then say so in the URL: consumer_timeout={held // 1000}s"
+        f"then say so in the URL: consumer_timeout={_option(held)}"
     )
+
+
+def _option(milliseconds: int) -> str:
+    days, rest = divmod(milliseconds, ENOUGH)
+    return f"{days}d" if days and not rest else f"{milliseconds // 1000}s"
 
 
 def _words(milliseconds: float) -> str:

@@ -214,6 +214,7 @@ async def _keep(connection: Connection) -> None:
     for queue in (names.SUBMITTED, names.STORE, names.CLAIMS, names.ASKS, names.dead_queue("gpu")):
         await taker.consume(queue, lambda _: None, prefetch=1)
     await publisher.publish(names.JOBS, "cpu", Message())
+    await publisher.publish(names.EVENTS, names.event_key("hub", names.CLAIM), Message())
     await _refused(connection, lambda at: at.get(names.work_queue("gpu")))
     await _refused(connection, lambda at: at.publish(names.EVENTS, "gpu.done", Message()))
 

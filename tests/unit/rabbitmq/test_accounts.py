@@ -127,6 +127,7 @@ def test_the_hub_takes_what_is_for_it_and_sends_jobs_but_runs_none() -> None:
     assert _may_publish(hub, names.JOBS, "gpu")
     assert _may_publish(hub, names.CONTROL, names.reply_key("c-1"))
     assert not _may_publish(hub, names.EVENTS, "gpu.done")
+    assert _may_publish(hub, names.EVENTS, names.event_key("hub", names.CLAIM))
     assert _may_bind(hub, names.hub_inbox("h1"), names.EVENTS, "*.progress")
 
 
