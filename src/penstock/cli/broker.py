@@ -152,6 +152,40 @@ def doctor(
     return finding.verdict(found)
 
 
+@broker.command(
+    cls=VerbCommand, examples=["penstock broker queues", "penstock broker queues amqp://localhost app.py"]
+)
+@click.argument("url", metavar="[URL]", required=False)
+@click.argument("app", metavar="[APP.PY]", required=False)
+@group_option
+@json_option
+def queues(url: str | None, app: str | None, groups: tuple[str, ...], as_json: bool) -> None:
+    """Show what lies in the broker's queues, and how many take it.
+
+    These are figures of the broker itself, so they can be had while no hub runs; those of the management API
+    are some seconds old. How jobs stand is shown by `penstock queues`.
+    """
+    from penstock.cli.table import table
+    from penstock.rabbitmq.census import census
+
+    where, held = target(url, app, groups)
+    found = asyncio.run(census(where, held))
+    if as_json:
+        terminal.data(document("broker-queues", url=str(where), queues=[each._asdict() for each in found]))
+        return
+    rows = [
+        [
+            each.queue,
+            f"{each.ready:,}",
+            "?" if each.unsettled is None else f"{each.unsettled:,}",
+            f"{each.consumers:,}",
+        ]
+        for each in found
+    ]
+    for line in table(rows, ("QUEUE", "READY", "UNSETTLED", "CONSUMERS"), right=[1, 2, 3]):
+        terminal.data(line)
+
+
 def asked(rabbitmqctl: str) -> int:
     """The ``consumer_timeout`` of the broker, in milliseconds.
 

@@ -176,6 +176,12 @@ class Channel:
         )
         return (await self._answered(asked)).message_count or 0
 
+    async def depth(self, queue: str) -> tuple[int, int]:
+        """How many messages are ready in a queue, and how many consumers it has."""
+        asked = self._underneath.queue_declare(queue, durable=True, passive=True, timeout=faults.ANSWER)
+        found = await self._answered(asked)
+        return found.message_count or 0, found.consumer_count or 0
+
     async def bind(self, queue: str, exchange: str, key: str) -> None:
         """Have messages of that key come to the queue."""
         await self._answered(self._underneath.queue_bind(queue, exchange, key, timeout=faults.ANSWER))
