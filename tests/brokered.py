@@ -36,9 +36,15 @@ class BrokerDesk(Desk):
 
     def keep(self) -> Supervisor:
         """Start a hub, and wait until it is the one."""
-        self.hub = Supervisor(self.hub_directory, ["-m", "penstock", "hub"], PENSTOCK_BROKER=self.broker)
+        self.start_hub().until_said("keeps the store of jobs")
+        return self.hub
+
+    def start_hub(self, **variables: str) -> Supervisor:
+        """Start one more."""
+        self.hub = Supervisor(
+            self.hub_directory, ["-m", "penstock", "hub"], PENSTOCK_BROKER=self.broker, **variables
+        )
         self._supervisors.append(self.hub)
-        self.hub.until_said("keeps the store of jobs")
         return self.hub
 
     def work(self, *arguments: str, app: str = "app.py", **variables: str) -> Supervisor:

@@ -38,8 +38,8 @@ _NAMES = (
     "PENSTOCK_BROKER",
     "PENSTOCK_PROFILE",
 )
-_OURS = ("PENSTOCK_RUN", "PENSTOCK_BENCH_TRIAL")
-"""Passed from process to process; not for people to set."""
+_OURS = ("PENSTOCK_RUN", "PENSTOCK_BENCH_TRIAL", "PENSTOCK_FAULT")
+"""Passed from process to process, or by tests; not for people to set."""
 
 
 class Settings(NamedTuple):

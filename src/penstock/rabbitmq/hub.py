@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
+from penstock import faultpoint
 from penstock.errors import BrokerLost, Unroutable
 from penstock.rabbitmq import registrar, talk, topology
 from penstock.rabbitmq.channel import Channel
@@ -180,6 +181,8 @@ class Hub:
             unsent, self._unsent = self._unsent, []
             self._registrar.unsent(unsent)
             written = await self._written([each.parcel for each in taken], lost, sent)
+            if taken:
+                faultpoint.reached("after_commit_before_ack")
             await self._settle(taken)
             self._send(written, is_news=bool(taken or lost or sent))
 
@@ -231,6 +234,7 @@ class Hub:
             self._unsent.append(post.job)
         else:
             if post.job:
+                faultpoint.reached("after_publish_before_commit")
                 self._sent.append(post.job)
         if post.job:
             self._stir.set()

@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from penstock import faultpoint
 from penstock.errors import BrokerLost, PenstockError
 from penstock.rabbitmq import letters, talk, topology
 from penstock.rabbitmq.channel import Channel
@@ -306,6 +307,8 @@ class Courier:
         hand.copies.append(copy)
 
     def _grant(self, begun: dict[str, list[Claim]]) -> None:
+        if begun:
+            faultpoint.reached("after_claim_before_start")
         for group, claims in begun.items():
             for claim in self._intakes[group].grant(claims):
                 self._intakes[group].held += 1

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
+from penstock import faultpoint
 from penstock.errors import BrokerLost, Unroutable
 from penstock.rabbitmq import talk
 from penstock.rabbitmq.channel import Channel
@@ -134,8 +135,10 @@ class Settler:
         ready = await asyncio.get_running_loop().run_in_executor(
             None, lambda: [prepared(each.closing, self._home) for each in closings]
         )
+        faultpoint.reached("after_run_before_copy")
         settled = [self._decide(each) for each in ready]
         await asyncio.gather(*(self._post(each.copy) for each in settled if each.copy is not None))
+        faultpoint.reached("after_copy_before_word")
         by_group: dict[str, list[Ending]] = {}
         for each in settled:
             by_group.setdefault(each.group, []).append(each.ending)
@@ -145,6 +148,7 @@ class Settler:
             for part in parts(endings)
         ]
         await asyncio.gather(*reports)
+        faultpoint.reached("after_word_before_ack")
         hands = [self._hands.pop(each.ending.id) for each in settled]
         await _release(hands)
         self._let_go(hands)

@@ -35,6 +35,11 @@ TABLES = (
        WHEN new.state IN ('ready', 'scheduled') AND old.state NOT IN ('ready', 'scheduled', 'running') BEGIN
          INSERT OR REPLACE INTO outbox VALUES (new.id, new.run_at);
        END""",
+    # It waits for another time now: what it needed is done, say.
+    """CREATE TRIGGER IF NOT EXISTS job_has_another_time AFTER UPDATE OF run_at ON job
+       WHEN new.state IN ('ready', 'scheduled') AND old.state IN ('ready', 'scheduled') BEGIN
+         UPDATE outbox SET due = new.run_at WHERE job = new.id;
+       END""",
     """CREATE TRIGGER IF NOT EXISTS job_is_over AFTER UPDATE OF state ON job
        WHEN new.state NOT IN ('ready', 'scheduled') BEGIN
          DELETE FROM outbox WHERE job = new.id;
