@@ -176,7 +176,7 @@ def test_a_job_whose_code_lets_nothing_else_run_keeps_its_copy(jobs: BrokerDesk,
 def test_supervisors_workers_and_hubs_that_die_at_random_lose_nothing(
     jobs: BrokerDesk, long_form: bool
 ) -> None:
-    count, seconds = (5000, 120) if long_form else (400, 12)
+    count, seconds = (5000, 120) if long_form else (250, 8)
     chance = random.Random(5)
     ids = jobs.submit_many("steady", count, max_failures=10_000, backoff=0.05, longest=0.2)
     workers = [jobs.work("--workers", "2") for _ in range(2)]

@@ -255,7 +255,7 @@ class Hub:
             wait = SOON
         else:
             self._missing.pop(attempt, None)
-            wait = LATER
+            wait = SOON if contested.is_next else LATER
         order = talk.Orders([talk.Later(ask.id, ask.after, wait)])
         await self._publish(Post(topology.CONTROL, contested.sender, _message(order)))
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from penstock.rabbitmq import letters, talk
 from penstock.rabbitmq.letters import Letter, Unreadable
 from penstock.rabbitmq.message import Message
-from penstock.rabbitmq.talk import Ask, End, Ending, Halt, Hello, Lost, Petition, Run, Saying, Skip
+from penstock.rabbitmq.talk import Ask, End, Ending, Halt, Hello, Later, Lost, Petition, Run, Saying, Skip
 from penstock.rabbitmq.topology import ALL, AT_ONCE, CONTROL, JOBS, LATER, retry_key
 from penstock.tasks import transit
 from penstock.tasks.admission import Elsewhere, Over, Pending, Unknown
@@ -23,6 +23,10 @@ from penstock.tasks.store import Closing, Now, Store, Word
 from penstock.tasks.transit import Accepted, Outgoing, Transit
 
 ORDERS = "penstock.orders/1"
+PARKED = 1000
+"""Milliseconds for which a claim waits for other words."""
+UNKNOWN = 10.0
+"""Seconds before a copy of a job that nobody has heard of is looked at again."""
 GIVEN_UP = "the broker has delivered it too often without hearing what became of it"
 
 Answer = Callable[[Store, bytes], Any]
@@ -55,13 +59,27 @@ class Post(NamedTuple):
 
 
 class Contested(NamedTuple):
-    """A copy of a job that somebody runs elsewhere, if he is still there."""
+    """A copy of a job of which somebody else has the last attempt, if he is still there."""
 
     group: str
     sender: str
     ask: Ask
     fence: int
     owner: str
+
+    @property
+    def is_next(self) -> bool:
+        """That attempt must have ended, as this copy follows it; and word of that has not come."""
+        return self.ask.after >= self.fence
+
+
+class Parked(NamedTuple):
+    """A claim that waits for other words to come first."""
+
+    since: int
+    group: str
+    sender: str
+    ask: Ask
 
 
 class Written(NamedTuple):
@@ -72,7 +90,7 @@ class Written(NamedTuple):
     groups: list[str]
     """Those there are."""
     due: int | None
-    """When the next job is to be published."""
+    """When there is something to do, though nothing has come."""
 
 
 class Registrar:
@@ -84,8 +102,8 @@ class Registrar:
         self.transit = Transit(store, now=now)
         self._answer = answer
         self._now = now
-        self._parked: dict[str, dict[str, tuple[str, Ask]]] = {}
-        """Claims that wait for other words to come first: of a job, by who claims."""
+        self._parked: dict[str, list[Parked]] = {}
+        """By the job."""
         self._sending: set[str] = set()
         self._paused: list[str] | None = None
 
@@ -108,7 +126,7 @@ class Registrar:
             turn.lost(lost)
             turn.petitioned(by_kind.get("petition", []))
             turn.asked(by_kind.get("ask", []))
-            turn.unpark(self._parked)
+            turn.unpark(self._unparked(turn.touched))
             self.transit.published(sent)
             self._sending.difference_update(sent)
             return self._written(turn, is_steered="ask" in by_kind or turn.greeted)
@@ -136,15 +154,24 @@ class Registrar:
         return [Post(JOBS, retry_key(AT_ONCE, each.job.group), _sealed(each), each.job.id) for each in found]
 
     def _due(self) -> int | None:
-        return self.transit.next_due() if not self._sending else None
+        dues = [] if self._sending else [self.transit.next_due()]
+        dues += [waiting[0].since + PARKED for waiting in self._parked.values()]
+        return min((due for due in dues if due is not None), default=None)
 
     def unsent(self, ids: Iterable[str]) -> None:
         """These could not be published: they are to be tried again."""
         self._sending.difference_update(ids)
 
-    def park(self, group: str, sender: str, ask: Ask) -> None:
+    def park(self, parked: Parked) -> None:
         """Look at that claim again once there is news of its job."""
-        self._parked.setdefault(ask.id, {})[sender] = group, ask
+        self._parked.setdefault(parked.ask.id, []).append(parked)
+
+    def _unparked(self, touched: set[str]) -> list[Parked]:
+        """Those of which there is news, and those that have waited long enough: whoever claims has room for
+        something else meanwhile."""
+        late = self._now() - PARKED
+        ready = [id for id, waiting in self._parked.items() if id in touched or waiting[0].since <= late]
+        return [each for id in ready for each in self._parked.pop(id)]
 
     def answer(self, body: bytes) -> bytes | None:
         """To what a client asks."""
@@ -162,7 +189,7 @@ class Turn:
         self._transit = registrar.transit
         self._store = registrar.store
         self._now = now
-        self._touched: set[str] = set()
+        self.touched: set[str] = set()
         self.orders: dict[str, list[Any]] = {}
         self.posts: list[Post] = []
         self.contested: list[Contested] = []
@@ -180,7 +207,7 @@ class Turn:
         for parcel in parcels:
             letter = self._opened(parcel)
             if letter is not None:
-                self._touched.add(letter.job.id)
+                self.touched.add(letter.job.id)
                 accepted.append(Accepted(letter.job, not parcel.key.startswith(f"{LATER}.")))
         if accepted:
             for body in self._transit.accept(accepted):
@@ -209,7 +236,7 @@ class Turn:
 
     def _report(self, group: str, report: talk.Report) -> None:
         for word in report.words:
-            self._touched.add(word.id)
+            self.touched.add(word.id)
             if isinstance(word, Ending):
                 self._ended(group, report.sender, word)
             else:
@@ -240,7 +267,7 @@ class Turn:
         for parcel in parcels:
             letter = self._opened(parcel)
             if letter is not None:
-                self._touched.add(letter.job.id)
+                self.touched.add(letter.job.id)
                 self._transit.come_back(letter.job, letter.after, GIVEN_UP)
 
     def lost(self, contested: Sequence[Contested]) -> None:
@@ -252,7 +279,7 @@ class Turn:
     def _fail(self, id: str, fence: int, why: str) -> None:
         """The next attempt is published from here: of the copies that there are each follows another one, and
         whoever has one may die before he could put it right."""
-        self._touched.add(id)
+        self.touched.add(id)
         due = self._transit.fail(id, fence, why)
         if due is not None:
             self._transit.post(id, due)
@@ -306,13 +333,18 @@ class Turn:
         elif isinstance(decided, Elsewhere):
             self.contested.append(Contested(group, sender, ask, decided.fence, decided.owner))
         elif isinstance(decided, (Pending, Unknown)):
-            self._registrar.park(group, sender, ask)
+            self._registrar.park(Parked(self._now, group, sender, ask))
 
-    def unpark(self, parked: dict[str, dict[str, tuple[str, Ask]]]) -> None:
-        """Look again at claims of jobs of which there is news."""
-        for id in self._touched & parked.keys():
-            for sender, (group, ask) in parked.pop(id).items():
+    def unpark(self, claims: Sequence[Parked]) -> None:
+        """Look again at these. What is not known now is looked for, or put off."""
+        for since, group, sender, ask in claims:
+            decided, _ = self._transit.take(group, ask.id, ask.after, sender)
+            if self._now - since < PARKED or not isinstance(decided, (Pending, Unknown)):
                 self._claimed(group, sender, ask)
+            elif isinstance(decided, Pending):
+                self.contested.append(Contested(group, sender, ask, decided.fence, decided.owner))
+            else:
+                self.order(sender, Later(ask.id, ask.after, UNKNOWN))
 
     # Questions -------------------------------------------------------------------------------------------
 

@@ -57,7 +57,10 @@ class Elsewhere(msgspec.Struct, frozen=True):
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """Word of how the last attempt ended must come first."""
+    """Word of how the last attempt ended must come first; ``owner`` has it, if he is still there."""
+
+    fence: int
+    owner: str
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -79,5 +82,5 @@ def admit(place: Optional[Place], group: str, after: int, owner: str) -> Admissi
     if after < place.fence - 1:
         return Over("stale")
     if after >= place.fence:
-        return Pending()
+        return Pending(place.fence, place.owner)
     return Repeat(place.fence) if place.owner == owner else Elsewhere(place.fence, place.owner)

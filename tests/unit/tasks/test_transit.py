@@ -71,7 +71,7 @@ def test_a_group_cannot_claim_or_end_the_jobs_of_another(transit: Transit) -> No
 def test_the_next_attempt_waits_for_word_of_the_last(transit: Transit, clock: Clock) -> None:
     id = _accept(transit)
     claim = _begun(transit, id)
-    assert transit.take("g", id, 1, "b")[0] == Pending()
+    assert transit.take("g", id, 1, "b")[0] == Pending(1, "a")
     assert _end(transit, claim, Failed("error", "no"), due=clock.now + 70) == "scheduled"
     known = transit.store.job(id)
     assert known is not None
