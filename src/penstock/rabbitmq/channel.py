@@ -8,10 +8,10 @@ since then.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Awaitable, Callable, Mapping, TypeVar
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Mapping, Sequence, TypeVar
 
-from penstock.errors import BrokerLost, TimedOut
-from penstock.rabbitmq import faults
+from penstock.errors import BrokerLost, PenstockError, TimedOut
+from penstock.rabbitmq import faults, volley
 from penstock.rabbitmq.message import Delivery, Message
 from penstock.rabbitmq.policies import Version
 from penstock.rabbitmq.url import BrokerUrl
@@ -76,14 +76,58 @@ class Channel:
                 wait=False,
             )
         except TimeoutError:
-            raise TimedOut(
-                f"the broker at {self._url.place} has not confirmed a message within {within:g} s; "
-                "see `penstock broker doctor`"
-            ) from None
+            raise self._unconfirmed(within) from None
         except asyncio.CancelledError as error:
             raise faults.lost_not_cancelled(self._url, error) from None
         except Exception as error:
             raise faults.not_published(self._url, exchange, key, error) from error
+
+    async def publish_many(
+        self, postings: Sequence[tuple[str, str, Message]], *, within: float = PUBLISH
+    ) -> list[PenstockError | None]:
+        """Hand many messages over, in one go: what has become of each, in their order.
+
+        It costs a third of as many publishes. No two of them may have one id.
+
+        Args:
+            postings: Exchange, key and message of each.
+            within: Seconds within which all are confirmed.
+
+        Returns:
+            Nothing for one that the broker has; else the error that ``publish`` would have raised.
+        """
+        if not postings:
+            return []
+        user = self._url.user
+        letters = [(exchange, key, each.body, _properties(each, user)) for exchange, key, each in postings]
+        try:
+            waiting = await volley.send(self._underneath, letters)
+        except asyncio.CancelledError as error:
+            raise faults.lost_not_cancelled(self._url, error) from None
+        except Exception as error:  # noqa: BLE001 - whatever it is, none of them was sent
+            return [faults.not_published(self._url, "", "", error)] * len(letters)
+        await asyncio.wait(waiting, timeout=within)
+        return [
+            self._become(exchange, key, each, within)
+            for each, (exchange, key, _) in zip(waiting, postings, strict=True)
+        ]
+
+    def _become(
+        self, exchange: str, key: str, confirmation: asyncio.Future[Any], within: float
+    ) -> PenstockError | None:
+        if not confirmation.done():
+            confirmation.cancel()
+            return self._unconfirmed(within)
+        if confirmation.cancelled():
+            return faults.refusal(self._url, ConnectionError())
+        error = confirmation.exception()
+        return faults.not_published(self._url, exchange, key, error) if error else None
+
+    def _unconfirmed(self, within: float) -> TimedOut:
+        return TimedOut(
+            f"the broker at {self._url.place} has not confirmed a message within {within:g} s; "
+            "see `penstock broker doctor`"
+        )
 
     # ------------------------------------------------------------------------------------ taking
 

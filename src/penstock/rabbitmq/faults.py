@@ -51,7 +51,7 @@ def lost_not_cancelled(url: BrokerUrl, error: asyncio.CancelledError) -> BaseExc
     )
 
 
-def refusal(url: BrokerUrl, error: Exception) -> BrokerFault:
+def refusal(url: BrokerUrl, error: BaseException) -> BrokerFault:
     """Of something that was asked on a connection."""
     from aiormq import exceptions
 
@@ -59,7 +59,7 @@ def refusal(url: BrokerUrl, error: Exception) -> BrokerFault:
     return kind(f"the broker at {url.place}: {why(error)}")
 
 
-def not_published(url: BrokerUrl, exchange: str, key: str, error: Exception) -> PenstockError:
+def not_published(url: BrokerUrl, exchange: str, key: str, error: BaseException) -> PenstockError:
     """Of a message."""
     from aiormq import exceptions
 

@@ -80,6 +80,33 @@ def test_a_message_that_no_queue_takes_is_an_error_of_its_publisher(broker: str)
     _with(broker, use)
 
 
+def test_many_at_once_are_told_apart_the_lost_from_the_kept(broker: str) -> None:
+    async def use(connection: Connection) -> None:
+        channel = await connection.channel()
+        await channel.declare_exchange("ps.jobs")
+        await channel.declare_queue("ps.q.gpu", {"x-queue-type": "quorum"})
+        await channel.bind("ps.q.gpu", "ps.jobs", "gpu")
+        keys = ["none" if number % 7 == 3 else "gpu" for number in range(300)]
+        body = bytes(200_000)  # more than a frame holds
+        sent = [Message(id=f"j{number}", body=body if number == 5 else b"") for number in range(300)]
+        for _ in range(2):
+            told = await channel.publish_many(
+                [("ps.jobs", key, each) for key, each in zip(keys, sent, strict=True)]
+            )
+            assert [type(each) for each in told] == [
+                Unroutable if key == "none" else type(None) for key in keys
+            ]
+            # What follows has the right number, too.
+            await channel.publish("ps.jobs", "gpu", Message(id="last"))
+            came = [await channel.get("ps.q.gpu") for _ in range(keys.count("gpu") + 1)]
+            kept = [each.id for key, each in zip(keys, sent, strict=True) if key == "gpu"]
+            assert [each and each.message.id for each in came] == [*kept, "last"]
+            assert [len(each.message.body) for each in came if each and each.message.id == "j5"] == [200_000]
+        assert await channel.publish_many([]) == []
+
+    _with(broker, use)
+
+
 def test_an_unsettled_delivery_comes_again_when_its_channel_ends(broker: str) -> None:
     async def use(connection: Connection) -> None:
         first, second, came = (
@@ -178,6 +205,8 @@ def test_a_broker_that_is_killed_ends_the_connection_and_what_waits() -> None:
             assert not connection.alive
             with pytest.raises(BrokerLost):
                 await channel.publish("ps.jobs", "gpu", Message())
+            told = await channel.publish_many([("ps.jobs", "gpu", Message())] * 2)
+            assert [type(each) for each in told] == [BrokerLost, BrokerLost]
 
         _with(node.url(), use)
 
