@@ -47,7 +47,11 @@ if TYPE_CHECKING:
     from penstock.tasks.context import JobContext
     from penstock.tasks.handle import Job
     from penstock.tasks.jobs import Jobs
+    from penstock.tasks.space import between
+    from penstock.tasks.study import Study
+    from penstock.tasks.sweep import sweep
     from penstock.tasks.task import Task, task
+    from penstock.tasks.trial import Trial
 
 __version__ = "0.1.0"
 
@@ -73,14 +77,17 @@ __all__ = [
     "Sink",
     "Source",
     "Stage",
+    "Study",
     "Task",
     "TimedOut",
+    "Trial",
     "UnsupportedType",
     "UserError",
     "WiringError",
     "__version__",
     "at",
     "attach",
+    "between",
     "chain",
     "external",
     "group",
@@ -92,6 +99,7 @@ __all__ = [
     "source",
     "split",
     "stage",
+    "sweep",
     "task",
     "tumbling",
 ]
@@ -108,9 +116,12 @@ _HOMES = {
     "Sink": "penstock.pipeline.stage",
     "Source": "penstock.pipeline.stage",
     "Stage": "penstock.pipeline.stage",
+    "Study": "penstock.tasks.study",
     "Task": "penstock.tasks.task",
+    "Trial": "penstock.tasks.trial",
     "at": "penstock.pipeline.at",
     "attach": "penstock.runtime.attach",
+    "between": "penstock.tasks.space",
     "chain": "penstock.tasks.chain",
     "external": "penstock.pipeline.external",
     "filter": "penstock.pipeline.oneliner",
@@ -124,6 +135,7 @@ _HOMES = {
     "source": "penstock.pipeline.stage",
     "split": "penstock.pipeline.oneliner",
     "stage": "penstock.pipeline.stage",
+    "sweep": "penstock.tasks.sweep",
     "task": "penstock.tasks.task",
     "tumbling": "penstock.pipeline.window",
 }

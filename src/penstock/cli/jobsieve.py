@@ -23,6 +23,7 @@ OPTIONS = (
         "--since", metavar="TIME", callback=since, help='Only those submitted since: "2h" ago, or a date.'
     ),
     click.option("--cause", metavar="TEXT", help="Only those whose last failure has this in it."),
+    click.option("--study", metavar="NAME", help="Only trials of this study."),
     click.option("--task", metavar="NAME", help="Only calls of this task."),
     click.option(
         "--state",
@@ -51,6 +52,7 @@ def meant(said: dict[str, Any], usual: Sequence[str] = ()) -> Filter:
         since=_milliseconds(said["since"]),
         until=_milliseconds(said["until"]),
         cause=said["cause"] or "",
+        by=f"study {said['study']}" if said["study"] else "",
     )
 
 

@@ -179,9 +179,9 @@ class Desk(Protocol):
 
     # Steering --------------------------------------------------------------------------------------------
 
-    def cancel(self, ids: Sequence[str]) -> List[str]:
+    def cancel(self, ids: Sequence[str], why: str = "") -> List[str]:
         """Have them never begun (again); the ids of those that are cancelled now, or will be when their
-        processes are gone."""
+        processes are gone. ``why``: what is said of it; empty: nothing."""
         ...
 
     def requeue(self, ids: Sequence[str]) -> List[str]:

@@ -19,6 +19,9 @@ class Filter(NamedTuple):
     cause: str = ""
     """Why it failed last has this in it, in either case."""
 
+    by: str = ""
+    """Who has submitted it is called so."""
+
     def sql(self) -> Tuple[str, List[Any]]:
         """As the condition of a SELECT, and its values."""
         tests: List[str] = []
@@ -40,6 +43,8 @@ class Filter(NamedTuple):
             say("submitted_at < ?", self.until)
         if self.cause:
             say("instr(lower(cause), lower(?)) > 0", self.cause)
+        if self.by:
+            say("submitted_by = ? AND submitted_by <> ''", self.by)  # the second is for the index
         return " AND ".join(tests) or "1", values
 
 

@@ -183,10 +183,10 @@ class LocalDesk(Desk):
         finally:
             bell.close()
 
-    def cancel(self, ids: Sequence[str]) -> List[str]:
+    def cancel(self, ids: Sequence[str], why: str = "") -> List[str]:
         """See ``Desk``."""
         with self.writing() as store:
-            return steering.cancel(store, ids)
+            return steering.cancel(store, ids, why)
 
     def requeue(self, ids: Sequence[str]) -> List[str]:
         """See ``Desk``."""

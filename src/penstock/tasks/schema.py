@@ -146,7 +146,11 @@ CREATE INDEX need_needed ON need(needed);
 CREATE INDEX need_open ON need(job) WHERE NOT met;
 """
 
-STEPS = (JOBS, SCHEDULES, LETTERS, NEEDS)
+MAKERS = """
+CREATE INDEX job_by ON job(submitted_by) WHERE submitted_by <> '';
+"""
+
+STEPS = (JOBS, SCHEDULES, LETTERS, NEEDS, MAKERS)
 """What leads from each version of the tables to the next: a new store takes all steps, an old one those it
 has not taken."""
 VERSION = len(STEPS)

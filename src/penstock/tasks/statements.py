@@ -56,10 +56,13 @@ SET state = :state, failures = :failures, preemptions = :preemptions, run_at = :
 WHERE id = :id"""
 
 CANCEL = """
-UPDATE job SET state = 'cancelled', finished_at = ?, cancel = 1
+UPDATE job SET state = 'cancelled', finished_at = ?, cancel = 1,
+  cause = CASE WHEN ? = '' THEN cause ELSE ? END
 WHERE id = ? AND state IN ('scheduled', 'ready')"""
 
-END = "UPDATE job SET cancel = 1 WHERE id = ? AND state IN ('running', 'cancelled')"
+END = """
+UPDATE job SET cancel = 1, cause = CASE WHEN ? = '' THEN cause ELSE ? END
+WHERE id = ? AND state IN ('running', 'cancelled')"""
 
 PAUSE = """
 INSERT INTO grp(name, paused, why) VALUES (?, 1, ?)

@@ -8,11 +8,11 @@ from penstock.tasks.schema import writing
 from penstock.tasks.store import Store
 
 
-def cancel(store: Store, ids: Sequence[str]) -> List[str]:
+def cancel(store: Store, ids: Sequence[str], why: str = "") -> List[str]:
     """Have them never begun (again); the ids of those that are cancelled now, or will be when their processes
-    are gone."""
+    are gone. ``why``: their cause."""
     with writing(store.db):
-        return [id for id in ids if store.cancel(id) in {"cancelled", "running"}]
+        return [id for id in ids if store.cancel(id, why) in {"cancelled", "running"}]
 
 
 def pause(store: Store, groups: Sequence[str], why: str = "") -> None:

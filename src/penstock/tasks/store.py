@@ -236,7 +236,8 @@ class Store:
         decided = verdict(Standing(row[0], row[1], bool(row[2]), rows.rules(row[3])), outcome, self._jitter())
         if not isinstance(outcome, Returned) or outcome.begun:
             self._db.execute(sql.ATTEMPT, rows.attempt(closing, row[4], now))
-        cause = outcome.error if isinstance(outcome, Failed) else ""
+        is_cancelled = isinstance(decided, Finish) and decided.state == "cancelled"
+        cause = outcome.error if isinstance(outcome, Failed) and not is_cancelled else ""
         common = {"id": closing.id, "failures": decided.failures, "cause": cause}
         if isinstance(decided, Finish):
             result, path = (outcome.result, outcome.path) if isinstance(outcome, Done) else (None, "")
@@ -254,14 +255,14 @@ class Store:
 
     # Who steers ------------------------------------------------------------------------------------------
 
-    def cancel(self, id: str) -> Optional[State]:
+    def cancel(self, id: str, why: str = "") -> Optional[State]:
         """Have it never begun (again): its state now. ``running``: it is told to end, and will be cancelled
-        when it has. ``None``: there is no such job."""
+        when it has. ``None``: there is no such job. ``why``: its cause."""
         now = self._now()
         with writing(self._db):
-            if self._db.execute(sql.CANCEL, (now, id)).rowcount:
+            if self._db.execute(sql.CANCEL, (now, why, why, id)).rowcount:
                 self.needs.settled(id, "cancelled", now)
-            self._db.execute(sql.END, (id,))
+            self._db.execute(sql.END, (why, why, id))
             row = self._db.execute("SELECT state FROM job WHERE id = ?", (id,)).fetchone()
         return None if row is None else row[0]
 
