@@ -16,7 +16,7 @@ from penstock.rabbitmq.letters import Letter, Unreadable
 from penstock.rabbitmq.message import Message
 from penstock.rabbitmq.talk import Ask, End, Ending, Halt, Hello, Later, Lost, Petition, Run, Saying, Skip
 from penstock.rabbitmq.topology import ALL, AT_ONCE, CONTROL, JOBS, LATER, retry_key
-from penstock.tasks import transit
+from penstock.tasks import timetable, transit
 from penstock.tasks.admission import Elsewhere, Over, Pending, Unknown
 from penstock.tasks.schema import writing
 from penstock.tasks.store import Closing, Now, Store, Word
@@ -129,6 +129,7 @@ class Registrar:
             turn.unpark(self._unparked(turn.touched))
             self.transit.published(sent)
             self._sending.difference_update(sent)
+            timetable.plan(self.store, list(self.store.groups()), turn.now, moves=False)
             return self._written(turn, is_steered="ask" in by_kind or turn.greeted)
 
     def _written(self, turn: Turn, *, is_steered: bool) -> Written:
@@ -188,7 +189,7 @@ class Turn:
         self._registrar = registrar
         self._transit = registrar.transit
         self._store = registrar.store
-        self._now = now
+        self.now = now
         self.touched: set[str] = set()
         self.orders: dict[str, list[Any]] = {}
         self.posts: list[Post] = []
@@ -300,9 +301,12 @@ class Turn:
         match word:
             case Ask():
                 self._claimed(group, sender, word)
-            case Hello(_, holds):
+            case Hello(_, holds, schedules):
                 self.greeted = True
                 self._store.add_group(group)
+                if schedules is not None:
+                    mine = [each for each in schedules if each.group == group]
+                    timetable.declare(self._store, [group], mine, self.now)
                 for id, fence in holds:
                     self._hold(group, sender, id, fence)
             case Lost(id, fence):
@@ -333,13 +337,13 @@ class Turn:
         elif isinstance(decided, Elsewhere):
             self.contested.append(Contested(group, sender, ask, decided.fence, decided.owner))
         elif isinstance(decided, (Pending, Unknown)):
-            self._registrar.park(Parked(self._now, group, sender, ask))
+            self._registrar.park(Parked(self.now, group, sender, ask))
 
     def unpark(self, claims: Sequence[Parked]) -> None:
         """Look again at these. What is not known now is looked for, or put off."""
         for since, group, sender, ask in claims:
             decided, _ = self._transit.take(group, ask.id, ask.after, sender)
-            if self._now - since < PARKED or not isinstance(decided, (Pending, Unknown)):
+            if self.now - since < PARKED or not isinstance(decided, (Pending, Unknown)):
                 self._claimed(group, sender, ask)
             elif isinstance(decided, Pending):
                 self.contested.append(Contested(group, sender, ask, decided.fence, decided.owner))

@@ -19,6 +19,7 @@ from typing import Any, TypeVar, Union
 import msgspec
 
 from penstock.rabbitmq.letters import Unreadable
+from penstock.tasks.schedule import Scheduled
 from penstock.tasks.settle import Outcome
 
 PROGRESS = "progress"
@@ -44,6 +45,8 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
     groups: list[str]
     holds: list[tuple[str, int]] = []
     """Jobs that run here, with their fences, from before."""
+    schedules: list[Scheduled] | None = None
+    """Of their tasks; ``None``: their code is not known here."""
 
 
 class Lost(msgspec.Struct, frozen=True, tag="lost"):

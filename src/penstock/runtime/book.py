@@ -154,9 +154,8 @@ class Book:
 
     def _took_released(self) -> bool:
         """Whether jobs have got what they waited for, since last asked."""
-        released = self._store.needs.released
-        found = bool(released)
-        released.clear()
+        needs = self._store.needs
+        found, needs.has_released = needs.has_released, False
         return found
 
     def _ring(self, done: Sequence[tuple[Request, Any]], *, has_new: bool) -> None:

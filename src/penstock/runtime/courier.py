@@ -46,6 +46,7 @@ from penstock.runtime.intake import Copy, Intake
 from penstock.runtime.keeper import Employer
 from penstock.runtime.settler import Hand, Settler
 from penstock.tasks.job import Claim, new_id
+from penstock.tasks.schedule import Scheduled
 from penstock.tasks.settle import Returned
 from penstock.tasks.store import Closing
 
@@ -159,8 +160,12 @@ class Courier:
         await channel.consume(self._inbox, self._ordered(channel), prefetch=500)
         for group, intake in self._intakes.items():
             holds = [(id, hand.claim.fence) for id, hand in self._hands.items() if hand.claim.group == group]
-            self._tell(group, Hello([group], holds))
+            self._tell(group, Hello([group], holds, self._schedules_of(group)))
             intake.begin(session)
+
+    def _schedules_of(self, group: str) -> list[Scheduled] | None:
+        known = self._employer.schedules
+        return None if known is None else [each for each in known if each.group == group]
 
     def _apart(self, why: str) -> None:
         if not self._is_troubled:

@@ -52,8 +52,8 @@ class Needs:
         """``put``: keeps bytes in a file, if they are too many; its path, else nothing."""
         self._db = db
         self._put = put
-        self.released: List[str] = []
-        """Jobs that have got all they needed. Who tells others takes them off."""
+        self.has_released = False
+        """Some have got all they needed. Who tells others takes it back."""
 
     def add(self, job: NewJob, needed: List[str], now: int) -> None:
         """It waits for these, from now on; they may be over already."""
@@ -116,7 +116,7 @@ class Needs:
         state = "scheduled" if run_at > now else "ready"
         self._db.execute(RELEASE, (b"" if path else body, path, run_at, state, id))
         self.forget(id)
-        self.released.append(id)
+        self.has_released = True
 
     def _fall(self, id: str, now: int) -> None:
         """Cancel all that need that one, and all that need those."""

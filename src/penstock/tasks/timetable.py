@@ -1,7 +1,7 @@
 """The schedules of tasks, in the store: which there are, and the next job of each.
 
-Who has the store plans: every supervisor that runs a group, for that group. What two of them decide at once
-is decided in two transactions, one after the other, and the second finds it done.
+Who has the store plans: every supervisor that runs a group, for that group, or the hub for all. What two of
+them decide at once is decided in two transactions, one after the other, and the second finds it done.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ INSERT INTO schedule(grp, task, said, since, looked_at) VALUES (:group, :task, :
 ON CONFLICT DO UPDATE SET said = :said, since = :now, looked_at = :now, tick = NULL"""
 FORGET = "DELETE FROM schedule WHERE grp = ? AND task = ?"
 WITHDRAW = "DELETE FROM job WHERE id = ? AND state = 'scheduled' AND fence = 0"
+WITHDRAW_EARLY = f"{WITHDRAW} AND run_at > ?"
 PLAN = """
 UPDATE schedule
 SET since = :since, looked_at = :now, tick = :tick, last = CASE WHEN :waited THEN last ELSE job END,
@@ -71,11 +72,11 @@ class Entry(NamedTuple):
         """Its job waits for its time, and was never begun."""
         return self.state == "scheduled" and self.fence == 0
 
-    def is_open(self, now: int) -> bool:
+    def is_open(self, now: int, *, moves: bool) -> bool:
         """Whether another job may be due: it has none, or its time has come and gone, or the clock has gone
         back since that was chosen."""
         if self.waits:
-            return (self.run_at or 0) <= now or now < self.looked_at
+            return now < self.looked_at if (self.run_at or 0) > now else moves
         return self.state not in LIVE
 
     @property
@@ -92,7 +93,7 @@ def declare(store: Store, groups: Sequence[str], found: Sequence[Scheduled], now
         known = {(entry.group, entry.task): entry for entry in _of(store, groups)}
         for key, entry in known.items():
             if key not in said or _pack(said[key]) != entry.said:
-                store.db.execute(WITHDRAW, (entry.job,))
+                store.db.execute(WITHDRAW_EARLY, (entry.job, now))
             if key not in said:
                 store.db.execute(FORGET, key)
         for key, each in said.items():
@@ -101,12 +102,17 @@ def declare(store: Store, groups: Sequence[str], found: Sequence[Scheduled], now
                 store.db.execute(SAY, values)
 
 
-def plan(store: Store, groups: Sequence[str], now: int) -> bool:
-    """Have the next tick of each schedule of these groups on disk as a job; whether there is a new one."""
-    if not any(entry.is_open(now) for entry in _of(store, groups)):
+def plan(store: Store, groups: Sequence[str], now: int, *, moves: bool = True) -> bool:
+    """Have the next tick of each schedule of these groups on disk as a job; whether there is a new one.
+
+    ``moves``: one that still waits though its time has come gives way to a later tick, if there was one;
+    not where it may be on its way to somebody.
+    """
+    if not any(entry.is_open(now, moves=moves) for entry in _of(store, groups)):
         return False
     with writing(store.db):
-        planned = [_plan(store, entry, now) for entry in _of(store, groups) if entry.is_open(now)]
+        found = [entry for entry in _of(store, groups) if entry.is_open(now, moves=moves)]
+        planned = [_plan(store, entry, now) for entry in found]
     return any(planned)
 
 

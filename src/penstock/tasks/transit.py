@@ -40,6 +40,9 @@ TABLES = (
        WHEN new.state IN ('ready', 'scheduled') AND old.state IN ('ready', 'scheduled') BEGIN
          UPDATE outbox SET due = new.run_at WHERE job = new.id;
        END""",
+    """CREATE TRIGGER IF NOT EXISTS job_is_gone AFTER DELETE ON job BEGIN
+         DELETE FROM outbox WHERE job = old.id;
+       END""",
     """CREATE TRIGGER IF NOT EXISTS job_is_over AFTER UPDATE OF state ON job
        WHEN new.state NOT IN ('ready', 'scheduled') BEGIN
          DELETE FROM outbox WHERE job = new.id;

@@ -124,6 +124,15 @@ def test_a_schedule_that_is_changed_replaces_the_tick_that_was_planned(desk: Des
     assert (desk.waiting, timetable.entries(desk.store)) == ([], [])
 
 
+def test_one_that_may_be_on_its_way_to_somebody_stays_as_it_is(desk: Desk) -> None:
+    desk.declare(Schedule(every=HOUR))
+    desk.now += 5 * HOUR
+    assert not timetable.plan(desk.store, ["g"], desk.now, moves=False)
+    assert desk.waiting == [1.0]
+    timetable.declare(desk.store, ["g"], [], desk.now)
+    assert desk.waiting == [1.0]
+
+
 def test_a_job_that_runs_is_not_replaced_and_not_joined_by_another(desk: Desk) -> None:
     desk.declare(Schedule(every=HOUR))
     desk.now += HOUR

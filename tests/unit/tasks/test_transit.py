@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.tasks import timetable
 from penstock.tasks.admission import Begin, Elsewhere, Over, Pending, Place, Repeat, Unknown, admit
+from penstock.tasks.freight import call, packed
 from penstock.tasks.job import Claim, NewJob, Rules
+from penstock.tasks.schedule import Schedule, Scheduled
 from penstock.tasks.settle import Done, Failed, Returned
 from penstock.tasks.store import Closing, Store
 from penstock.tasks.transit import Accepted, Letter, Transit
@@ -216,3 +219,40 @@ def test_no_copy_of_an_earlier_attempt_begins_a_job(place: Place, after: int) ->
         assert place.state in {"ready", "scheduled"}
     if after < place.fence - 1 or place.state in {"done", "dead"}:
         assert isinstance(decided, Over)
+
+
+def test_one_that_waits_for_another_is_published_when_that_is_done(transit: Transit, clock: Clock) -> None:
+    head = NewJob("g", "t", b"a")
+    tail = NewJob("g", "f", packed([[], {}, ["", False]]), needs=[head.id])
+    transit.store.submit([head, tail])
+    assert [each.job.id for each in transit.outgoing()] == [head.id]
+    transit.published([head.id])
+    assert _end(transit, _begun(transit, head.id), Done(packed(7))) == "done"
+    (outgoing,) = transit.outgoing()
+    assert (outgoing.job.id, call(outgoing.job.args)) == (tail.id, ([7], {}))
+    transit.published([tail.id])
+    assert transit.next_due() is None
+
+
+def test_the_ticks_of_a_schedule_are_published_when_they_are_due(transit: Transit, clock: Clock) -> None:
+    clock.now = clock.now // 1000 * 1000
+    each = Scheduled("g", "t", Schedule(every=1000), packed([[], {}]))
+
+    def plan() -> None:
+        timetable.plan(transit.store, ["g"], clock.now, moves=False)
+
+    timetable.declare(transit.store, ["g"], [each], clock.now)
+    for tick in range(1, 4):
+        plan()
+        assert transit.next_due() == clock.now + 1000
+        clock.now += 1000
+        plan()
+        (outgoing,) = transit.outgoing()
+        assert outgoing.job.id == each.job(clock.now).id
+        transit.published([outgoing.job.id])
+        plan()
+        assert transit.outgoing() == []
+        assert _end(transit, _begun(transit, outgoing.job.id), Done()) == "done", tick
+    plan()
+    timetable.declare(transit.store, ["g"], [], clock.now)
+    assert transit.next_due() is None
