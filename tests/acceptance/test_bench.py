@@ -45,5 +45,18 @@ def test_a_case_without_a_peer_is_measured_against_its_target() -> None:
     assert all(entry["ratio"] > 0 for entry in found if entry["ratio"] is not None)
 
 
+@pytest.mark.slow
+def test_jobs_are_measured_beside_another_queue() -> None:
+    submitted, again = entries(bench("tasks-sqlite-submit", "tasks-recovery", "--quick", "--json"))
+    assert (submitted["peer_name"], again["peer_name"]) == ("Huey, fsync", None)
+    assert submitted["peer"] > 0
+
+
+def test_what_needs_a_broker_is_left_out_without_one() -> None:
+    answer = bench("tasks-rabbitmq-submit", "--quick", "--json")
+    assert json.loads(answer.stdout)["results"] == []
+    assert "tasks-rabbitmq-submit  is left out: it needs --broker" in answer.stderr
+
+
 def test_an_unknown_case_is_a_mistake_of_the_command_line() -> None:
     assert bench("steam-items").returncode == 2

@@ -45,10 +45,14 @@ class Effort:
     """Single items a latency is taken from."""
     watch: float = 10.0
     """Seconds an idle pipeline is watched."""
+    jobs: int = 5000
+    """Jobs that are run."""
+    backlog: int = 1_000_000
+    """Jobs that wait, where many do."""
 
 
 FULL = Effort()
-QUICK = Effort(runs=1, warm=0.1, seconds=0.3, samples=200, watch=1.0)
+QUICK = Effort(runs=1, warm=0.1, seconds=0.3, samples=200, watch=1.0, jobs=300, backlog=5000)
 """To see that everything works; its numbers mean little."""
 
 
@@ -58,6 +62,8 @@ class Run:
     def __init__(self, trial: Trial) -> None:
         """Nothing is started yet."""
         self.trial = trial
+        self.variables: dict[str, str] = {}
+        """Of its processes, besides those that all have."""
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
@@ -73,6 +79,8 @@ class Run:
         """Start this Python with ``arguments``, in a process group of its own."""
         environment = {**os.environ, **self.trial.environment()}
         environment["PENSTOCK_STATE_DIR"] = self.trial.path("state")
+        environment["PENSTOCK_JOBS"] = self.trial.path("jobs.db")
+        environment.update(self.variables)
         with open(self.trial.path("output.log"), "ab") as output:
             process = subprocess.Popen(
                 [sys.executable, *arguments],
@@ -127,9 +135,10 @@ class Run:
 class Stand:
     """Makes runs, all with the same effort."""
 
-    def __init__(self, effort: Effort) -> None:
-        """``effort`` holds for every run."""
+    def __init__(self, effort: Effort, broker: str = "") -> None:
+        """``effort`` holds for every run. ``broker``: the URL of a RabbitMQ for the cases that need one."""
         self.effort = effort
+        self.broker = broker
 
     @contextlib.contextmanager
     def run(self, **fields: Any) -> Iterator[Run]:
@@ -137,7 +146,12 @@ class Stand:
         effort = self.effort
         directory = tempfile.mkdtemp(prefix="penstock-bench-")
         trial = Trial(
-            directory=directory, warm=effort.warm, seconds=effort.seconds, samples=effort.samples, **fields
+            directory=directory,
+            broker=self.broker,
+            warm=effort.warm,
+            seconds=effort.seconds,
+            samples=effort.samples,
+            **{"jobs": effort.jobs, **fields},
         )
         try:
             with Run(trial) as run:

@@ -33,6 +33,15 @@ class Trial:
     """The variant of an app or a peer, for example ``copy`` or ``in place``."""
     samples: int = 2000
     """How many single items a latency is taken from."""
+    jobs: int = 5000
+    """How many jobs are run, or wait."""
+    broker: str = ""
+    """The URL of RabbitMQ, where jobs travel over one."""
+
+    @property
+    def plain_broker(self) -> str:
+        """The same for those who know no more than AMQP."""
+        return self.broker.partition("?")[0]
 
     def path(self, name: str) -> str:
         """A file of this run."""

@@ -27,6 +27,7 @@ OLD = click.Path(exists=True, dir_okay=False, path_type=Path)
 EXAMPLES = (
     "penstock bench",
     "penstock bench stream-items latency-small --runs 3",
+    "penstock bench tasks",
     "penstock bench --json > today.json",
     "penstock bench --compare yesterday.json",
 )
@@ -42,14 +43,22 @@ EXITS = (
 @click.option("--compare", "older", metavar="OLD.JSON", type=OLD, help="Say what changed since that answer.")
 @click.option("--runs", type=click.IntRange(min=1), help="Alternating runs of each contender.  [default: 5]")
 @click.option("--quick", is_flag=True, help="One very short run: to see that it works, not how fast.")
+@click.option("--broker", metavar="URL", help="A RabbitMQ for tasks-rabbitmq-*; else these are left out.")
 @click.option("--list", "listing", is_flag=True, help="Only name the cases.")
 def bench(
-    case: tuple[str, ...], as_json: bool, older: Path | None, runs: int | None, quick: bool, listing: bool
+    case: tuple[str, ...],
+    as_json: bool,
+    older: Path | None,
+    runs: int | None,
+    quick: bool,
+    broker: str | None,
+    listing: bool,
 ) -> int:
     """Measure this machine against plain pyzmq.
 
-    Without CASE all of them, in some seven minutes. Each number is the median of runs in fresh processes,
-    ours and the peer's in turn. RATIO above 1 is always better for us.
+    CASE may be `streams` (unless said otherwise; some seven minutes) or `tasks`: jobs, beside other queues.
+    Each number is the median of runs in fresh processes, ours and the peer's in turn. RATIO above 1 is always
+    better for us.
     """
     cases = chosen(case)
     if listing:
@@ -58,7 +67,9 @@ def bench(
     from penstock.bench.result import decode, encode
 
     before = decode(older.read_bytes(), str(older)) if older else None
-    document = suite.run(cases, stand(runs, quick=quick), lambda line: terminal.talk(terminal.dim(line)))
+    cases = able(cases, broker)
+    place = stand(runs, quick=quick, broker=broker or "")
+    document = suite.run(cases, place, lambda line: terminal.talk(terminal.dim(line)))
     if as_json:
         terminal.data(encode(document))
     else:
@@ -68,23 +79,38 @@ def bench(
 
 
 def chosen(names: tuple[str, ...]) -> list[Case]:
-    """The cases of these names; of none, all."""
-    from penstock.bench.cases import CASES
+    """The cases of these names, ``streams`` and ``tasks`` being all of those; of none, those of streams."""
+    from penstock.bench.cases import CASES, STREAMS, TASKS
 
-    for name in names:
-        if name not in CASES:
-            raise click.UsageError(f"there is no case {name!r}; there are: {', '.join(CASES)}")
-    return [CASES[name] for name in names] or list(CASES.values())
+    families = {"streams": STREAMS, "tasks": TASKS}
+    found: dict[str, Case] = {}
+    for name in names or ("streams",):
+        if name not in CASES and name not in families:
+            there = ", ".join([*families, *CASES])
+            raise click.UsageError(f"there is no case {name!r}; there are: {there}")
+        found.update(families.get(name) or {name: CASES[name]})
+    return list(found.values())
 
 
-def stand(runs: int | None, *, quick: bool) -> Stand:
+def able(cases: list[Case], broker: str | None) -> list[Case]:
+    """Those that can be run here; says which are left out."""
+    from penstock.bench.cases import BROKERED
+
+    found = [case for case in cases if broker or case.name not in BROKERED]
+    for case in cases:
+        if case not in found:
+            terminal.talk(f"{case.name}  is left out: it needs --broker amqp://...")
+    return found
+
+
+def stand(runs: int | None, *, quick: bool, broker: str) -> Stand:
     """A test stand with the effort that was asked for."""
     from dataclasses import replace
 
     from penstock.bench.stand import FULL, QUICK, Stand
 
     effort = QUICK if quick else FULL
-    return Stand(replace(effort, runs=runs) if runs else effort)
+    return Stand(replace(effort, runs=runs) if runs else effort, broker)
 
 
 def tell_changes(before: Document, after: Document) -> bool:

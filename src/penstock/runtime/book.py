@@ -178,8 +178,7 @@ class Book:
             orphans = alive.bury(store, dead, self._orphaned)
             for orphan in orphans:
                 outputs.discard(self._home.draft(orphan.id, orphan.fence))
-            wake.ring(self._home.bells, wake.NEWS)
-            wake.ring(self._home.bells, wake.WORK)
+            wake.ring(self._home.bells, wake.NEWS, wake.WORK)
         return Glance(
             store.ending(self._presence.id),
             store.next_due(),

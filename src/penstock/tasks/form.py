@@ -37,6 +37,7 @@ class Form:
         is_async: What a call gives is to be awaited.
         context: The parameter that takes the ``Context``; ``None``: there is none.
         result: What its annotation says of the result; ``Any``: nothing.
+        names: Of its parameters, but for the context.
     """
 
     def __init__(self, target: Callable[..., Any]) -> None:
@@ -61,6 +62,9 @@ class Form:
             each for each in list(whole.parameters.values())[self.is_class :] if each.name != self.context
         ]
         self._signature = whole.replace(parameters=named)
+        self.names = [each.name for each in named]
+        self._nameless = sum(each.kind is inspect.Parameter.POSITIONAL_ONLY for each in named)
+        self._takes_more = any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in named)
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
         """The arguments of one call, which the code takes; by name, those that have one: so they can be
@@ -77,28 +81,17 @@ class Form:
             if each.name in bound.arguments and not _fits(bound.arguments[each.name], each.type):
                 value = bound.arguments[each.name]
                 raise UserError(f"{each.name}={value!r} is not {_article(each.type)}; it takes {self.shown}")
-        if any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in self._given):
+        if self._takes_more:
             return list(args), dict(kwargs)
-        return list(bound.args[: self._nameless]), {
-            **dict(zip(self.names[self._nameless :], bound.args[self._nameless :])),
-            **bound.kwargs,
-        }
-
-    @property
-    def _nameless(self) -> int:
-        """How many parameters have no name that a call could use."""
-        return sum(each.kind is inspect.Parameter.POSITIONAL_ONLY for each in self._given)
+        given = bound.args
+        named = dict(zip(self.names[self._nameless :], given[self._nameless :]))
+        return list(given[: self._nameless]), {**named, **bound.kwargs}
 
     def named(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Dict[str, Any]:
         """All arguments of a call by their names, defaults included."""
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return dict(bound.arguments)
-
-    @property
-    def names(self) -> List[str]:
-        """Of its parameters, but for the context."""
-        return list(self._signature.parameters)
 
     def type_of(self, name: str) -> Any:
         """What the annotation of a parameter says; ``Any``: nothing, or there is no such one."""

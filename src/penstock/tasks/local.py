@@ -65,8 +65,7 @@ class LocalDesk(Desk):
                 raise EnvironmentFault(
                     f"the store of jobs, {self.home.store}, cannot be written: {error}"
                 ) from error
-        ring(self.home.bells, WORK)
-        ring(self.home.bells, NEWS)
+        ring(self.home.bells, WORK, NEWS)
 
     def _open(self) -> Store:
         if self._opened is None or self._opened[0] != os.getpid():

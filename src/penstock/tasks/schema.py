@@ -182,6 +182,7 @@ def _prepare(db: sqlite3.Connection, path: str) -> None:
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
     db.execute("PRAGMA journal_size_limit=67108864")
+    db.execute("PRAGMA wal_autocheckpoint=4000")  # a job is some five pages: every 1,000 would be soon again
     if _version(db) != VERSION:
         with writing(db):
             found = _version(db)  # somebody may have been quicker

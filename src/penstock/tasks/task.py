@@ -62,6 +62,7 @@ class Task(Generic[P, R]):
         target: The function or class; ``None`` when it is named by a string.
         where: ``file:line`` of the definition.
         chosen: Its knobs, checked.
+        name: What it is called in the store: as chosen, else the name of its code.
     """
 
     def __init__(
@@ -76,6 +77,8 @@ class Task(Generic[P, R]):
         self.chosen = options
         self.where = where
         self._named = named
+        self._found = named
+        self.name = options.name or (named.name if named else code.name_of(target)).rpartition(".")[2]
         self.form = self._describe()
         if target is not None:
             self.__wrapped__ = target  # help(), inspect.signature() and doctest look through it
@@ -103,12 +106,6 @@ class Task(Generic[P, R]):
             ) from None
 
     @property
-    def name(self) -> str:
-        """What it is called in the store: as chosen, else the name of its code."""
-        found = self._named.name if self._named else code.name_of(self.target)
-        return self.chosen.name or str(found).rpartition(".")[2]
-
-    @property
     def group(self) -> str:
         """Whose workers run it."""
         return self.chosen.group
@@ -131,10 +128,12 @@ class Task(Generic[P, R]):
         Raises:
             WiringError: no other process could import it.
         """
-        try:
-            return self._named or code.of(self.target)
-        except WiringError as error:
-            raise WiringError(str(error), self.where) from None
+        if self._found is None:
+            try:
+                self._found = code.of(self.target)
+            except WiringError as error:
+                raise WiringError(str(error), self.where) from None
+        return self._found
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function, or make an instance of the class.

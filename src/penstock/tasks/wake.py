@@ -70,10 +70,10 @@ class Bell:
             self._socket.close()
 
 
-def ring(directory: str, kind: str) -> None:
-    """Ring all bells of that kind there; of who has died, take them down."""
+def ring(directory: str, *kinds: str) -> None:
+    """Ring all bells of these kinds there; of who has died, take them down."""
     try:
-        found = [name for name in os.listdir(directory) if name.startswith(f"{kind}.")]
+        found = [name for name in os.listdir(directory) if name.partition(".")[0] in kinds]
     except OSError:
         return  # nobody has ever waited
     if found:

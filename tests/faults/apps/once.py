@@ -20,7 +20,7 @@ BATCH = int(os.environ.get("BATCH", "0"))
 DEDUPE = os.environ.get("DEDUPE", "1") == "1"
 
 
-@source
+@source(max_restarts=1000)
 def count(start: int = 0) -> Iterator[Any]:
     """Numbers, as far as the gate is open; it goes on where it was."""
     gate = Gate("count")

@@ -1,0 +1,1 @@
+"""The peers of jobs: the same job that does nothing, as users of other queues write and run it."""
