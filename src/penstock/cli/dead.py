@@ -38,11 +38,11 @@ class NoSuchLetter(UserError):
 
 @click.group(cls=VerbFamily, examples=["penstock dead list", "penstock dead show camera/0:17"])
 def dead() -> None:
-    """Read, put back, export and discard what kept failing: items of pipelines, and jobs.
+    """Read, put back, export and discard what kept failing.
 
-    It is kept in the store of the app in this directory (.penstock/jobs.db, or what PENSTOCK_JOBS says) until
-    somebody decides, so this works while a pipeline runs and long after. Without -p both kinds are meant, of
-    all pipelines here.
+    That is items of pipelines, and jobs. They are kept in the store of the app in this directory
+    (.penstock/jobs.db, or what PENSTOCK_JOBS says) until somebody decides, so this works while a pipeline runs
+    and long after. Without -p both kinds are meant, of all pipelines here.
     """
 
 
