@@ -41,8 +41,8 @@ def dead() -> None:
     """Read, put back, export and discard what kept failing.
 
     That is items of pipelines, and jobs. They are kept in the store of the app in this directory
-    (.penstock/jobs.db, or what PENSTOCK_JOBS says) until somebody decides, so this works while a pipeline runs
-    and long after. Without -p both kinds are meant, of all pipelines here.
+    (.penstock/jobs.db, or what PENSTOCK_JOBS says) until somebody decides, so this works while a pipeline
+    runs and long after. Without -p both kinds are meant, of all pipelines here.
     """
 
 
