@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from penstock.pipeline.pipeline import Pipeline
     from penstock.pipeline.stage import Sink, Source, Stage, sink, source, stage
     from penstock.pipeline.window import session, sliding, tumbling
+    from penstock.queues import from_queue, to_queue
     from penstock.runtime.attach import attach
     from penstock.runtime.guest import Guest
     from penstock.tasks.bundle import group
@@ -90,6 +91,7 @@ __all__ = [
     "between",
     "chain",
     "external",
+    "from_queue",
     "group",
     "join",
     "route",
@@ -101,6 +103,7 @@ __all__ = [
     "stage",
     "sweep",
     "task",
+    "to_queue",
     "tumbling",
 ]
 
@@ -125,6 +128,7 @@ _HOMES = {
     "chain": "penstock.tasks.chain",
     "external": "penstock.pipeline.external",
     "filter": "penstock.pipeline.oneliner",
+    "from_queue": "penstock.queues",
     "group": "penstock.tasks.bundle",
     "map": "penstock.pipeline.oneliner",
     "join": "penstock.pipeline.joining",
@@ -137,6 +141,7 @@ _HOMES = {
     "stage": "penstock.pipeline.stage",
     "sweep": "penstock.tasks.sweep",
     "task": "penstock.tasks.task",
+    "to_queue": "penstock.queues",
     "tumbling": "penstock.pipeline.window",
 }
 

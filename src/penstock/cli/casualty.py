@@ -78,9 +78,9 @@ def _alike(found: Filed | Letter) -> dict[str, Any]:
 
 def of_job(row: JobRow) -> Casualty:
     """A job that is dead."""
-    from penstock.tasks.script import SCRIPT
+    from penstock.cli.jobview import task_of
 
-    task = "command line" if row.task == SCRIPT else row.task
+    task = task_of(row)
     when = (row.finished_at or 0) / 1000
     return Casualty(
         "job", str(row.seq), row.id, "", row.group, task, "", row.fence, row.failures, row.cause, "", when

@@ -13,6 +13,7 @@ from penstock.cli.preview import describe
 from penstock.cli.table import table
 from penstock.errors import EnvironmentFault, PeerError
 from penstock.tasks import freight
+from penstock.tasks.items import ITEM
 from penstock.tasks.job import Attempt, JobRow
 from penstock.tasks.script import SCRIPT
 
@@ -49,7 +50,7 @@ def about(row: JobRow, attempts: Sequence[Attempt], arguments: str) -> str:
     """One, for people."""
     rows = [
         ["job", f"{terminal.strong(str(row.seq))}   {row.id}"],
-        ["task", f"{_task(row)}   group {row.group}   priority {row.priority}"],
+        ["task", f"{task_of(row)}   group {row.group}   priority {row.priority}"],
         ["state", f"{_state(row)}   {_note(row)}".rstrip()],
         ["submitted", _when(row.submitted_at)],
         *([["not before", _when(row.run_at)]] if row.state == "scheduled" and not row.after else []),
@@ -76,7 +77,7 @@ def arguments(body: bytes) -> str:
 def _cells(row: JobRow) -> list[str]:
     return [
         str(row.seq),
-        _task(row),
+        task_of(row),
         row.group,
         _state(row),
         str(row.failures),
@@ -85,8 +86,9 @@ def _cells(row: JobRow) -> list[str]:
     ]
 
 
-def _task(row: JobRow) -> str:
-    return "command line" if row.task == SCRIPT else row.task
+def task_of(row: JobRow) -> str:
+    """What is called, in words for people."""
+    return {SCRIPT: "command line", ITEM: "item"}.get(row.task, row.task)
 
 
 def _state(row: JobRow) -> str:

@@ -43,6 +43,8 @@ class Options:
     """0: the code takes one item in one call."""
     external: bool = False
     """No code: scripts take part in it while the pipeline runs. No knob, but what ``external`` makes."""
+    queue: str = ""
+    """The durable queue its items come from, or go to. No knob, but what its two makers make."""
     places: Dict[str, Place] = field(default_factory=dict, compare=False)
     """Where each knob was chosen, for those that were; no knob itself."""
 

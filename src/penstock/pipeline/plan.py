@@ -162,6 +162,8 @@ class StagePlan(msgspec.Struct, frozen=True):
     """It is one of ours, and has no code of the user's; ``None``: it has."""
     reel: Optional[Reel] = None
     """Of a source whose code is not called: what it plays."""
+    queue: str = ""
+    """Of a source or a sink of ours: the durable queue from which its items come, or to which they go."""
     tasks: Dict[str, Reference] = {}
     """Of a group: the code of each of its tasks, by its name."""
     devices: List[str] = []

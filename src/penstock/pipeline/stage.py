@@ -105,6 +105,8 @@ class Node(Flow[I_contra, O_co]):
                 f"{self.name!r} has no code of its own; a script takes part by penstock.attach", self.where
             )
         if self.target is None:
+            if self.options.queue:
+                raise WiringError(f"{self.name!r} is a queue, and has no code to call", self.where)
             raise WiringError(
                 f"the code of {self.name!r} is not loaded here; import {self._named} to call it", self.where
             )

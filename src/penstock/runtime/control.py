@@ -107,6 +107,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """All the code that is called with each item, in this order; none: ``code`` alone, as its kind says."""
     reel: Optional[Reel] = None
     """What a source plays instead of making items."""
+    queue: str = ""
+    """Where its items come from, or go to, if it is an end of a queue."""
     record: Optional[Record] = None
     """What goes out by some links is recorded from the first item on."""
     shape: Union[WindowPlan, JoinPlan, None] = None
@@ -141,21 +143,9 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
 
 
 AS_PLANNED = (
-    "window_bytes",
-    "timeout",
-    "max_age",
-    "dedupe",
-    "batch",
-    "batch_wait",
-    "pad",
-    "concurrency",
-    "threads",
-    "shape",
-    "reel",
-    "tasks",
-    "max_jobs",
-    "max_rss",
-)
+    "window_bytes", "timeout", "max_age", "dedupe", "batch", "batch_wait", "pad",
+    "concurrency", "threads", "shape", "reel", "queue", "tasks", "max_jobs", "max_rss",
+)  # fmt: skip
 """What a worker is told as the plan of its stage has it."""
 
 

@@ -19,10 +19,11 @@ from penstock.runtime.progress import Stretch
 
 if TYPE_CHECKING:
     from penstock.runtime.group import Group
+    from penstock.runtime.tray import Ticket
 
-Parent = Union[Inbound, Stretch, "Group"]
-"""What an item was made from: a batch; in a source that keeps its position, a stretch of its work; in a
-window or a join, the items that went out together."""
+Parent = Union[Inbound, Stretch, "Group", "Ticket"]
+"""What an item was made from: a batch; in a source that keeps its position, a stretch of its work, in one
+that draws from a queue the item there; in a window or a join, the items that went out together."""
 
 
 class Route:

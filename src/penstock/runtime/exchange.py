@@ -67,6 +67,8 @@ class Exchange:
         self.waited = 0
         """ns that user code has waited for room in a link."""
         self.clock = world.clock
+        self.errand: Callable[[], None] = _nothing
+        """What is to be done before each wait."""
         self.bereft: Callable[[BaseException], None] = _die
         """What the steward does when it cannot go on."""
         self._number = number
@@ -245,6 +247,7 @@ class Exchange:
             self._tell(now)
         self.sender.flush()
         self.receiver.flush()
+        self.errand()
         if (self.exhausted or self.receiver.ebbs) and self.dry and not self._words[page.KEPT]:
             self.sender.ebb()
 
@@ -350,6 +353,10 @@ class Exchange:
 def _sooner(one: Optional[float], other: Optional[float]) -> Optional[float]:
     """The earlier of two times that may not be."""
     return min((each for each in (one, other) if each is not None), default=None)
+
+
+def _nothing() -> None:
+    """Most have nothing to do."""
 
 
 def _die(error: BaseException) -> None:

@@ -25,6 +25,7 @@ from penstock.pipeline.plan import GROUP
 from penstock.runtime import ahead, control, verdicts
 from penstock.runtime.book import Close, Glance, Look, Pause, Say, Wish
 from penstock.runtime.death import Death
+from penstock.runtime.feeds import Feeds
 from penstock.runtime.jobwire import Cancel, JobNote, Recall, Worked
 from penstock.runtime.keeper import Employer, hire
 from penstock.runtime.neighbours import Neighbours
@@ -71,6 +72,8 @@ class Jobs:
         self._breakers = dict.fromkeys(self._groups, Breaker())
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+        self.feeds = Feeds(supervisor)
+        """What sources draw from queues."""
 
     async def start(self) -> None:
         """Begin to listen.
@@ -82,7 +85,7 @@ class Jobs:
         self._loop = asyncio.get_running_loop()
         employer = Employer(
             self._home,
-            groups={name: stage.replicas for name, stage in self._groups.items()},
+            groups={**{name: stage.replicas for name, stage in self._groups.items()}, **self.feeds.queues},
             run_base=os.path.dirname(self._supervisor.run_dir.path),
             on_change=self._look,
             on_trouble=self._trouble,
@@ -90,6 +93,7 @@ class Jobs:
             unfenced=[name for name, stage in self._groups.items() if stage.run_without_store],
         )
         self._keeper = await hire(employer, self._broker)
+        self.feeds.start(self._keeper.ask)
         self._neighbours = Neighbours(self._loop, self._look)
         self._supervisor.listeners.append(self._on_event)
         self._supervisor.jobs = self
@@ -104,6 +108,7 @@ class Jobs:
             for held in post.held:
                 self._settle(post, held, Returned("its supervisor has ended"))
         self._give_back_waiting()
+        self.feeds.close()
         await self._keeper.close()
         self._neighbours.close()
 
@@ -130,6 +135,7 @@ class Jobs:
 
     def died(self, number: int, death: Death) -> Death:
         """A worker has ended, and all it has started; what is to be known of that besides."""
+        self.feeds.died(number)
         post = self._posts.pop(number, None)
         first = post.first if post else None
         if post is None or first is None:
@@ -159,12 +165,12 @@ class Jobs:
         elif isinstance(event, events.StagePaused) and event.stage in self._groups:
             self._keeper.hush(event.stage)
         elif isinstance(event, (events.DrainBegan, events.StopBegan)):
-            for group in self._groups:
+            for group in (*self._groups, *self.feeds.queues):
                 self._keeper.hush(group)
             self._give_back_waiting()
 
     def _trouble(self, sentence: str) -> None:
-        group = next(iter(self._groups))
+        group = next(iter([*self._groups, *self.feeds.queues]))
         self._notice(group, "warning", sentence)
 
     def _notice(self, group: str, kind: str, text: str) -> None:
@@ -181,6 +187,7 @@ class Jobs:
         self._keeper.ask(Look(self._looked))
         for group in self._groups:
             self._wish(group)
+        self.feeds.look()
 
     def _looked(self, glance: Glance) -> None:
         if self._closed:

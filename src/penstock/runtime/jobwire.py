@@ -19,6 +19,8 @@ from typing import Any, Dict, List, Literal, Optional, Union
 
 import msgspec
 
+from penstock.runtime.queuewire import Given, Told
+
 
 class Work(msgspec.Struct, frozen=True, tag="work"):
     """Supervisor -> worker: this job is yours to run, when those before it are through."""
@@ -90,5 +92,5 @@ class JobNote(msgspec.Struct, frozen=True, tag="job-note"):
     resume_step: int = 0
 
 
-ToWorker = Union[Work, Cancel, Recall]
-ToSupervisor = Union[Worked, JobNote]
+ToWorker = Union[Work, Cancel, Recall, Given]
+ToSupervisor = Union[Worked, JobNote, Told]

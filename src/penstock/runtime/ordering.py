@@ -42,7 +42,7 @@ def receiver_class(assignment: Assignment) -> Type[Receiver]:
         from penstock.link.holding import Holding
 
         return Holding
-    if not _tells(assignment):
+    if not tells(assignment):
         return Receiver
     from penstock.link.forwarding import Forwarding
 
@@ -51,7 +51,7 @@ def receiver_class(assignment: Assignment) -> Type[Receiver]:
 
 def replayer_class(assignment: Assignment) -> Type[Replayer]:
     """The kind of player in the place of a source."""
-    if not _tells(assignment):
+    if not tells(assignment):
         from penstock.runtime.replayer import Replayer
 
         return Replayer
@@ -60,7 +60,8 @@ def replayer_class(assignment: Assignment) -> Type[Replayer]:
     return Conductor
 
 
-def _tells(assignment: Assignment) -> bool:
+def tells(assignment: Assignment) -> bool:
+    """Whether somebody takes its items, or what is made of them, in order."""
     return any(out.tells for outlet in assignment.outlets for out in outlet.links)
 
 
@@ -80,7 +81,7 @@ def teller(
 ) -> Optional[Teller]:
     """Who speaks for this worker, and what ``receiver`` hears for others goes on; None: nobody wants to know.
     ``user``: as for ``Teller``."""
-    if not _tells(assignment):
+    if not tells(assignment):
         return None
     from penstock.link.forwarding import Forwarding
     from penstock.runtime.teller import Teller

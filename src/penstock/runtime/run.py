@@ -16,7 +16,7 @@ from penstock.lifecycle import monotonic
 from penstock.observe import events
 from penstock.pipeline.place import near
 from penstock.pipeline.plan import GROUP, Plan
-from penstock.runtime import filing, process, rundir, shm, statedir, stimulus, strays, sweep, tenure
+from penstock.runtime import feeds, filing, process, rundir, shm, statedir, stimulus, strays, sweep, tenure
 from penstock.runtime.account import total
 from penstock.runtime.console import Console
 from penstock.runtime.gauge import Speedometer
@@ -127,10 +127,8 @@ class Foreground:
         self._console = console
         self._signal: int = signal.SIGTERM
         self._tasks: set[asyncio.Task[None]] = set()
-        has_groups = any(stage.kind == GROUP for stage in plan.stages)
-        self._home = (
-            locate(os.path.dirname(os.path.abspath(app or "app.py")), os.environ) if has_groups else None
-        )
+        self._has_groups = any(stage.kind == GROUP for stage in plan.stages)
+        self._home = locate(os.path.dirname(os.path.abspath(app or "app.py")), os.environ)
         """Where jobs are kept."""
 
     async def run(self) -> int:
@@ -154,7 +152,8 @@ class Foreground:
         self, run_dir: RunDir, state_dir: StateDir, began: float, before: list[events.Swept]
     ) -> int:
         supervisor = self._supervisor(run_dir, state_dir)
-        jobs = Jobs(supervisor, self._home, self._schedules, self._broker) if self._home else None
+        needs_jobs = self._has_groups or bool(feeds.queues(self._plan))
+        jobs = Jobs(supervisor, self._home, self._schedules, self._broker) if needs_jobs else None
         journal = Journal(supervisor.state_dir.path, run_dir.name)
         supervisor.listeners.append(journal.hear)
         self._report_beginning(supervisor, before)
@@ -208,10 +207,9 @@ class Foreground:
         )
 
     def _environ(self) -> dict[str, str]:
-        """Of workers: what they submit goes where their own jobs come from."""
-        found = dict(os.environ)
-        if self._home:
-            found[VARIABLE] = self._home.store
+        """Of workers: what they submit goes where their own jobs come from. (Not each Python that a stage may
+        have can read ``penstock.toml``.)"""
+        found = {**os.environ, VARIABLE: self._home.store}
         if self._broker:
             found[BROKER] = self._broker
         return found
@@ -290,7 +288,7 @@ class Foreground:
         while True:
             await asyncio.sleep(WATCHED if self._console.live else UNWATCHED)
             view.look()
-            if supervisor.jobs is not None:
+            if supervisor.jobs is not None and self._has_groups:
                 self._console.status_of_jobs(supervisor.jobs.summary)
                 continue
             counts = supervisor.balance()
@@ -316,7 +314,7 @@ class Foreground:
         sentence = failure.cause if failure else ""
         if totals.lost and not sentence:
             sentence = f"{totals.lost} items are lost: that is a fault in penstock; please report it"
-        if supervisor.jobs is not None:
+        if supervisor.jobs is not None and self._has_groups:
             self._console.end_of_jobs(supervisor.jobs.summary, took=took, failure=sentence)
             return
         self._console.end(

@@ -18,7 +18,7 @@ import msgspec
 from penstock.lifecycle import Clock, monotonic
 from penstock.observe import events
 from penstock.pipeline.plan import Plan
-from penstock.runtime import action, control, jobwire, process, stimulus, sweep
+from penstock.runtime import action, control, jobwire, process, queuewire, stimulus, sweep
 from penstock.runtime.account import Account, LinkCount, Totals, items_for, total
 from penstock.runtime.action import Action
 from penstock.runtime.crew import Member, log_size
@@ -84,7 +84,7 @@ class Supervisor:
         self.taps = Taps(self)
         self.lobby = Lobby(self)
         self.jobs: Jobs | None = None
-        """Of a run that has groups."""
+        """Of a run that has groups, or draws from queues."""
         self.on_imports: Callable[[int, list[str]], None] = lambda number, files: None
 
     async def run(self) -> Roster:
@@ -278,6 +278,8 @@ class Supervisor:
                 self.on_imports(number, files)
             case jobwire.Worked() | jobwire.JobNote() if self.jobs is not None:
                 self.jobs.heard(number, message)
+            case queuewire.Told() if self.jobs is not None:
+                self.jobs.feeds.heard(number, message)
             case control.Recorded(link, failure):
                 self.recordings.heard(member, link, failure)
             case control.Progress(notes):

@@ -43,6 +43,7 @@ if TYPE_CHECKING:  # what few workers need is imported where they do: each file 
     from penstock.runtime.gatherer import Gatherer
     from penstock.runtime.recorder import Recorders
     from penstock.runtime.teller import Teller
+    from penstock.runtime.tray import Tray
 
 
 class Worker:
@@ -73,6 +74,7 @@ class Worker:
         self._dedupe: Optional[Dedupe] = None
         receiver = self._make_receiver()
         self._resumption = self._make_resumption(surroundings)
+        self._tray = self._make_tray()
         self._parts: Dict[str, Any] = {}
         """What puts items together, where that is its work."""
         self._undertaker = Undertaker(assignment, arena=self._arena.path, notice=self._exchange.notice)
@@ -122,6 +124,8 @@ class Worker:
             from penstock.runtime.group import Groups
 
             return Groups(receiver).settled
+        if self._tray is not None:
+            return self._tray.settled
         return receiver.settled if self._resumption is None else self._resumption.settled
 
     def run(self) -> int:
@@ -224,6 +228,10 @@ class Worker:
 
     def _target(self, name: str, code: Reference) -> Any:
         """The code of the step ``name``: a rehearsal may have other."""
+        if self._assignment.queue and name == self._assignment.stage:
+            from penstock.runtime import putter
+
+            return putter.code(self._assignment)
         if self._assignment.shape is None:
             return outset.target(code)
         from penstock.runtime import shapes
@@ -326,10 +334,22 @@ class Worker:
 
     def _producer(self, **parts: Any) -> Producer:
         reel = self._assignment.reel
+        if self._tray is not None:
+            from penstock.runtime.drawer import Drawer
+
+            return Drawer(self._tray, is_dense=ordering.tells(self._assignment), **parts)
         if reel is None:
             return Producer(**parts)
         kind = ordering.replayer_class(self._assignment)
         return kind(reel, self._links, allow_pickle=self._assignment.allow_pickle, **parts)
+
+    def _make_tray(self) -> Optional[Tray]:
+        """Of a source that draws from a queue."""
+        if not self._assignment.queue or self._assignment.kind != "source":
+            return None
+        from penstock.runtime.tray import Tray
+
+        return Tray(self._exchange, say=self._channel.say)
 
     def _make_resumption(self, surroundings: World) -> Optional[Resumption]:
         """Of any source: whether it takes `start` is known with its code, and until then has no effect."""
@@ -343,6 +363,8 @@ class Worker:
     def _keep_position(self) -> None:
         if self._resumption is not None:
             self._resumption.keep()
+        if self._tray is not None:
+            self._tray.tell()
 
     def _sieve(self) -> Optional[Sieve]:
         if self._assignment.max_age is None and self._dedupe is None:

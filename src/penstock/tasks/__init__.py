@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from penstock.tasks.handle import Job
+    from penstock.tasks.items import Queue
 
 
 def get(id: str) -> Job[Any]:
@@ -24,3 +25,16 @@ def get(id: str) -> Job[Any]:
     here = desk(os.getcwd())
     found: Job[Any] = Job(id, here)
     return Job(found.row.id, here)
+
+
+def queue(name: str) -> Queue:
+    """The queue of that name, for who hands items to a pipeline that draws from it:
+    ``penstock.tasks.queue("images").put(image)``. It is looked for as by ``get``.
+
+    Raises:
+        UserError: no queue can be called so.
+    """
+    from penstock.tasks.connect import desk
+    from penstock.tasks.items import Queue
+
+    return Queue(name, desk(os.getcwd()))

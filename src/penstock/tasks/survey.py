@@ -39,11 +39,11 @@ def states(store: Store, ids: Sequence[str]) -> List[JobState]:
 
 
 def queues(store: Store) -> List[Queue]:
-    """What waits for each group there is."""
-    depths = store.depths()
+    """What waits for each group there is: those that somebody has declared, and those that have jobs."""
+    depths, paused = store.depths(), store.groups()
     return [
-        Queue(group, paused, depths.get(group, {}), store.oldest(group))
-        for group, paused in store.groups().items()
+        Queue(group, paused.get(group, ""), depths.get(group, {}), store.oldest(group))
+        for group in sorted({*paused, *depths})
     ]
 
 

@@ -31,6 +31,7 @@ from penstock.runtime import control, reels
 from penstock.runtime.account import Account, Reading, total
 from penstock.runtime.action import Remains
 from penstock.runtime.handler import one_line
+from penstock.runtime.replayer import let_go
 from penstock.runtime.world import World
 from penstock.testing.actor import Actor, Script
 from penstock.testing.result import Result, dead
@@ -101,7 +102,12 @@ def _cast(plan: Plan, items: Items, replace: Mapping[str, Any]) -> tuple[Plan, d
         if stage.name not in made:
             _refuse_foreign(stage)
             _refuse_vacant(stage, replace)
+            _refuse_waiting(stage, replace)
     given = {name: getattr(each, "target", each) for name, each in replace.items()}
+    given.update(
+        {stage.name: let_go for stage in stages if stage.queue and stage.name not in {*given, *made}}
+    )
+    stages = [msgspec.structs.replace(stage, queue="") for stage in stages]  # a test puts nothing on disk
     # Nobody is slow here, so no link is ever full: one that may drop would drop by whose turn it was.
     links = [msgspec.structs.replace(link, on_full="block") for link in plan.links]
     return msgspec.structs.replace(plan, stages=stages, links=links), {
@@ -150,6 +156,19 @@ def _refuse_vacant(stage: StagePlan, replace: Mapping[str, Any]) -> None:
         )
         raise WiringError(
             f"{stage.name!r} is taken by a script, and none is here; give test() {cure}", stage.where
+        )
+
+
+def _refuse_waiting(stage: StagePlan, replace: Mapping[str, Any]) -> None:
+    """Nobody puts anything into a queue while a test runs.
+
+    Raises:
+        WiringError: it draws from one, and nothing stands in for that.
+    """
+    if stage.queue and stage.kind == "source" and stage.name not in replace:
+        cure = f"items={{{stage.name!r}: [...]}}"
+        raise WiringError(
+            f"{stage.name!r} draws from a queue, and a test has none; give test() {cure}", stage.where
         )
 
 

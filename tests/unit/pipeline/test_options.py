@@ -23,7 +23,7 @@ def chosen(kind: How = "stage", **knobs: Any) -> Options:
 
 
 def test_every_knob_that_is_typed_is_checked_and_kept() -> None:
-    others = ["external", "places"]
+    others = ["external", "queue", "places"]
     assert [*Knobs.__annotations__, *others] == [*CHECKS, *others] == list(vars(Options()))
 
 
