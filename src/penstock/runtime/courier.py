@@ -142,7 +142,9 @@ class Courier:
         for intake in self._intakes.values():
             intake.hush()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._settler.through(), LAST)
+            async with asyncio.timeout(LAST):
+                await self._settler.through()
+                await asyncio.gather(*(intake.close() for intake in self._intakes.values()))
         for task in self._tasks:
             task.cancel()
         await self._session.close()
@@ -185,7 +187,7 @@ class Courier:
             hand.followers.append(copy)  # the next attempt is here before the end of this one is told
             return False
         if copy.letter.after < self._former.get(id, 0):
-            self._start(copy.settle())
+            copy.settle()
             return False
         return True
 
@@ -199,7 +201,7 @@ class Courier:
 
     async def _pass_on(self, copy: Copy, letter: Letter) -> None:
         await self._post(letter)
-        await copy.settle()
+        copy.settle()
 
     async def _post(self, letter: Letter) -> None:
         """A copy on its way: to the longest rung that is not longer than its pause."""
@@ -259,7 +261,7 @@ class Courier:
                     self._run(word, begun)
                 case Skip(id, after):
                     if copy := self._answered(id, after):
-                        self._start(copy.settle())
+                        copy.settle()
                 case Later(id, after, seconds):
                     if copy := self._answered(id, after):
                         self._put_off(copy, seconds)

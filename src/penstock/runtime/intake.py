@@ -16,11 +16,11 @@ from collections.abc import Callable
 
 from penstock.errors import BrokerFault, BrokerLost
 from penstock.rabbitmq import topology
-from penstock.rabbitmq.channel import Channel
 from penstock.rabbitmq.letters import Letter, Unreadable, opened
 from penstock.rabbitmq.message import Delivery
 from penstock.rabbitmq.session import Session
 from penstock.runtime.book import Wish
+from penstock.runtime.receipts import Receipts
 from penstock.tasks.job import Claim
 
 MOST = 512
@@ -32,21 +32,27 @@ SLACK = 0.002
 class Copy:
     """One of a job, delivered and not settled."""
 
-    __slots__ = ("asked", "channel", "letter", "tag")
+    __slots__ = ("_receipts", "_tag", "asked", "letter")
 
-    def __init__(self, letter: Letter, channel: Channel, tag: int) -> None:
+    def __init__(self, letter: Letter, receipts: Receipts, tag: int) -> None:
         self.letter = letter
-        self.channel = channel
-        self.tag = tag
         self.asked = 0.0
         """Since when the hub is asked for it (monotonic)."""
+        self._receipts = receipts
+        self._tag = tag
 
-    async def settle(self) -> None:
+    @property
+    def is_here(self) -> bool:
+        """Whether it is still ours to settle."""
+        return self._receipts.alive
+
+    def settle(self) -> None:
         """The broker may forget it."""
-        try:
-            await self.channel.ack(self.tag)
-        except BrokerLost:
-            pass  # it is delivered again, and the hub will say that it is worth nothing
+        self._receipts.settle(self._tag)
+
+    def give_back(self) -> None:
+        """To the head of its queue."""
+        self._receipts.reject(self._tag, requeue=True)
 
 
 class Intake:
@@ -75,9 +81,8 @@ class Intake:
         self._wishes: deque[Wish] = deque()
         self._wished = 0
         self._session: Session | None = None
-        self._channel: Channel | None = None
+        self._receipts: Receipts | None = None
         self._prefetch = 0
-        self._rejecting: set[asyncio.Future[None]] = set()
         self._tuning: asyncio.Task[None] | None = None
         self._hushed = True
         self._paused = False
@@ -143,17 +148,23 @@ class Intake:
 
     def begin(self, session: Session) -> None:
         """There is a new connection: what came by the last one is somebody else's."""
-        self._session, self._channel, self._prefetch = session, None, 0
+        self._session, self._receipts, self._prefetch = session, None, 0
         self._waiting.clear()
         self.asked.clear()
         self._tune()
 
-    def _take(self, channel: Channel, delivery: Delivery) -> None:
+    async def close(self) -> None:
+        """Once the broker knows what is settled."""
+        if self._receipts is not None:
+            await self._receipts.close()
+
+    def _take(self, receipts: Receipts, delivery: Delivery) -> None:
+        receipts.came(delivery.tag)
         try:
-            copy = Copy(opened(delivery.message, delivery.key), channel, delivery.tag)
+            copy = Copy(opened(delivery.message, delivery.key), receipts, delivery.tag)
         except Unreadable as error:
             self._trouble(f"a message in {topology.work_queue(self.group)} is no job: {error}")
-            self._reject(channel, delivery.tag)
+            receipts.reject(delivery.tag, requeue=False)  # to the dead letters, as it is
             return
         pause = copy.letter.due / 1000.0 - time.time()
         if pause >= topology.RUNGS[0].pause / 1000.0:
@@ -165,7 +176,7 @@ class Intake:
 
     def offer(self, copy: Copy) -> None:
         """It may be begun, if it is to be."""
-        if copy.channel.alive and self._came(copy):
+        if copy.is_here and self._came(copy):
             self._waiting.append(copy)
             self.match()
 
@@ -199,29 +210,15 @@ class Intake:
 
     async def _consume(self, session: Session, wanted: int) -> None:
         """A quorum queue does not hear of a change, so it is a new consumer each time."""
-        channel = self._channel
-        if channel is None:
-            channel = self._channel = await session.channel()
+        receipts = self._receipts
+        if receipts is None:
+            receipts = self._receipts = Receipts(await session.channel())
+        channel = receipts.channel
         await channel.leave()
         if wanted < self._prefetch:
-            await self._give_back()
+            while self._waiting:
+                self._waiting.popleft().give_back()
         self._prefetch = wanted
         if wanted:
             queue = topology.work_queue(self.group)
-            await channel.consume(queue, lambda delivery: self._take(channel, delivery), prefetch=wanted)
-
-    async def _give_back(self) -> None:
-        """What there is no room for, to the head of the queue."""
-        while self._waiting:
-            copy = self._waiting.popleft()
-            await copy.channel.reject(copy.tag, requeue=True)
-
-    def _reject(self, channel: Channel, tag: int) -> None:
-        """To the dead letters, as it is."""
-        act = asyncio.ensure_future(channel.reject(tag, requeue=False))
-        self._rejecting.add(act)
-        act.add_done_callback(self._rejected)
-
-    def _rejected(self, act: asyncio.Future[None]) -> None:
-        self._rejecting.discard(act)
-        act.exception()  # the connection has ended: the message comes again
+            await channel.consume(queue, lambda delivery: self._take(receipts, delivery), prefetch=wanted)

@@ -66,6 +66,8 @@ class Jobs:
         self._posts: dict[int, Post] = {}
         self._wished: Counter[str] = Counter()
         """So many jobs are asked for and have not come."""
+        self._wishing: set[str] = set()
+        """Groups that are about to wish."""
         self._alone: dict[str, list[Held]] = {name: [] for name in self._groups}
         """Jobs that wait for a process of their own."""
         self._means: dict[str, float] = {}
@@ -206,6 +208,7 @@ class Jobs:
 
     def _wish(self, group: str) -> None:
         """Ask for as many jobs as there is room for."""
+        self._wishing.discard(group)
         if self._closed:
             return
         room = sum(self._room(post) for post in self._of(group)) - len(self._alone[group])
@@ -214,6 +217,12 @@ class Jobs:
             self._wished[group] += missing
             gpus = self._groups[group].share
             self._keeper.ask(Wish(group, missing, gpus, self._claimed(group, missing)))
+
+    def _wish_soon(self, group: str) -> None:
+        """Short jobs end by the dozen: one wish for all."""
+        if group not in self._wishing:
+            self._wishing.add(group)
+            self._loop.call_soon(self._wish, group)
 
     def _claimed(self, group: str, wished: int) -> Callable[[list[Claim]], None]:
         def place(claims: list[Claim]) -> None:
@@ -282,7 +291,7 @@ class Jobs:
         claim = held.claim
         post.held.append(held)
         post.is_used = True
-        post.member.line.send(work_of(claim, self._home))
+        post.member.line.send_soon(work_of(claim, self._home, held.log))
         if post.first is held:
             self._began(post, held)
         elif len(post.held) == 2:
@@ -335,7 +344,7 @@ class Jobs:
             self._began(post, post.first)
         if not post.held and not post.leaves and self._alone[post.group]:
             self._renew(post)
-        self._wish(post.group)
+        self._wish_soon(post.group)
 
     def _settle(self, post: Post | None, held: Held, outcome: Outcome, *, printed: bool = True) -> None:
         claim = held.claim

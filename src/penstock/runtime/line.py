@@ -45,10 +45,17 @@ class Line:
         """Send one message, now or as soon as there is room; to a worker that has ended, not at all."""
         if self._socket.fileno() < 0:
             return
-        idle = not self._waiting
         self._waiting += control.frame(message)
-        if idle:
-            self._write()
+        self._write()
+
+    def send_soon(self, message: control.ToWorker) -> None:
+        """Send one message together with what else is sent before the loop turns: each by itself is a system
+        call, and a job of no length has nothing that costs more."""
+        if self._socket.fileno() < 0:
+            return
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting += control.frame(message)
 
     def drain(self) -> None:
         """Take what has already arrived: a dead worker's last words."""
@@ -61,6 +68,10 @@ class Line:
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
             self._socket.close()
+
+    def _flush(self) -> None:
+        if self._waiting and self._socket.fileno() >= 0:
+            self._write()
 
     def _write(self) -> None:
         try:

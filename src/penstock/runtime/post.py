@@ -66,7 +66,7 @@ class Post:
         return None
 
 
-def work_of(claim: Claim, home: Home) -> Work:
+def work_of(claim: Claim, home: Home, log: str) -> Work:
     """What its worker is told of a job."""
     return Work(
         id=claim.id,
@@ -76,7 +76,7 @@ def work_of(claim: Claim, home: Home) -> Work:
         failures=claim.failures,
         args=claim.args,
         args_path=claim.args_path,
-        log=home.log(claim.id, claim.fence),
+        log=log,
         results=home.files,
         out=home.draft(claim.id, claim.fence),
         resume_uri=claim.resume_uri,

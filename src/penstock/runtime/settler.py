@@ -14,9 +14,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from penstock import faultpoint
-from penstock.errors import BrokerLost, Unroutable
+from penstock.errors import Unroutable
 from penstock.rabbitmq import talk
-from penstock.rabbitmq.channel import Channel
 from penstock.rabbitmq.letters import Letter
 from penstock.rabbitmq.talk import Ending, Report, Saying
 from penstock.runtime.book import Close
@@ -150,7 +149,9 @@ class Settler:
         await asyncio.gather(*reports)
         faultpoint.reached("after_word_before_ack")
         hands = [self._hands.pop(each.ending.id) for each in settled]
-        await _release(hands)
+        for hand in hands:
+            for copy in hand.copies:
+                copy.settle()
         self._let_go(hands)
         for request, each in zip(closings, settled, strict=True):
             request.then(each.state)
@@ -176,17 +177,3 @@ class Settler:
         )
         state = "scheduled" if due else "ready"
         return Settled(claim.group, msgspec.structs.replace(ending, due=due), copy, state)
-
-
-async def _release(hands: Sequence[Hand]) -> None:
-    """The copies of what has ended: the broker may forget them."""
-    tags: dict[Channel, list[int]] = {}
-    for hand in hands:
-        for copy in hand.copies:
-            tags.setdefault(copy.channel, []).append(copy.tag)
-    for channel, each in tags.items():
-        try:
-            for tag in each:
-                await channel.ack(tag)
-        except BrokerLost:
-            pass  # they come again, and the hub will say that they are worth nothing

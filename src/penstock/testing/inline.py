@@ -136,7 +136,7 @@ class InlineJobs(LocalDesk):
         return self._memory.claim(OWNER, group, gpus=ALL_GPUS)
 
     def _attempt(self, claim: Claim) -> None:
-        work = work_of(claim, self.home)
+        work = work_of(claim, self.home, self.home.log(claim.id, claim.fence))
         context = self._context(work)
         codes = {claim.task: self._code(claim, context)} if (claim.group, claim.task) in self._tasks else {}
         outcome = verdicts.of_word(attempt.run(work, context, codes))
