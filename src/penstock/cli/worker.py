@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import os
+from typing import TYPE_CHECKING, Any, Sequence
 
 import click
 
+from penstock.cli import terminal
 from penstock.cli.group import VerbCommand
+
+if TYPE_CHECKING:
+    from penstock.tasks.task import Task
 
 EXAMPLES = (
     "penstock worker app.py",
@@ -58,4 +65,22 @@ def worker(app: str | None, groups: tuple[str, ...], workers: int | None, broker
     schedules = plan.schedules(tasks, {stage.name for stage in stages}) if app else None
     run = plan.plan(name, stages, workers or 0)
     address = home.broker(str(path.parent) if path else os.getcwd(), os.environ, broker)
+    if address:
+        look(address, [stage.name for stage in stages], tasks)
     return run_foreground(run, app=str(path) if path else None, schedules=schedules, broker=address)
+
+
+def look(address: str, groups: Sequence[str], tasks: Sequence[Task[Any, Any]]) -> None:
+    """Look at the broker before anything is started; what is doubtful is said.
+
+    Raises:
+        EnvironmentFault: it cannot be reached, or is not fit for these groups; says the cure.
+    """
+    from penstock.rabbitmq.holding import needed
+    from penstock.rabbitmq.url import parse
+    from penstock.rabbitmq.verify import before
+
+    held = needed((task.group, task.rules) for task in tasks)
+    # Of a group that runs command lines no time-out is known here.
+    for remark in asyncio.run(before(parse(address), {name: held.get(name, math.inf) for name in groups})):
+        terminal.talk(f"{terminal.doubtful('warning:')} {remark.text}; {remark.cure}")

@@ -11,11 +11,13 @@ from typing import Mapping
 
 from penstock.errors import BrokerFault, EnvironmentFault, TimedOut, Unroutable
 from penstock.rabbitmq import holding, topology
-from penstock.rabbitmq.connection import Connection
+from penstock.rabbitmq.connection import Connection, connect
 from penstock.rabbitmq.message import Message
 from penstock.rabbitmq.policies import OLDEST
 from penstock.rabbitmq.remark import Remark
+from penstock.rabbitmq.url import BrokerUrl
 
+NAME = "penstock worker, looking"
 PROBE = "probe"
 """The kind of an event for which nobody has a queue."""
 SOON = 10.0
@@ -26,6 +28,19 @@ SHORT = Remark(
     "it takes no messages: it is short of memory or of disk",
     "make room on the broker (rabbitmq-diagnostics alarms says which)",
 )
+
+
+async def before(url: BrokerUrl, groups: Mapping[str, float]) -> list[Remark]:
+    """``insist``, before there is a worker, on a connection of its own.
+
+    Raises:
+        EnvironmentFault: the broker cannot be reached, or something is bad.
+    """
+    connection = await connect(url, name=NAME)
+    try:
+        return await insist(connection, groups)
+    finally:
+        await connection.close()
 
 
 async def insist(connection: Connection, groups: Mapping[str, float]) -> list[Remark]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from penstock.cli.main import answer
 from penstock.errors import EnvironmentFault
 from penstock.rabbitmq.connection import connect
 from penstock.rabbitmq.remark import Remark
@@ -106,6 +107,21 @@ def test_a_job_longer_than_the_broker_waits_is_found_before_it_begins(
     assert _start(f"{broker}&consumer_timeout=3h", {"gpu": 7_200_000}) == []
     (doubtful,) = _start(broker, {"gpu": math.inf})
     assert doubtful.verdict == "doubtful"
+
+
+def test_a_worker_whose_broker_is_not_fit_says_why_and_does_not_start(
+    broker: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "app.py").write_text(APP.format(timeout="2h"))
+
+    def refusal() -> str:
+        sys.modules.pop("app", None)
+        assert answer(["worker", str(tmp_path / "app.py"), "--broker", broker]) == 5
+        return capsys.readouterr().err
+
+    assert "there is no queue for the group 'gpu'; penstock broker init" in refusal()
+    set_up(broker, "gpu")
+    assert "consumer_timeout = 7270000 in rabbitmq.conf" in refusal()
 
 
 def test_nobody_there_and_a_wrong_password_are_findings(penstock: Penstock, rabbit: Shared) -> None:
