@@ -7,7 +7,8 @@
     |  |- Unroutable             no queue of the broker takes such a message
     |- EnvironmentFault          an interpreter or package is missing (exit code 5)
     |  |- BrokerFault            the broker cannot be reached, or refuses
-    |     |- BrokerLost          the connection to it has ended
+    |     |- BrokerAway          ... now: trying again may help
+    |        |- BrokerLost       the connection to it has ended
     |- PeerError                 the other side of a wire broke the protocol
     |- NotRunning                no such pipeline is running here (exit code 3)
     |- TimedOut                  a wait came to its end (exit code 6)
@@ -68,7 +69,11 @@ class BrokerFault(EnvironmentFault):
     """The message broker cannot be reached, does not let us in, or refuses what was asked of it."""
 
 
-class BrokerLost(BrokerFault):
+class BrokerAway(BrokerFault):
+    """The broker cannot be reached now, or takes nothing now; trying again may help."""
+
+
+class BrokerLost(BrokerAway):
     """The connection to the broker has ended. What was under way may or may not have arrived."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from penstock.cli import appfile
-from penstock.errors import UserError
+from penstock.errors import BrokerFault, UserError
 from penstock.pipeline.nearest import nearest
 from penstock.tasks.connect import desk
 from penstock.tasks.desk import Desk
@@ -57,7 +57,10 @@ def group(name: str) -> str:
         UserError: there is none; names the nearest.
     """
     found = here()
-    known = [queue.group for queue in found.queues()]
+    try:
+        known = [queue.group for queue in found.queues()]
+    except BrokerFault:
+        return name  # whether there is one the broker knows, too
     if name not in known:
         hint = nearest(name, known) or f"; a worker makes it: penstock worker --group {name}"
         raise UserError(f"there is no group {name!r} in {found.place}{hint}")

@@ -28,6 +28,25 @@ def json_option(command: Command) -> Command:
     )(command)
 
 
+def _go_there(ctx: click.Context, _parameter: click.Parameter, url: str | None) -> None:
+    """Have this command, and no other, go to that desk."""
+    from penstock.tasks import connect
+
+    if url:
+        ctx.with_resource(connect.instead(connect.remote(url)))
+
+
+def broker_option(command: Command) -> Command:
+    """``--broker URL``: whose jobs are meant, in place of those of this directory's app."""
+    return click.option(
+        "--broker",
+        metavar="URL",
+        expose_value=False,
+        callback=_go_there,
+        help="The RabbitMQ that jobs go over.  [default: what PENSTOCK_BROKER or penstock.toml says]",
+    )(command)
+
+
 def pipeline_option(command: Command) -> Command:
     """``-p NAME``: which of several running pipelines."""
     return click.option(

@@ -9,7 +9,7 @@ import click
 from penstock.cli import terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import json_option
+from penstock.cli.options import broker_option, json_option
 
 if TYPE_CHECKING:
     from penstock.tasks.desk import Queue
@@ -19,6 +19,7 @@ STATES = ("ready", "scheduled", "running", "dead")
 
 
 @click.command(cls=VerbCommand, examples=["penstock queues"])
+@broker_option
 @json_option
 def queues(as_json: bool) -> None:
     """Show what waits for each group of tasks.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,12 @@ from penstock.cli import terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand, VerbFamily
 from penstock.cli.jobsieve import chosen, jobsieve_options, meant
-from penstock.cli.options import json_option, timeout_option
+from penstock.cli.options import broker_option, json_option, timeout_option
+from penstock.errors import BrokerFault
+
+if TYPE_CHECKING:
+    from penstock.tasks.handle import Job
+    from penstock.tasks.job import JobRow
 
 SHOWN = 50
 LOOK = 0.1
@@ -30,8 +35,9 @@ EXAMPLES = (
 def tasks() -> None:
     """Submit jobs, look at them, steer them.
 
-    They lie in the store of the app in this directory (.penstock/jobs.db, or what PENSTOCK_JOBS says), so all
-    this works whether workers run or not. A JOB is its number, its id, or the beginning of that.
+    They lie in the store of the app in this directory (.penstock/jobs.db, or what PENSTOCK_JOBS says), or,
+    where jobs go over a broker, in that of its hub. So all this works whether workers run or not. A JOB is
+    its number, its id, or the beginning of that.
     """
 
 
@@ -57,6 +63,7 @@ SUBMITTING = (
 @click.option("--limit", metavar="TIME", help="How long an attempt may take, like 2h.")
 @click.option("--wait", is_flag=True, help="Wait until it is done, and show its result.")
 @timeout_option
+@broker_option
 @json_option
 def submit(
     words: tuple[str, ...],
@@ -79,17 +86,27 @@ def submit(
     knobs["timeout"] = knobs.pop("limit")
     said = {name: value for name, value in knobs.items() if value is not None}
     job = submitted(words, group=group, args=args, env=env, knobs=said)
-    row = job.row
+    row = _known(job)
+    id, name, state = (row.id, row.seq, row.state) if row else (job.id, None, None)
     if not wait:
-        shown = document("submitted", id=row.id, seq=row.seq, state=row.state) if as_json else str(row.seq)
+        shown = document("submitted", id=id, seq=name, state=state) if as_json else str(name or id)
         terminal.data(shown)
         return
-    terminal.talk(terminal.dim(f"job {row.seq} is submitted ..."))
+    terminal.talk(terminal.dim(f"job {name or id} is submitted ..."))
     result = job.result(None if timeout is None else f"{timeout:g}s")
     if as_json:
-        terminal.data(document("result", id=row.id, seq=row.seq, state=job.state, result=result))
+        terminal.data(document("result", id=id, seq=name, state=job.state, result=result))
     else:
         terminal.data(json.dumps(result, ensure_ascii=False, default=str))
+
+
+def _known(job: Job[Any]) -> JobRow | None:
+    """What the store says of a job that the broker has; nothing: whoever keeps the store is not there."""
+    try:
+        return job.row
+    except BrokerFault as error:
+        terminal.talk(terminal.doubtful(f"the job is submitted, and waits; {error}"))
+        return None
 
 
 @tasks.command(
@@ -106,6 +123,7 @@ def submit(
     help="How many of the newest; 0 for all.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Only their ids, one a line.")
+@broker_option
 @json_option
 def list_(limit: int, quiet: bool, as_json: bool, **said: Any) -> None:
     """Show jobs, the newest last.
@@ -130,6 +148,7 @@ def list_(limit: int, quiet: bool, as_json: bool, **said: Any) -> None:
 
 @tasks.command(cls=VerbCommand, examples=["penstock tasks show 17"])
 @click.argument("job")
+@broker_option
 @json_option
 def show(job: str, as_json: bool) -> None:
     """Show all that is known of one job: its arguments, its attempts, why they failed."""
@@ -149,6 +168,7 @@ def show(job: str, as_json: bool) -> None:
 @click.argument("job")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job is over.")
 @click.option("--attempt", metavar="N", type=click.IntRange(min=1), help="Only this attempt.")
+@broker_option
 def logs(job: str, follow: bool, attempt: int | None) -> None:
     """Show what a job has printed, attempt after attempt."""
     from penstock.cli import jobstore
@@ -178,6 +198,7 @@ def logs(job: str, follow: bool, attempt: int | None) -> None:
 @jobsieve_options
 @click.option("--arg", "args", metavar="NAME=VALUE", multiple=True, help="Another argument this time.")
 @yes_option
+@broker_option
 @json_option
 def retry(jobs: tuple[str, ...], args: tuple[str, ...], yes: bool, as_json: bool, **said: Any) -> None:
     """Put dead and cancelled jobs back, with all their tries: those that are shown, and no others.
@@ -192,6 +213,7 @@ def retry(jobs: tuple[str, ...], args: tuple[str, ...], yes: bool, as_json: bool
 @click.argument("jobs", metavar="[JOB]...", nargs=-1)
 @jobsieve_options
 @yes_option
+@broker_option
 @json_option
 def cancel(jobs: tuple[str, ...], yes: bool, as_json: bool, **said: Any) -> None:
     """Have jobs never begun (again): those that are shown, and no others.
@@ -209,6 +231,7 @@ def cancel(jobs: tuple[str, ...], yes: bool, as_json: bool, **said: Any) -> None
 @click.argument("jobs", metavar="[JOB]...", nargs=-1)
 @jobsieve_options
 @yes_option
+@broker_option
 @json_option
 def purge(jobs: tuple[str, ...], yes: bool, as_json: bool, **said: Any) -> None:
     """Delete jobs that are over, with their results and logs: those that are shown, and no others.
@@ -250,6 +273,7 @@ def _act(
 
 
 @tasks.command(cls=VerbCommand, examples=["penstock tasks stats"])
+@broker_option
 @json_option
 def stats(as_json: bool) -> None:
     """Show how many jobs of each task there are by state, and how long they took."""
@@ -265,6 +289,7 @@ def stats(as_json: bool) -> None:
 
 
 @tasks.command(cls=VerbCommand, examples=["penstock tasks schedules"])
+@broker_option
 @json_option
 def schedules(as_json: bool) -> None:
     """Show which tasks are called by themselves, when they are next, and how it ended last.
@@ -284,6 +309,7 @@ def schedules(as_json: bool) -> None:
 
 @tasks.command(cls=VerbCommand, examples=["penstock tasks pause gpu"])
 @click.argument("groups", metavar="GROUP...", nargs=-1, required=True)
+@broker_option
 @json_option
 def pause(groups: tuple[str, ...], as_json: bool) -> None:
     """Have nothing more of groups begun, until `tasks resume`; what runs is finished."""
@@ -292,6 +318,7 @@ def pause(groups: tuple[str, ...], as_json: bool) -> None:
 
 @tasks.command(cls=VerbCommand, examples=["penstock tasks resume gpu"])
 @click.argument("groups", metavar="GROUP...", nargs=-1, required=True)
+@broker_option
 @json_option
 def resume(groups: tuple[str, ...], as_json: bool) -> None:
     """Let paused groups go on."""

@@ -60,7 +60,7 @@ class Channel:
 
         Raises:
             Unroutable: no queue takes it. The broker has not kept it.
-            BrokerFault: the broker does not want it now: a queue is full, a leader is being elected. Try
+            BrokerAway: the broker does not want it now: a queue is full, a leader is being elected. Try
                 again.
             BrokerLost: the channel has ended.
             TimedOut: it has not said so in time; perhaps it takes nothing, for want of memory or disk.
@@ -137,7 +137,8 @@ class Channel:
         Args:
             queue: Its name.
             take: Is given each.
-            prefetch: It counts for this consumer alone, and stays: quorum queues do not hear of a change.
+            prefetch: It counts for this consumer alone, and stays: quorum queues do not hear of a change. 0:
+                nothing is to be settled; what has come has come.
             held: Milliseconds after which the broker takes a delivery back; 0: as it is configured. Before
                 4.3 it cannot be said here.
 
@@ -149,8 +150,11 @@ class Channel:
         async def came(delivered: aiormq.abc.DeliveredMessage) -> None:
             take(_delivery(delivered))
 
-        await self._answered(self._underneath.basic_qos(prefetch_count=prefetch, timeout=faults.ANSWER))
-        asked = self._underneath.basic_consume(queue, came, arguments=longest, timeout=faults.ANSWER)
+        if prefetch:
+            await self._answered(self._underneath.basic_qos(prefetch_count=prefetch, timeout=faults.ANSWER))
+        asked = self._underneath.basic_consume(
+            queue, came, no_ack=not prefetch, arguments=longest, timeout=faults.ANSWER
+        )
         self._tag = str((await self._answered(asked)).consumer_tag)
 
     async def leave(self) -> None:
@@ -281,6 +285,7 @@ def _properties(message: Message, user: str) -> aiormq.spec.Basic.Properties:
         reply_to=message.reply_to or None,
         correlation_id=message.correlation or None,
         user_id=user or None,
+        expiration=str(message.expires) if message.expires else None,
     )
 
 

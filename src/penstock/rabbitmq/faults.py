@@ -8,7 +8,7 @@ import re
 import ssl
 from typing import Awaitable, TypeVar
 
-from penstock.errors import BrokerFault, BrokerLost, PenstockError, TimedOut, Unroutable
+from penstock.errors import BrokerAway, BrokerFault, BrokerLost, PenstockError, TimedOut, Unroutable
 from penstock.rabbitmq.url import BrokerUrl
 
 ANSWER = 30.0
@@ -66,7 +66,7 @@ def not_published(url: BrokerUrl, exchange: str, key: str, error: BaseException)
     if isinstance(error, exceptions.PublishError):
         return Unroutable(f"the broker at {url.place} has no queue for {key!r} in {exchange}")
     if isinstance(error, exceptions.DeliveryError):
-        return BrokerFault(
+        return BrokerAway(
             f"the broker at {url.place} does not take {key!r} in {exchange} now: "
             "a queue is full, or has no leader at the moment"
         )
@@ -75,7 +75,8 @@ def not_published(url: BrokerUrl, exchange: str, key: str, error: BaseException)
 
 def not_connected(url: BrokerUrl, error: BaseException) -> BrokerFault:
     """Of a connection that was not made."""
-    return BrokerFault(f"{url}: {_stage(url, error)}")
+    kind = BrokerAway if _unreached(error) else BrokerFault
+    return kind(f"{url}: {_stage(url, error)}")
 
 
 def _stage(url: BrokerUrl, error: BaseException) -> str:
@@ -101,9 +102,17 @@ def _stage(url: BrokerUrl, error: BaseException) -> str:
         return _tls(cause)
     if isinstance(error, TimeoutError) or isinstance(cause, TimeoutError):
         return "nobody answers in the language of RabbitMQ; is that the right host and port?"
-    if isinstance(cause, OSError) and not isinstance(cause, ConnectionResetError):
+    if _unreached(error):
         return f"cannot be reached: {short(cause)}"
     return f"what answers there is not RabbitMQ, or not at this port (it has 5672, with TLS 5671){_hint(url)}"
+
+
+def _unreached(error: BaseException) -> bool:
+    """Whether there was nobody to talk to: the next time there may be."""
+    cause = error.__cause__ or error
+    return isinstance(cause, OSError) and not isinstance(
+        cause, (ConnectionResetError, ssl.SSLError, TimeoutError)
+    )
 
 
 def _tls(error: ssl.SSLError) -> str:

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 
 from penstock import faultpoint
 from penstock.errors import BrokerLost, Unroutable
-from penstock.rabbitmq import registrar, talk, topology
+from penstock.rabbitmq import talk, topology
 from penstock.rabbitmq.channel import Channel
 from penstock.rabbitmq.message import Delivery, Message
 from penstock.rabbitmq.registrar import Contested, Parcel, Post, Registrar, Written
@@ -66,13 +66,11 @@ class Hub:
         store: str,
         *,
         say: Callable[[str], None],
-        answer: registrar.Answer | None = None,
     ) -> None:
         """``store``: its file. ``say`` gets sentences for people."""
         self._id = new_id()
         self._path = store
         self._say = say
-        self._answer = answer
         self._url = url
         self._taken: list[Taken] = []
         self._lost: list[Contested] = []
@@ -109,7 +107,7 @@ class Hub:
             self._thread.shutdown()
 
     def _open(self) -> Registrar:
-        return Registrar(Store(self._path), answer=self._answer, now=wall)
+        return Registrar(Store(self._path), now=wall)
 
     # At the broker ---------------------------------------------------------------------------------------
 
@@ -184,7 +182,9 @@ class Hub:
             if taken:
                 faultpoint.reached("after_commit_before_ack")
             await self._settle(taken)
-            self._send(written, is_news=bool(taken or lost or sent))
+            # To look is no news: whoever was told so would look again.
+            is_news = written.is_steered or any(each.parcel.kind != "ask" for each in taken)
+            self._send(written, is_news=bool(is_news or lost or sent))
 
     async def _written(self, parcels: list[Parcel], lost: list[Contested], sent: list[str]) -> Written:
         """On disk, however often that has to be tried."""

@@ -25,6 +25,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """The key in ``ps.ctl`` under which its sender takes answers."""
     correlation: str = ""
     """What an answer names, so that its receiver knows the question; or a trace."""
+    expires: int = 0
+    """Milliseconds after which the broker may drop it, if nobody has taken it; 0: it does not."""
     user: str = ""
     """Who has published it: the broker has checked that. It is put in by ``Channel.publish``."""
 

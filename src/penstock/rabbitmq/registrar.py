@@ -8,10 +8,10 @@ something.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
-from penstock.rabbitmq import letters, talk
+from penstock.rabbitmq import answers, asks, letters, talk
 from penstock.rabbitmq.letters import Letter, Unreadable
 from penstock.rabbitmq.message import Message
 from penstock.rabbitmq.talk import Ask, End, Ending, Halt, Hello, Later, Lost, Petition, Run, Saying, Skip
@@ -28,9 +28,6 @@ PARKED = 1000
 UNKNOWN = 10.0
 """Seconds before a copy of a job that nobody has heard of is looked at again."""
 GIVEN_UP = "the broker has delivered it too often without hearing what became of it"
-
-Answer = Callable[[Store, bytes], Any]
-"""Of ``asks``: does what a client asks for, and gives ``body`` of the reply."""
 
 
 class Parcel(NamedTuple):
@@ -91,16 +88,17 @@ class Written(NamedTuple):
     """Those there are."""
     due: int | None
     """When there is something to do, though nothing has come."""
+    is_steered: bool
+    """Whether somebody has changed what becomes of jobs."""
 
 
 class Registrar:
     """The store of a hub. Belongs to the thread that made it."""
 
-    def __init__(self, store: Store, *, answer: Answer | None = None, now: Now) -> None:
-        """``answer``: to what clients ask."""
+    def __init__(self, store: Store, *, now: Now) -> None:
+        """``now``: milliseconds since 1970."""
         self.store = store
         self.transit = Transit(store, now=now)
-        self._answer = answer
         self._now = now
         self._parked: dict[str, list[Parked]] = {}
         """By the job."""
@@ -130,7 +128,7 @@ class Registrar:
             self.transit.published(sent)
             self._sending.difference_update(sent)
             timetable.plan(self.store, list(self.store.groups()), turn.now, moves=False)
-            return self._written(turn, is_steered="ask" in by_kind or turn.greeted)
+            return self._written(turn, is_steered=turn.steered or turn.greeted)
 
     def _written(self, turn: Turn, *, is_steered: bool) -> Written:
         posts = [*turn.posts, *self._outgoing()]
@@ -147,7 +145,7 @@ class Registrar:
             for key, words in orders.items()
             if key
         ]
-        return Written(posts, turn.contested, list(self.store.groups()), self._due())
+        return Written(posts, turn.contested, list(self.store.groups()), self._due(), is_steered)
 
     def _outgoing(self) -> list[Post]:
         found = [each for each in self.transit.outgoing() if each.job.id not in self._sending]
@@ -174,13 +172,6 @@ class Registrar:
         ready = [id for id, waiting in self._parked.items() if id in touched or waiting[0].since <= late]
         return [each for id in ready for each in self._parked.pop(id)]
 
-    def answer(self, body: bytes) -> bytes | None:
-        """To what a client asks."""
-        if self._answer is None:
-            return None
-        answered: bytes = self._answer(self.store, body).body
-        return answered
-
 
 class Turn:
     """One transaction, from what came to what goes."""
@@ -195,6 +186,8 @@ class Turn:
         self.posts: list[Post] = []
         self.contested: list[Contested] = []
         self.greeted = False
+        self.steered = False
+        """Whether a client has changed anything."""
 
     def order(self, to: str, word: Any) -> None:
         """Say that to a supervisor."""
@@ -355,9 +348,10 @@ class Turn:
     def asked(self, parcels: Sequence[Parcel]) -> None:
         """What clients want to know, or to have done."""
         for _, _, message in parcels:
-            body = self._registrar.answer(message.body)
-            if body is not None and message.reply_to.startswith("reply."):
-                answer = Message(type="penstock.answer/1", body=body, correlation=message.correlation)
+            if message.reply_to.startswith("reply."):
+                body, changed = answers.answer(self._store, message.body)
+                self.steered |= changed
+                answer = Message(type=asks.ANSWER_TYPE, body=body, correlation=message.correlation)
                 self.posts.append(Post(CONTROL, message.reply_to, answer))
 
 

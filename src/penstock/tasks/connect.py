@@ -4,32 +4,65 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 from contextlib import contextmanager
 from typing import Dict, Iterator, List
 
+from penstock.errors import EnvironmentFault
 from penstock.tasks.desk import Desk
-from penstock.tasks.home import locate
+from penstock.tasks.home import Home, broker, locate
 
 _known: Dict[str, Desk] = {}
 _instead: List[Desk] = []
 
 
 def desk(directory: str) -> Desk:
-    """The one for an app in ``directory``; for each store there is one in a process.
+    """The one for an app in ``directory``: of its broker, where one is named, or of the store on this
+    machine. For each there is one in a process.
 
     Raises:
-        UserError: ``penstock.toml`` says nonsense about where it is.
+        UserError: ``penstock.toml`` or a variable says nonsense about where it is.
+        EnvironmentFault: this Python is too old for a broker.
     """
     if _instead:
         return _instead[-1]
+    address = broker(directory, os.environ)
+    if address:
+        return remote(address)
     home = locate(directory, os.environ)
-    found = _known.get(home.store)
-    if found is None:
-        from penstock.tasks.local import LocalDesk  # a worker that submits nothing needs no SQLite
+    return _known.get(home.store) or _kept(home.store, _local(home))
 
-        found = _known.setdefault(home.store, LocalDesk(home))
-        atexit.register(found.close)
+
+def remote(address: str) -> Desk:
+    """That of the broker there.
+
+    Raises:
+        UserError: it is no address.
+        EnvironmentFault: this Python is too old for a broker.
+    """
+    return _known.get(address) or _kept(address, _remote(address))
+
+
+def _kept(where: str, made: Desk) -> Desk:
+    found = _known.setdefault(where, made)
+    atexit.register(found.close)
     return found
+
+
+def _local(home: Home) -> Desk:
+    from penstock.tasks.local import LocalDesk  # a worker that submits nothing needs no SQLite
+
+    return LocalDesk(home)
+
+
+def _remote(address: str) -> Desk:
+    if sys.version_info < (3, 11):
+        version = ".".join(map(str, sys.version_info[:2]))
+        raise EnvironmentFault(f"jobs over RabbitMQ need Python 3.11 or newer, and this is {version}")
+    from penstock.rabbitmq.desk import RabbitDesk
+    from penstock.rabbitmq.url import parse
+
+    return RabbitDesk(parse(address))
 
 
 @contextmanager

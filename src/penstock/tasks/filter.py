@@ -18,9 +18,10 @@ class Filter(NamedTuple):
     """Submitted before."""
     cause: str = ""
     """Why it failed last has this in it, in either case."""
-
     by: str = ""
     """Who has submitted it is called so."""
+    before: Optional[int] = None
+    """Its number is smaller: who has seen the newest goes on with those before the last of them."""
 
     def sql(self) -> Tuple[str, List[Any]]:
         """As the condition of a SELECT, and its values."""
@@ -45,6 +46,8 @@ class Filter(NamedTuple):
             say("instr(lower(cause), lower(?)) > 0", self.cause)
         if self.by:
             say("submitted_by = ? AND submitted_by <> ''", self.by)  # the second is for the index
+        if self.before is not None:
+            say("seq < ?", self.before)
         return " AND ".join(tests) or "1", values
 
 

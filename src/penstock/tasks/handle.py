@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Generator, Generic, Iterator, List, NamedTuple, Optional, TypeVar, cast
 
-from penstock.errors import JobCancelled, JobFailed, TimedOut, UserError
+from penstock.errors import BrokerFault, JobCancelled, JobFailed, TimedOut, UserError
 from penstock.message.shape import converter
 from penstock.pipeline.duration import Duration, seconds
 from penstock.tasks import freight
@@ -109,9 +109,20 @@ class Job(Generic[R]):
         from asyncio import to_thread  # a desk may be far away, and the loop has others to serve
 
         with self._desk.watch() as watch:
-            while (row := await to_thread(lambda: self.row)).state in LIVE:
+            row = await to_thread(lambda: self.row)
+            while row.state in LIVE:
                 await watch.heard()
+                row = await to_thread(self._looked, row)
         return await to_thread(self._outcome, row)
+
+    def _looked(self, seen: Optional[JobRow]) -> JobRow:
+        """What is known of it. Who waits already waits on while nobody can say: for ``seen``, that is."""
+        try:
+            return self.row
+        except BrokerFault:
+            if seen is None:
+                raise
+            return seen
 
     def __iter__(self) -> Iterator[JobRow]:
         """What is known of it, now and again whenever that has changed, while it waits and runs."""
@@ -122,7 +133,7 @@ class Job(Generic[R]):
         seen: Optional[JobRow] = None
         with self._desk.watch() as watch:
             while True:
-                row = self.row
+                row = self._looked(seen)
                 if row != seen:
                     yield row
                     seen = row

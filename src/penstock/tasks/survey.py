@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import List, Sequence
+from typing import Dict, List, Sequence
 
 from penstock.tasks import timetable
 from penstock.tasks.desk import Figures, JobState, Queue, Timing
@@ -11,6 +11,7 @@ from penstock.tasks.job import LIVE
 from penstock.tasks.store import Store
 from penstock.tasks.timetable import Entry
 
+ALIASES = "SELECT id, job FROM alias WHERE id IN (SELECT value FROM json_each(?))"
 STATES = "SELECT id, state, progress FROM job WHERE id IN (SELECT value FROM json_each(?))"
 
 
@@ -31,6 +32,12 @@ def find(store: Store, text: str) -> List[str]:
             return [row[0] for row in found]
     rows = store.db.execute("SELECT id FROM job WHERE id >= ? AND id < ? LIMIT 5", (text, f"{text}g"))
     return [row[0] for row in rows]
+
+
+def aliases(store: Store, ids: Sequence[str]) -> Dict[str, str]:
+    """Of those that are no jobs' ids: the job that another with the same unique key was, when such a one was
+    submitted. Of the store of a hub alone: elsewhere who submits is given the id of that job."""
+    return dict(store.db.execute(ALIASES, (json.dumps(list(ids)),)).fetchall())
 
 
 def states(store: Store, ids: Sequence[str]) -> List[JobState]:

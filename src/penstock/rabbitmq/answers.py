@@ -1,0 +1,151 @@
+"""Runs in the hub: does what clients ask for, by the store it keeps. An id that another job stands for means
+that one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from penstock.errors import EnvironmentFault, PenstockError, UserError
+from penstock.pipeline.nearest import nearest
+from penstock.rabbitmq import asks
+from penstock.tasks import steering, survey
+from penstock.tasks.desk import JobState
+from penstock.tasks.job import Attempt
+from penstock.tasks.store import Store
+
+LARGEST = 4_000_000
+"""Bytes of what is answered at once. No queue that is copied to other nodes keeps it, but a connection does
+one thing at a time."""
+
+
+class Answered(NamedTuple):
+    """What the hub has to do now."""
+
+    body: bytes
+    """Of the answer, for who has asked."""
+    changed: bool
+    """Whether something in the store may be another than before."""
+
+
+def answer(store: Store, body: bytes) -> Answered:
+    """Do what is asked. Whatever was asked, there is an answer."""
+    try:
+        ask = asks.decode(body)
+        return Answered(asks.reply_to(ACTS[type(ask)](store, ask)), isinstance(ask, asks.STEERING))
+    except PenstockError as error:
+        return Answered(asks.reply_to(error=error), changed=False)
+    except (sqlite3.Error, OSError) as error:
+        fault = EnvironmentFault(f"the hub cannot use its store of jobs, {store.path}: {error}")
+        return Answered(asks.reply_to(error=fault), changed=False)
+
+
+def _find(store: Store, ask: asks.Find) -> list[str]:
+    return survey.find(store, ask.text) or list(survey.aliases(store, [ask.text]).values())
+
+
+def _states(store: Store, ask: asks.States) -> list[JobState]:
+    """As they were asked for."""
+    meant = _meant(store, ask.ids)
+    found = {each.id: each for each in survey.states(store, meant)}
+    pairs = zip(ask.ids, meant, strict=True)
+    return [found[job]._replace(id=id) for id, job in pairs if job in found]
+
+
+def _results(store: Store, ask: asks.Results) -> list[bytes | None]:
+    """Of the first, as many as an answer holds, and of one at least."""
+    found: list[bytes | None] = []
+    size = 0
+    for id in _meant(store, ask.ids):
+        body = store.result(id)
+        size += len(body or b"")
+        if found and size > LARGEST:
+            break
+        found.append(_sized(body, "its result has"))
+    return found
+
+
+def _arguments(store: Store, ask: asks.Arguments) -> bytes | None:
+    return _sized(store.arguments(_one(store, ask.id)), "its arguments have")
+
+
+def _attempts(store: Store, ask: asks.Attempts) -> list[Attempt]:
+    """Without what the oldest have printed, where all of it would be too much."""
+    room = LARGEST
+    found: list[Attempt] = []
+    for each in reversed(store.attempts(_one(store, ask.id))):
+        room -= len(each.tail) + len(each.traceback)
+        found.append(each if room > 0 else msgspec.structs.replace(each, tail="", traceback=""))
+    return found[::-1]
+
+
+def _submit(store: Store, ask: asks.Submit) -> list[str]:
+    known = store.groups()
+    for job in ask.jobs:
+        if job.group not in known:
+            raise UserError(f"there is no group {job.group!r}{nearest(job.group, known)}")
+    return store.submit(ask.jobs)
+
+
+def _cancel(store: Store, ask: asks.Cancel) -> list[str]:
+    return _named(store, ask.ids, lambda ids: steering.cancel(store, ids, ask.why))
+
+
+def _requeue(store: Store, ask: asks.Requeue) -> list[str]:
+    return _named(store, ask.ids, store.requeue)
+
+
+def _remove(store: Store, ask: asks.Remove) -> list[str]:
+    return _named(store, ask.ids, store.remove)
+
+
+def _named(store: Store, ids: Sequence[str], act: Callable[[Sequence[str]], Sequence[str]]) -> list[str]:
+    """Those with which ``act`` was done, by the ids that were said."""
+    meant = _meant(store, ids)
+    done = set(act(meant))
+    return [id for id, job in zip(ids, meant, strict=True) if job in done]
+
+
+ACTS: dict[type[Any], Callable[[Store, Any], Any]] = {
+    asks.Find: _find,
+    asks.Look: lambda store, ask: store.job(_one(store, ask.id)),
+    asks.Listing: lambda store, ask: store.jobs(ask.where, limit=min(ask.limit, asks.MOST)),
+    asks.States: _states,
+    asks.Results: _results,
+    asks.Arguments: _arguments,
+    asks.Attempts: _attempts,
+    asks.Queues: lambda store, _: survey.queues(store),
+    asks.Stats: lambda store, _: survey.figures(store),
+    asks.Timings: lambda store, _: survey.timings(store),
+    asks.Submit: _submit,
+    asks.Cancel: _cancel,
+    asks.Requeue: _requeue,
+    asks.Amend: lambda store, ask: store.amend(_one(store, ask.id), ask.args),
+    asks.Remove: _remove,
+    asks.Pause: lambda store, ask: steering.pause(store, ask.groups, ask.why),
+    asks.Resume: lambda store, ask: steering.resume(store, ask.groups),
+}
+"""What is done for each thing that may be asked."""
+
+
+def _one(store: Store, id: str) -> str:
+    return _meant(store, [id])[0]
+
+
+def _meant(store: Store, ids: Sequence[str]) -> list[str]:
+    """The jobs that these ids lead to."""
+    known = survey.aliases(store, ids)
+    return [known.get(id, id) for id in ids]
+
+
+def _sized(body: bytes | None, what: str) -> bytes | None:
+    if body is not None and len(body) > LARGEST:
+        raise UserError(
+            f"{what} {len(body):,} bytes, too many to be sent over a broker;"
+            " write a file where all can read it, and pass its path"
+        )
+    return body
