@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import json
 import secrets
+import stat
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from penstock.cli.main import answer
+from penstock.rabbitmq.url import parse
 from tests.rabbit import Shared
 
 PASSWORD = "hush-hush"
 """Of users that tests make. Nothing that a command says may hold it."""
+
+GROUPS = ("--group", "gpu", "--group", "cpu")
 
 Penstock = Callable[..., Any]
 
@@ -39,3 +44,21 @@ def user(rabbit: Shared) -> Iterator[str]:
     rabbit.ask("PUT", f"users/{name}", {"password": PASSWORD, "tags": ""})
     yield name
     rabbit.ask("DELETE", f"users/{name}")
+
+
+@pytest.fixture
+def secured(penstock: Penstock, rabbit: Shared, broker: str, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The URLs of the accounts of a virtual host, by name."""
+    said = penstock("broker", "init", broker, *GROUPS, "--accounts", str(tmp_path / "secrets"))
+    accounts = {each["name"]: Path(each["secret"]) for each in said["accounts"]}
+    for path in accounts.values():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert path.read_text().strip() not in json.dumps(said)
+    yield {
+        name.removeprefix(
+            f"{parse(broker).vhost}-"
+        ): f"{rabbit.url(parse(broker).vhost, name, '').replace(':@', '@')}&password_file={path}"
+        for name, path in accounts.items()
+    }
+    for name in accounts:
+        rabbit.ask("DELETE", f"users/{name}")

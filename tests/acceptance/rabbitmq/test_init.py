@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import stat
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,8 @@ from penstock.rabbitmq.channel import Channel
 from penstock.rabbitmq.connection import Connection, connect
 from penstock.rabbitmq.message import Message
 from penstock.rabbitmq.url import parse
-from tests.acceptance.rabbitmq.conftest import PASSWORD, Penstock
+from tests.acceptance.rabbitmq.conftest import GROUPS, PASSWORD, Penstock
 from tests.rabbit import Shared, free_port
-
-GROUPS = ("--group", "gpu", "--group", "cpu")
 
 
 def _vhost(url: str) -> str:
@@ -132,24 +129,6 @@ def test_what_is_wrong_is_a_sentence_without_the_password(
 
 
 # ------------------------------------------------------------------------------------- the accounts
-
-
-@pytest.fixture
-def secured(penstock: Penstock, rabbit: Shared, broker: str, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The URLs of the accounts of a virtual host, by name."""
-    said = penstock("broker", "init", broker, *GROUPS, "--accounts", str(tmp_path / "secrets"))
-    accounts = {each["name"]: Path(each["secret"]) for each in said["accounts"]}
-    for path in accounts.values():
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert path.read_text().strip() not in json.dumps(said)
-    yield {
-        name.removeprefix(
-            f"{_vhost(broker)}-"
-        ): f"{rabbit.url(_vhost(broker), name, '').replace(':@', '@')}&password_file={path}"
-        for name, path in accounts.items()
-    }
-    for name in accounts:
-        rabbit.ask("DELETE", f"users/{name}")
 
 
 def _as(url: str, use: Callable[[Connection], Awaitable[None]]) -> None:

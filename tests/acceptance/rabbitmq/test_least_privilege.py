@@ -1,0 +1,57 @@
+"""Hub, worker and client as the accounts that `penstock broker init --accounts` makes: they suffice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.brokered import BrokerDesk
+from tests.jobs import Supervisor
+
+APP = """
+from penstock import JobContext, task
+
+
+@task(group="gpu", timeout="10m")
+def stumbles(ctx: JobContext, number: int) -> int:
+    ctx.progress(number, 10)
+    ctx.checkpoint("/saved", number)
+    if ctx.attempt == 1:
+        raise ValueError("the first time")
+    return number
+"""
+
+
+class Secured(BrokerDesk):
+    """A desk whose processes have an account each."""
+
+    def __init__(self, directory: Path, admin: str, accounts: dict[str, str]) -> None:
+        self.accounts = accounts
+        directory.mkdir()
+        super().__init__(directory, APP, admin, ["gpu"])
+        self.broker = accounts["api"]
+
+    def start_hub(self, **variables: str) -> Supervisor:
+        """As its account."""
+        command = ["-m", "penstock", "hub"]
+        self.hub = Supervisor(self.hub_directory, command, PENSTOCK_BROKER=self.accounts["hub"], **variables)
+        self._supervisors.append(self.hub)
+        return self.hub
+
+    def work(self, *arguments: str, app: str = "app.py", **variables: Any) -> Supervisor:
+        """As the account of the group."""
+        return super().work(*arguments, app=app, PENSTOCK_BROKER=self.accounts["worker-gpu"], **variables)
+
+
+def test_jobs_that_stumble_are_done_by_processes_that_may_do_nothing_else(
+    broker: str, secured: dict[str, str], tmp_path: Path
+) -> None:
+    desk = Secured(tmp_path / "desk", broker, secured)
+    try:
+        desk.work()
+        ids = [desk.submit("stumbles", number, group="gpu") for number in range(3)]
+        slow = desk.submit("stumbles", 7, group="gpu", backoff=1.5)
+        assert [desk.result(id) for id in (*ids, slow)] == [0, 1, 2, 7]
+        assert [each.outcome for each in desk.attempts(slow)] == ["failed", "done"]
+    finally:
+        desk.close()
