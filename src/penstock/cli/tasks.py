@@ -234,10 +234,10 @@ def cancel(jobs: tuple[str, ...], yes: bool, as_json: bool, **said: Any) -> None
 @broker_option
 @json_option
 def purge(jobs: tuple[str, ...], yes: bool, as_json: bool, **said: Any) -> None:
-    """Delete jobs that are over, with their results and logs: those that are shown, and no others.
+    """Delete jobs that are over, with results, logs and what they have published: those that are shown.
 
-    By a filter only done and cancelled ones are meant, unless --state says otherwise: dead ones never go by
-    themselves. Files that a job has published stay.
+    By a filter only done and cancelled ones are meant, unless --state says otherwise. Those go by themselves
+    some time, as [tasks] keep and keep_jobs of penstock.toml say; dead ones never do.
     """
     able = ("done", "cancelled", "dead") if said["states"] or jobs else ("done", "cancelled")
     _act("purge", "deleted", jobs, said, able=able, yes=yes, as_json=as_json)
@@ -266,7 +266,8 @@ def _act(
     if as_json:
         terminal.data(document(verb, jobs=[row.id for row in rows if row.id in changed]))
         return
-    terminal.talk(f"{done} {jobview.several(len(changed))}")
+    beside = ", with results, logs and what was published" if verb == "purge" else ""
+    terminal.talk(f"{done} {jobview.several(len(changed))}{beside}")
     for row in rows:
         if row.id not in changed:
             terminal.talk(terminal.doubtful(f"job {row.seq} is {row.state}: that stays so"))

@@ -9,9 +9,11 @@ from typing import Any
 from penstock.config.entry import secret_of
 from penstock.config.file import File
 from penstock.errors import UserError
+from penstock.pipeline.duration import seconds
 from penstock.pipeline.nearest import nearest
+from penstock.tasks.retention import USUAL, Keeping
 
-KEYS = ("store", "broker")
+KEYS = ("store", "broker", "keep", "keep_jobs")
 SYNONYMS = {
     "url": "broker",
     "broker_url": "broker",
@@ -46,6 +48,25 @@ def broker(file: File, environ: Mapping[str, str]) -> str:
     if secret is None and not isinstance(said, str):
         raise UserError(f'{place}: broker must be an address, like "amqps://rabbit.example/penstock"')
     return checked(secret.reveal(environ) if secret else said, str(place))
+
+
+def keeping(file: File) -> Keeping:
+    """How long jobs that are over are kept.
+
+    Raises:
+        UserError: there is something else in the table, or it is no time, no number.
+    """
+    table = _table(file)
+    said, jobs = table.get("keep"), table.get("keep_jobs", USUAL.jobs)
+    try:
+        age = USUAL.age if said is None else round(seconds(said) * 1000)
+    except ValueError as error:
+        raise UserError(f"{file.place('tasks', 'keep')}: keep={said!r}: {error}") from None
+    if type(jobs) is not int or jobs < 0:
+        raise UserError(
+            f"{file.place('tasks', 'keep_jobs')}: keep_jobs={jobs!r}: must be a number of jobs, 0 or more"
+        )
+    return Keeping(age, jobs)
 
 
 def checked(address: str, where: str) -> str:

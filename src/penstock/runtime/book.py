@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Union
 
 from penstock.runtime import sweep
-from penstock.tasks import alive, outputs, timetable, wake
+from penstock.tasks import alive, outputs, retention, timetable, wake
 from penstock.tasks.alive import Orphan, Presence
 from penstock.tasks.home import Home
 from penstock.tasks.job import Claim, wall
+from penstock.tasks.retention import USUAL, Keeping
 from penstock.tasks.schedule import Scheduled
 from penstock.tasks.schema import writing
 from penstock.tasks.settle import Done, Failed
@@ -18,6 +19,10 @@ from penstock.tasks.store import Closing, Store, Word
 
 TAIL = 64 * 1024
 """Bytes of a log that are kept in the store."""
+
+
+SOON, LATER = 1_000, 60_000
+"""Milliseconds until jobs that are over are looked through again: where many are to go, and else."""
 
 
 class Say(NamedTuple):
@@ -81,8 +86,10 @@ RANKS = {Say: 0, Close: 1, Pause: 2, Wish: 3}
 class Book:
     """The store, opened by one supervisor. Belongs to the thread that made it."""
 
-    def __init__(self, home: Home, presence: Presence, *, run_base: str) -> None:
-        """``run_base``: where run directories are made."""
+    def __init__(self, home: Home, presence: Presence, *, run_base: str, keeping: Keeping = USUAL) -> None:
+        """``run_base``: where run directories are made. ``keeping``: what of jobs that are over."""
+        self._keeping = keeping
+        self._tidy_at = self._sweep_at = wall()
         self._home = home
         self._presence = presence
         self._run_base = run_base
@@ -179,12 +186,24 @@ class Book:
             for orphan in orphans:
                 outputs.discard(self._home.draft(orphan.id, orphan.fence))
             wake.ring(self._home.bells, wake.NEWS, wake.WORK)
+        self._tidy()
         return Glance(
             store.ending(self._presence.id),
             store.next_due(),
             alive.neighbours(store, self._presence),
             orphans,
         )
+
+    def _tidy(self) -> None:
+        """Forget some of what is over, and soon again if there is more: also who is never idle gets rid of
+        what he has done."""
+        now = wall()
+        if now >= self._tidy_at:
+            gone = retention.tidy(self._store, self._keeping, now)
+            self._tidy_at = now + (SOON if gone >= retention.FEW else LATER)
+        if now >= self._sweep_at:
+            retention.sweep(self._store, self._home, now)
+            self._sweep_at = now + retention.DAY
 
     def _orphaned(self, orphan: Orphan) -> Closing:
         log = self._home.log(orphan.id, orphan.fence)

@@ -47,7 +47,7 @@ class Clerk:
 
         def work() -> None:
             try:
-                book = Book(home, presence, run_base=employer.run_base)
+                book = Book(home, presence, run_base=employer.run_base, keeping=employer.keeping)
                 book.open(list(employer.groups), sum(employer.groups.values()), employer.schedules)
                 self._work(book)
                 book.close()

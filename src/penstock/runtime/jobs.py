@@ -36,6 +36,7 @@ from penstock.runtime.verdicts import Ending
 from penstock.tasks.breaker import Breaker
 from penstock.tasks.home import Home
 from penstock.tasks.job import Claim
+from penstock.tasks.retention import USUAL, Keeping
 from penstock.tasks.schedule import Scheduled
 from penstock.tasks.settle import Outcome, Returned
 from penstock.tasks.store import Closing, Word
@@ -53,6 +54,7 @@ class Jobs:
         home: Home,
         schedules: Sequence[Scheduled] | None = None,
         broker: str = "",
+        keeping: Keeping = USUAL,
     ) -> None:
         """Nothing happens before ``start``. ``schedules``: of its groups, if their code is known; ``broker``:
         the address of what the jobs go over; empty: they are kept on this machine."""
@@ -62,6 +64,7 @@ class Jobs:
         self._home = home
         self._schedules = schedules
         self._broker = broker
+        self._keeping = keeping
         self._groups = {stage.name: stage for stage in supervisor.plan.stages if stage.kind == GROUP}
         self._posts: dict[int, Post] = {}
         self._wished: Counter[str] = Counter()
@@ -92,6 +95,7 @@ class Jobs:
             on_change=self._look,
             on_trouble=self._trouble,
             schedules=self._schedules,
+            keeping=self._keeping,
             unfenced=[name for name, stage in self._groups.items() if stage.run_without_store],
         )
         self._keeper = await hire(employer, self._broker)

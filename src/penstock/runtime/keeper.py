@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from penstock.runtime.book import Request
 from penstock.tasks.home import Home
+from penstock.tasks.retention import USUAL, Keeping
 from penstock.tasks.schedule import Scheduled
 
 
@@ -44,6 +45,8 @@ class Employer(NamedTuple):
     """Gets a sentence when nothing can be written, or nobody is reached; once until it can be."""
     schedules: Sequence[Scheduled] | None = None
     """Of these groups, if their code is known."""
+    keeping: Keeping = USUAL
+    """How long jobs that are over are kept."""
     unfenced: Sequence[str] = ()
     """Groups whose jobs are begun, too, while nobody keeps the store."""
 

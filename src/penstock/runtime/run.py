@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import TextIO
 
+from penstock.config.file import nearest_file
+from penstock.config.tasks import keeping
 from penstock.errors import EnvironmentFault, PenstockError
 from penstock.lifecycle import monotonic
 from penstock.observe import events
@@ -32,6 +34,7 @@ from penstock.runtime.supervisor import Supervisor
 from penstock.runtime.view import Document, View
 from penstock.settings import Settings
 from penstock.tasks.home import BROKER, VARIABLE, locate
+from penstock.tasks.retention import USUAL
 from penstock.tasks.schedule import Scheduled
 
 WATCHED = 1.0
@@ -128,8 +131,11 @@ class Foreground:
         self._signal: int = signal.SIGTERM
         self._tasks: set[asyncio.Task[None]] = set()
         self._has_groups = any(stage.kind == GROUP for stage in plan.stages)
-        self._home = locate(os.path.dirname(os.path.abspath(app or "app.py")), os.environ)
+        directory = os.path.dirname(os.path.abspath(app or "app.py"))
+        self._home = locate(directory, os.environ)
         """Where jobs are kept."""
+        file = nearest_file(directory)
+        self._keeping = keeping(file) if file else USUAL
 
     async def run(self) -> int:
         """From the sweep of dead runs to the removal of our own; the exit code."""
@@ -153,7 +159,9 @@ class Foreground:
     ) -> int:
         supervisor = self._supervisor(run_dir, state_dir)
         needs_jobs = self._has_groups or bool(feeds.queues(self._plan))
-        jobs = Jobs(supervisor, self._home, self._schedules, self._broker) if needs_jobs else None
+        jobs = (
+            Jobs(supervisor, self._home, self._schedules, self._broker, self._keeping) if needs_jobs else None
+        )
         journal = Journal(supervisor.state_dir.path, run_dir.name)
         supervisor.listeners.append(journal.hear)
         self._report_beginning(supervisor, before)

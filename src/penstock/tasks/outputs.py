@@ -27,6 +27,6 @@ def publish(draft: str, place: str) -> None:
 
 
 def discard(draft: str) -> None:
-    """An attempt has failed: nobody needs what it has written."""
+    """Nobody needs what is in it: an attempt has failed, or a job is forgotten."""
     if os.path.isdir(draft):
         shutil.rmtree(draft, ignore_errors=True)

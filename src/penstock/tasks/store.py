@@ -15,10 +15,11 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Opt
 
 import msgspec
 
-from penstock.tasks import freight, rows, schema
+from penstock.tasks import freight, outputs, rows, schema
 from penstock.tasks import statements as sql
 from penstock.tasks.files import INLINE, Files
 from penstock.tasks.filter import ANY, Filter
+from penstock.tasks.home import Home
 from penstock.tasks.job import SOMEDAY, Attempt, Claim, JobRow, NewJob, State, wall
 from penstock.tasks.needs import Needs
 from penstock.tasks.schema import writing
@@ -300,6 +301,7 @@ class Store:
             found = self._db.execute(sql.FORGOTTEN, (before, limit)).fetchall()
             paths = self._remove(found)
         self._drop(paths)
+        self._drop_outputs(row[1] for row in found)
         return len(found)
 
     def remove(self, ids: Iterable[str]) -> List[str]:
@@ -309,7 +311,9 @@ class Store:
             over = [row for row in found if row is not None]
             paths = self._remove(over)
         self._drop(paths)
-        return [row[1] for row in over]
+        removed = [row[1] for row in over]
+        self._drop_outputs(removed)
+        return removed
 
     def _remove(self, over: Iterable[Sequence[Any]]) -> List[str]:
         """The paths of what lies beside the store, logs included."""
@@ -380,3 +384,8 @@ class Store:
     def _drop(self, paths: Iterable[str]) -> None:
         if self._files is not None:
             self._files.drop(path for path in paths if path)
+
+    def _drop_outputs(self, ids: Iterable[str]) -> None:
+        if self._files is not None:
+            for id in ids:
+                outputs.discard(Home(self.path).out(id))

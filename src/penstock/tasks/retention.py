@@ -1,0 +1,92 @@
+"""How long what is over is kept: finished jobs by age and number, dead ones for ever.
+
+Whoever runs jobs sees to it in passing, a few rows at a time, so nobody waits for it.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import Callable, Container, Iterator, NamedTuple, Tuple
+
+from penstock.tasks import outputs
+from penstock.tasks.home import Home
+from penstock.tasks.store import Store
+
+FEW = 500
+"""Jobs that go with one commit."""
+DAY = 86_400_000
+"""Milliseconds."""
+GRACE = DAY
+"""A file that no job knows is left alone for so long: it may be there before the row that names it."""
+
+
+class Keeping(NamedTuple):
+    """What is kept of jobs that are done or cancelled."""
+
+    age: int = 30 * DAY
+    """For so many milliseconds after their end."""
+    jobs: int = 100_000
+    """So many, those that have ended last."""
+
+
+USUAL = Keeping()
+"""Where nothing else is said."""
+
+
+def tidy(store: Store, keeping: Keeping, now: int) -> int:
+    """Forget some of what is to be kept no longer; how many jobs. ``FEW``: there may be more.
+
+    Raises:
+        sqlite3.Error: the disk is full; nothing has changed.
+    """
+    gone = store.forget(before=now - keeping.age, limit=FEW)
+    surplus = _over(store) - keeping.jobs
+    if gone < FEW and surplus > 0:
+        gone += store.forget(before=2**62, limit=min(FEW - gone, surplus))
+    return gone
+
+
+def _over(store: Store) -> int:
+    counts = store.depths().values()
+    return sum(count.get("done", 0) + count.get("cancelled", 0) for count in counts)
+
+
+def sweep(store: Store, home: Home, now: int) -> int:
+    """Remove what lies beside the store and belongs to no job and no letter: its owner was killed between a
+    file and a commit. How many files and directories."""
+    jobs = {id for (id,) in store.db.execute("SELECT id FROM job")}
+    letters = {name for (name,) in store.db.execute("SELECT name FROM letter")}
+    swept = 0
+    for path, owner in _lying(home):
+        known: Container[str] = letters if path.endswith(".letter") else jobs
+        if owner not in known and _is_old(path, now):
+            _remover(path)(path)
+            swept += 1
+    return swept
+
+
+def _lying(home: Home) -> Iterator[Tuple[str, str]]:
+    """What is there, each with whose it is, as its name says."""
+    for folder in (home.files, os.path.dirname(home.log("", 0)), home.out("")):
+        with suppress(FileNotFoundError), os.scandir(folder) as entries:
+            for entry in entries:
+                if folder == home.out("") and not entry.name.startswith("."):
+                    continue  # published: only who forgets a job removes that
+                stem = entry.name[: -len(".letter")] if entry.name.endswith(".letter") else ""
+                yield entry.path, stem or entry.name.lstrip(".").partition(".")[0]
+
+
+def _is_old(path: str, now: int) -> bool:
+    with suppress(FileNotFoundError):
+        return os.stat(path).st_mtime * 1000 < now - GRACE
+    return False
+
+
+def _remover(path: str) -> Callable[[str], None]:
+    return outputs.discard if os.path.isdir(path) else _unlink
+
+
+def _unlink(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
