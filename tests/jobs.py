@@ -112,10 +112,10 @@ class Desk:
 
     def submit(self, task: str, *args: Any, group: str = "default", **rules: Any) -> str:
         """Hand one over; its id."""
-        priority = rules.pop("priority", 0)
+        more = {key: rules.pop(key) for key in ("priority", "unique", "run_at") if key in rules}
         body = join([Encoder(None).encode([list(args), rules.pop("named", {})])])
         rules = {"backoff": 0.05, "grace": 5.0, **rules}
-        job = NewJob(group=group, task=task, args=body, priority=priority, rules=Rules(**rules))
+        job = NewJob(group=group, task=task, args=body, rules=Rules(**rules), **more)
         (id,) = self.store.submit([job])
         ring(str(self.jobs / "bells"), WORK)
         return id

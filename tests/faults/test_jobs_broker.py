@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from penstock.rabbitmq.url import parse
 from tests.brokered import BrokerDesk, broker_desk
 from tests.jobs import Supervisor, until
+from tests.proxy import proxy
 from tests.rabbit import Node, fabric
 
 pytestmark = pytest.mark.fault
@@ -164,6 +166,58 @@ def test_a_broker_that_is_killed_and_comes_back_loses_nothing_and_what_runs_goes
             _done(jobs, 61)
             assert "the broker is away" in worker.said
             assert all([each.outcome for each in jobs.attempts(id)].count("done") == 1 for id in ids)
+
+
+def test_a_supervisor_that_is_cut_off_for_a_moment_keeps_what_it_runs(jobs: BrokerDesk) -> None:
+    with proxy(parse(jobs.broker).port) as way:
+        there = jobs.broker.replace(f":{parse(jobs.broker).port}/", f":{way.port}/")
+        first = jobs.work(PENSTOCK_BROKER=there)
+        id = jobs.submit("waits")
+        jobs.until_noted("begun")
+        way.cut()
+        first.until_said("the broker is away")
+        way.mend()
+        jobs.work()
+        (jobs.directory / "gate").touch()
+        assert jobs.result(id) == 1
+        assert [each.outcome for each in jobs.attempts(id)] == ["done"]
+
+
+def test_one_that_is_cut_off_for_long_is_given_up_and_what_it_says_later_does_not_count(
+    jobs: BrokerDesk,
+) -> None:
+    with proxy(parse(jobs.broker).port) as way:
+        there = jobs.broker.replace(f":{parse(jobs.broker).port}/", f":{way.port}/")
+        first = jobs.work(PENSTOCK_BROKER=there)
+        id = jobs.submit("waits")
+        jobs.until_noted("begun")
+        way.cut()
+        jobs.work()
+        jobs.until_noted("begun", 2)
+        (jobs.directory / "gate").touch()
+        assert jobs.result(id) == 2
+        way.mend()
+        first.signal(signal.SIGTERM)
+        first.end()
+        assert [(each.outcome, each.cause) for each in jobs.attempts(id)] == [
+            ("failed", "crash"),
+            ("done", ""),
+        ]
+
+
+def test_a_job_that_outlives_the_brokers_patience_is_not_run_by_two(tmp_path: Path) -> None:
+    with fabric() as ground:
+        tick = "[{rabbit, [{consumer_timeout, 3000}, {channel_tick_interval, 1000}]}]."
+        node = Node(ground, advanced=tick).start()
+        with broker_desk(tmp_path, APP, node.url()) as jobs:
+            worker = jobs.work()
+            id = jobs.submit("waits")
+            jobs.until_noted("begun")
+            worker.until_said("the broker is away")
+            jobs.work()
+            (jobs.directory / "gate").touch()
+            assert jobs.result(id) == 1
+            assert len(jobs.until_noted("begun")) == 1
 
 
 def test_a_job_whose_code_lets_nothing_else_run_keeps_its_copy(jobs: BrokerDesk, long_form: bool) -> None:
