@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from tests.brokered import broker_desk
 from tests.jobs import Desk, desk, until
 
 APP = """\
-import os
+import os, time
 from penstock import JobContext, Reject, Retry, task
 
 
@@ -54,6 +55,13 @@ def poison() -> None:
 def quick(number: int) -> int:
     note("ran", number)
     return number
+
+
+@task
+def waits() -> None:
+    note("begun", os.getpid())
+    while True:
+        time.sleep(0.01)
 """
 
 
@@ -105,3 +113,21 @@ def test_a_live_key_is_run_once_and_a_delay_is_kept(jobs: Desk) -> None:
     assert started is not None
     assert started >= due
     assert sorted(jobs.until_noted("ran", 2)) == ["1", "2"]
+
+
+def test_it_is_cancelled_in_every_state_and_never_begun_again(jobs: Desk) -> None:
+    waiting = jobs.submit("quick", 1)
+    later = jobs.submit("quick", 2, run_at=round(time.time() * 1000) + 1000)
+    for id in (waiting, later):
+        jobs.row(id)
+        assert jobs.cancel(id) == "cancelled"
+    jobs.work()
+    running = jobs.submit("waits")
+    (pid,) = jobs.until_noted("begun")
+    jobs.cancel(running)
+    jobs.until(running, "cancelled")
+    until(lambda: not os.path.exists(f"/proc/{pid}"), "its process is gone")
+    done = jobs.submit("quick", 3, run_at=round(time.time() * 1000) + 1000)
+    assert jobs.result(done) == 3
+    assert jobs.cancel(done) == "done"
+    assert jobs.until_noted("ran") == ["3"]
