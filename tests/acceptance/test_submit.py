@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.brokered import broker_desk
 from tests.jobs import Desk, desk
 
 APP = """\
 import os
 from dataclasses import dataclass
-from penstock import Context, JobFailed, group, task
+from penstock import Context, JobFailed, chain, group, task
 
 
 @dataclass
@@ -42,12 +44,18 @@ def read(path: str, times: int = 1) -> str:
         return file.read() * times
 
 
+@task
+def percent(score: Score) -> str:
+    return f"{score.accuracy:.0%}"
+
+
 if __name__ == "__main__":
     print(train.submit("vgg", epochs=5).result("60s"))
     many = train.submit_many(train.call("vgg", epochs) for epochs in range(3))
     print([score.accuracy for score in many.results("60s")])
     both = group([variable.call("LEVEL"), train.call("vgg")]).submit()
     print(both.results("60s"))
+    print(chain(train.call("vgg", epochs=5), percent).submit().result("60s"))
     try:
         train.submit("bad").result("60s")
     except JobFailed as error:
@@ -59,11 +67,18 @@ variables = { LEVEL = "7", TOKEN = { env = "HUB_TOKEN" } }
 """
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> Iterator[Desk]:
-    """The app, and somebody who runs its jobs."""
+@pytest.fixture(params=["sqlite", "rabbitmq"])
+def work(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """The app, and somebody who runs its jobs: all on this machine, or over a broker."""
     (tmp_path / "penstock.toml").write_text(TOML)
-    with desk(tmp_path, APP) as found:
+    with contextlib.ExitStack() as ground:
+        if request.param == "rabbitmq":
+            url = request.getfixturevalue("broker")
+            monkeypatch.setenv("PENSTOCK_BROKER", url)
+            made = broker_desk(tmp_path, APP, url, ["default", "gpu"])
+            found: Desk = ground.enter_context(made)
+        else:
+            found = ground.enter_context(desk(tmp_path, APP))
         found.work(HUB_TOKEN="hush")
         yield found
 
@@ -81,6 +96,7 @@ def test_who_submits_gets_results_of_the_annotated_type_and_failures_with_their_
         "Score(accuracy=0.5)",
         "[0.0, 0.1, 0.2]",
         "['7', Score(accuracy=0.1)]",
+        "50%",
         "error ValueError: no such model",
     ]
 
