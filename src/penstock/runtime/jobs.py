@@ -201,7 +201,7 @@ class Jobs:
         for id in glance.ending:
             self._end(id, Ending.CANCEL)
         for orphan in glance.orphans:
-            self._notice(orphan.group, "failure", f"{orphan.task} {orphan.id}: its supervisor was killed")
+            self._notice(orphan.group, "failure", f"{orphan.task} {orphan.seq}: its supervisor was killed")
         self._neighbours.watch(glance.neighbours)
         if self._timer is not None:
             self._timer.cancel()

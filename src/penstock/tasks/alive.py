@@ -70,6 +70,8 @@ class Orphan(NamedTuple):
     group: str
     task: str
     owner: str
+    seq: int
+    """Its number, for people."""
 
 
 def neighbours(store: Store, mine: Presence) -> List[int]:
@@ -100,7 +102,7 @@ def bury(store: Store, ids: Sequence[str], closing: Callable[[Orphan], Closing] 
         found = [
             Orphan(*row)
             for row in store.db.execute(
-                "SELECT id, fence, grp, task, owner FROM job WHERE state = 'running'"
+                "SELECT id, fence, grp, task, owner, seq FROM job WHERE state = 'running'"
                 " AND owner NOT IN (SELECT id FROM worker)"
             )
         ]
