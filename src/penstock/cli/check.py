@@ -78,13 +78,16 @@ def judge_tasks(path: str) -> list[Finding]:
     try:
         file, tasks = appfile.tasks(path)
         said = overlays(str(file.parent), os.environ, sorted({task.group for task in tasks}))
-        groups = [stage.name for stage in plan.groups(tasks, said)]
+        stages = plan.groups(tasks, said)
+        groups = [stage.name for stage in stages]
         schedules = plan.schedules(tasks, groups)
     except appfile.AppNotFound:
         return []
     except UserError as error:
         return [Finding("tasks", BAD, sentence) for sentence in str(error).splitlines()]
-    return [Finding("tasks", GOOD, f"{len(tasks)} tasks, {len(groups)} groups, {len(schedules)} schedules")]
+    told = f"{len(tasks)} tasks, {len(groups)} groups, {len(schedules)} schedules"
+    starved = [Finding("tasks", DOUBTFUL, sentence) for sentence in plan.starved(tasks, stages)]
+    return [Finding("tasks", GOOD, told), *starved]
 
 
 def tell_shared(plan: Plan) -> list[str]:

@@ -100,6 +100,16 @@ def since(_ctx: click.Context, _parameter: click.Parameter, text: str | None) ->
         ) from None
 
 
+def moment(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> datetime.datetime | None:
+    """The callback of an option that is a moment to come; without a time zone: local time."""
+    if text is None:
+        return None
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no time; write when, like 2026-11-21T04:00") from None
+
+
 def app_argument(command: Command) -> Command:
     """``APP``: the file that declares the pipeline, and its name when there are several."""
     return click.argument("app", metavar="[APP.PY[:PIPELINE]]", required=False)(command)

@@ -7,11 +7,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
+import msgspec
+
 from penstock.cli import appfile, jobstore
 from penstock.config.entry import Said, value_of
 from penstock.errors import UserError
 from penstock.tasks.desk import Desk
 from penstock.tasks.handle import Job
+from penstock.tasks.job import NewJob
 from penstock.tasks.options import SUBMITTED, Options
 from penstock.tasks.script import script
 
@@ -26,6 +29,7 @@ def submitted(
     args: Sequence[str],
     env: Sequence[str],
     knobs: Mapping[str, Any],
+    unique: str = "",
 ) -> Job[Any]:
     """The job that these words mean.
 
@@ -35,6 +39,7 @@ def submitted(
         args: Arguments of a task: ``model=resnet50``.
         env: Variables for a command line: ``SEED=1``.
         knobs: What ``options`` takes.
+        unique: While a job with this key is live, that one is meant.
 
     Raises:
         UserError: they mean none.
@@ -44,24 +49,28 @@ def submitted(
     if len(words) == 1 and CODE.fullmatch(words[0]):
         if group or env:
             raise UserError("--group and --env are for command lines; a task says its group itself")
-        return _call(words[0], args, knobs)
+        return _call(words[0], args, knobs, unique)
     if args:
         raise UserError(f"--arg is for a task like app.py:train, and {' '.join(words)!r} is a command line")
-    return _command_line(words, group, env, knobs)
+    return _command_line(words, group, env, knobs, unique)
 
 
-def _call(spec: str, args: Sequence[str], knobs: Mapping[str, Any]) -> Job[Any]:
+def _call(spec: str, args: Sequence[str], knobs: Mapping[str, Any], unique: str) -> Job[Any]:
     task = appfile.task(spec)
     form = task.form
     named = {name: _value(text, form.type_of(name) if form else Any) for name, text in _pairs(args, "--arg")}
     chosen = task.with_knobs(knobs, COMMAND_LINE)
     desk, arguments = chosen.desk(), chosen.bound((), named, COMMAND_LINE)
-    (id,) = desk.submit([chosen.job(arguments, desk.now())])
+    (id,) = desk.submit([_keyed(chosen.job(arguments, desk.now()), unique)])
     return chosen.handle(id, desk)
 
 
+def _keyed(job: NewJob, unique: str) -> NewJob:
+    return msgspec.structs.replace(job, unique=f"{job.task}:{unique}") if unique else job
+
+
 def _command_line(
-    words: Sequence[str], group: str | None, env: Sequence[str], knobs: Mapping[str, Any]
+    words: Sequence[str], group: str | None, env: Sequence[str], knobs: Mapping[str, Any], unique: str
 ) -> Job[Any]:
     if group is None:
         raise UserError(f"say which group is to run {' '.join(words)!r}: --group NAME")
@@ -78,7 +87,7 @@ def _command_line(
         run_at=options.run_at(desk.now()),
         rules=options.rules,
     )
-    (id,) = desk.submit([job])
+    (id,) = desk.submit([_keyed(job, unique)])
     return Job(id, desk)
 
 

@@ -13,7 +13,7 @@ from penstock.cli import terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand, VerbFamily
 from penstock.cli.jobsieve import chosen, jobsieve_options, meant
-from penstock.cli.options import broker_option, json_option, timeout_option
+from penstock.cli.options import broker_option, json_option, moment, timeout_option
 from penstock.errors import BrokerFault
 
 if TYPE_CHECKING:
@@ -58,6 +58,10 @@ SUBMITTING = (
 @click.option("--arg", "args", metavar="NAME=VALUE", multiple=True, help="An argument of a task.")
 @click.option("--env", metavar="NAME=VALUE", multiple=True, help="A variable for a command line.")
 @click.option("--delay", metavar="TIME", help="Not before so long from now, like 10m.")
+@click.option("--at", metavar="TIME", callback=moment, help="Not before then, like 2026-11-22T03:00.")
+@click.option(
+    "--unique", metavar="KEY", help="While one with this key waits or runs, no second: that one is shown."
+)
 @click.option("--priority", metavar="N", type=int, help="Higher ones are begun first.")
 @click.option("--max-failures", metavar="N", type=int, help="How often it may fail and be tried again.")
 @click.option("--limit", metavar="TIME", help="How long an attempt may take, like 2h.")
@@ -71,6 +75,7 @@ def submit(
     args: tuple[str, ...],
     env: tuple[str, ...],
     wait: bool,
+    unique: str | None,
     timeout: float | None,
     as_json: bool,
     **knobs: Any,
@@ -85,7 +90,7 @@ def submit(
 
     knobs["timeout"] = knobs.pop("limit")
     said = {name: value for name, value in knobs.items() if value is not None}
-    job = submitted(words, group=group, args=args, env=env, knobs=said)
+    job = submitted(words, group=group, args=args, env=env, knobs=said, unique=unique or "")
     row = _known(job)
     id, name, state = (row.id, row.seq, row.state) if row else (job.id, None, None)
     if not wait:
@@ -169,12 +174,21 @@ def show(job: str, as_json: bool) -> None:
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job is over.")
 @click.option("--attempt", metavar="N", type=click.IntRange(min=1), help="Only this attempt.")
 @broker_option
-def logs(job: str, follow: bool, attempt: int | None) -> None:
+@json_option
+def logs(job: str, follow: bool, attempt: int | None, as_json: bool) -> None:
     """Show what a job has printed, attempt after attempt."""
     from penstock.cli import jobstore
     from penstock.tasks.job import LIVE
 
     found, shown = jobstore.job(job), ""
+    if as_json:
+        if follow:
+            raise click.UsageError("--json is one document, and --follow has no end: say one of them")
+        row = found.row
+        numbers = range(1, row.fence + 1) if attempt is None else (attempt,)
+        told = [{"attempt": number, "text": found.logs(number)} for number in numbers]
+        terminal.data(document("logs", id=row.id, seq=row.seq, state=row.state, logs=told))
+        return
     while True:
         is_over = found.state not in LIVE
         text = found.logs(attempt)

@@ -64,6 +64,8 @@ def worker(app: str | None, groups: tuple[str, ...], workers: int | None, broker
     name = path.stem if path else groups[0]
     schedules = plan.schedules(tasks, {stage.name for stage in stages}) if app else None
     run = plan.plan(name, stages, workers or 0)
+    for sentence in plan.starved(tasks, run.stages):
+        terminal.talk(terminal.doubtful(sentence))
     address = home.broker(str(path.parent) if path else os.getcwd(), os.environ, broker)
     if address:
         look(address, [stage.name for stage in stages], tasks)

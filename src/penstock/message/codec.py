@@ -61,6 +61,8 @@ class Encoder:
         ``views``: of others' arenas, which are passed on."""
         self._arena = arena
         self._pickle = allow_pickle
+        self.way_out = "; or say Pipeline(..., allow_pickle=True)"
+        """For who may not send a pickle; none where there is no pipeline."""
         self.flat = Flat(_small)
         """For values that need nothing beside their bytes."""
         self._loans = Loans(arena, arrays.LARGE)
@@ -146,7 +148,7 @@ class Encoder:
             return self._tuple(value)
         if self._pickle:
             return Ext(PICKLE, pickled(value))
-        raise UnsupportedType(_refusal(value))
+        raise UnsupportedType(_refusal(value, self.way_out))
 
     def _foreign(self, value: Any) -> Optional[Any]:
         """A scalar of NumPy's, or a value of a library known to ``foreign``; None for any other."""
@@ -386,12 +388,12 @@ def _name(value: Any) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
-def _refusal(value: Any) -> str:
+def _refusal(value: Any, way_out: str) -> str:
     name = _name(value)
     for base in (dict, list, str, int, float, bytes, set, tuple, frozenset, complex, bytearray):
         if isinstance(value, base):
             return f"a {name} cannot travel; send {base.__name__}(value), which arrives as that"
     return (
         f"a {name} cannot travel between processes. Send builtins, a dataclass, a msgspec Struct or a NumPy"
-        f" array made from it; or bytes that you make and read; or say Pipeline(..., allow_pickle=True)"
+        f" array made from it; or bytes that you make and read{way_out}"
     )

@@ -6,7 +6,7 @@ import time
 from typing import Any, Dict, Mapping
 
 from penstock.errors import EnvironmentFault, PeerError, Reject, Retry, UnsupportedType
-from penstock.message.codec import Encoder, join
+from penstock.message.codec import join
 from penstock.pipeline.duration import seconds
 from penstock.runtime import handler
 from penstock.runtime.jobcontext import LiveJobContext
@@ -70,7 +70,7 @@ def _arguments(work: Work) -> Any:
 
 
 def _packed(work: Work, value: Any) -> Dict[str, Any]:
-    encoder = Encoder(None)
+    encoder = freight.encoder()
     payload = encoder.encode(value)
     encoder.taken()
     body = join([payload])

@@ -64,6 +64,19 @@ def _refuse_timeless(schedule: Schedule, where: str) -> None:
         raise WiringError(str(error), where) from None
 
 
+def starved(tasks: Iterable[Task[Any, Any]], stages: Iterable[StagePlan]) -> List[str]:
+    """A sentence for each task that none of these groups' workers can run: it needs more GPUs than one has.
+    (Workers elsewhere may have more.)"""
+    shares = {stage.name: stage for stage in stages}
+    return [
+        f"{task.where}: {task.name} needs {task.rules.gpus} GPUs, and a worker of {task.group!r} has"
+        f" {shares[task.group].share} here, so none of these runs its jobs;"
+        f" say gpus= and workers= in penstock.toml, [group.{task.group}]"
+        for task in tasks
+        if task.group in shares and task.rules.gpus > shares[task.group].share
+    ]
+
+
 def only(
     stages: Sequence[StagePlan],
     names: Sequence[str],

@@ -7,9 +7,9 @@ import string
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from penstock.errors import UserError, WiringError
-from penstock.message.codec import Encoder
 from penstock.pipeline.nearest import nearest
 from penstock.tasks.form import Form
+from penstock.tasks.freight import encoder
 from penstock.tasks.knobs import Unique
 
 
@@ -62,7 +62,7 @@ def key(
 
 def _digest(named: Dict[str, Any]) -> str:
     """The same for equal arguments, in every process."""
-    return hashlib.sha256(repr(_canonical(named, Encoder(None).encode)).encode()).hexdigest()[:32]
+    return hashlib.sha256(repr(_canonical(named, encoder().encode)).encode()).hexdigest()[:32]
 
 
 def _canonical(value: Any, encode: Callable[[Any], bytes]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Job, task
+from penstock import Job, sweep, task
 from penstock.cli import main
 from penstock.tasks.connect import desk
 from penstock.tasks.local import LocalDesk
@@ -190,6 +190,20 @@ def test_logs_are_what_the_attempts_printed(jobs: LocalDesk, capsys: pytest.Capt
     run(jobs, "default", error="ValueError: bad", tail="reading a\n")
     assert main.answer(["tasks", "logs", "1", "-f"]) == 0
     assert capsys.readouterr().out == "reading a\n"
+    assert main.answer(["tasks", "logs", "1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["seq"], told["logs"]) == (1, [{"attempt": 1, "text": "reading a\n"}])
+    assert main.answer(["tasks", "logs", "1", "--json", "-f"]) == 2
+    assert "say one of them" in capsys.readouterr().err
+
+
+def test_the_jobs_of_a_study_are_listed_by_its_name(
+    jobs: LocalDesk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clean.submit("a")
+    sweep(clean, {"path": ["b"], "depth": [1, 2]}, name="depths")
+    assert main.answer(["tasks", "list", "--study", "depths", "--json"]) == 0
+    assert [job["seq"] for job in json.loads(capsys.readouterr().out)["jobs"]] == [2, 3]
 
 
 def test_a_paused_group_gives_nothing_out_until_it_goes_on(

@@ -173,8 +173,9 @@ def test_what_is_not_plainly_wrong_is_left_to_the_code(jobs: LocalDesk) -> None:
 
 
 def test_an_argument_that_cannot_travel_is_an_error_to_who_submits(jobs: LocalDesk) -> None:
-    with pytest.raises(UnsupportedType, match="object cannot travel"):
+    with pytest.raises(UnsupportedType, match="object cannot travel") as caught:
         fetch.submit(object())  # type: ignore[arg-type]
+    assert "pickle" not in str(caught.value), "no pipeline is there to allow it"
 
 
 def test_what_no_worker_could_import_cannot_be_submitted(jobs: LocalDesk) -> None:
