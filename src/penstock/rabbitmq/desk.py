@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from penstock.errors import EnvironmentFault, PenstockError, TimedOut, Unroutable, UserError
+from penstock.errors import BrokerFault, EnvironmentFault, PenstockError, TimedOut, Unroutable, UserError
 from penstock.pipeline.nearest import nearest
 from penstock.rabbitmq import asks, letters, topology
 from penstock.rabbitmq.background import Background
@@ -35,8 +35,9 @@ PATIENCE = 10.0
 """Seconds that a broker and a hub have for one act, unless said otherwise."""
 ASIDE = 2.0
 """Seconds for what only makes a sentence better."""
-YOUNG = 60_000
-"""Milliseconds from its submission within which the hub may not have heard of a job."""
+YOUNG = 600_000
+"""Milliseconds from its submission within which a job that the hub does not know is one that it has not come
+to yet: it was away, or there are many."""
 NET = 5.0
 """Seconds after which who waits looks again though nobody has rung."""
 GATHER = 0.02
@@ -133,12 +134,18 @@ class RabbitDesk(Desk):
         return found
 
     def job(self, id: str) -> JobRow | None:
-        """See ``Desk``."""
+        """See ``Desk``. One that was submitted just now is waited for.
+
+        Raises:
+            BrokerFault: the hub has not come to it yet.
+        """
         found: JobRow | None = self._asked(asks.Look(id))
         if found is None and _is_young(id, self.now()):
             end = time.monotonic() + self._patience
             with self.watch() as watch:
-                while (found := self._asked(asks.Look(id))) is None and (left := end - time.monotonic()) > 0:
+                while (found := self._asked(asks.Look(id))) is None:
+                    if (left := end - time.monotonic()) <= 0:
+                        raise BrokerFault(f"the hub at {self._url} has not come to job {id} yet; ask again")
                     watch.wait(left)
         return found
 

@@ -27,7 +27,7 @@ from penstock.rabbitmq.desk import RabbitDesk
 from penstock.rabbitmq.url import parse
 from penstock.tasks.connect import instead, remote
 from penstock.tasks.freight import packed
-from penstock.tasks.job import NewJob
+from penstock.tasks.job import NewJob, new_id
 from penstock.tasks.settle import Done
 from penstock.tasks.store import Closing, Store
 from tests.hub import Hub, hub, prepare
@@ -252,6 +252,15 @@ def test_who_waits_already_waits_on_while_nobody_keeps_the_store(broker: str, tm
 def _follow(job: Job[int], seen: list[str]) -> None:
     for row in job:
         seen.append(row.state)  # noqa: PERF401  somebody looks at them meanwhile
+
+
+def test_a_job_that_the_hub_has_not_come_to_yet_is_not_said_to_be_none(keeper: Hub, broker: str) -> None:
+    impatient = RabbitDesk(parse(broker), patience=0.3)
+    try:
+        with pytest.raises(BrokerFault, match=r"has not come to job .* yet; ask again"):
+            impatient.job(new_id())
+    finally:
+        impatient.close()
 
 
 def test_a_broker_that_is_not_there_is_waited_for_and_then_an_error() -> None:
