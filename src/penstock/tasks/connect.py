@@ -6,13 +6,16 @@ import atexit
 import os
 import sys
 from contextlib import contextmanager
-from typing import Dict, Iterator, List
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from penstock.errors import EnvironmentFault
 from penstock.tasks.desk import Desk
-from penstock.tasks.home import Home, broker, locate
+from penstock.tasks.home import BROKER, VARIABLE, Home, broker, locate
 
 _known: Dict[str, Desk] = {}
+"""By the file of the store, or the address of the broker."""
+_found: Dict[Tuple[Optional[str], ...], Desk] = {}
+"""By where one has asked: to read ``penstock.toml`` takes longer than to submit a job."""
 _instead: List[Desk] = []
 
 
@@ -26,6 +29,14 @@ def desk(directory: str) -> Desk:
     """
     if _instead:
         return _instead[-1]
+    asked = (directory, os.environ.get(VARIABLE), os.environ.get(BROKER))
+    found = _found.get(asked)
+    if found is None:
+        found = _found[asked] = _sought(directory)
+    return found
+
+
+def _sought(directory: str) -> Desk:
     address = broker(directory, os.environ)
     if address:
         return remote(address)
