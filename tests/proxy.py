@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 
 class Proxy:
@@ -15,6 +16,7 @@ class Proxy:
         self._behind = port
         self._is_cut = False
         self._writers: set[asyncio.StreamWriter] = set()
+        self._passing: set[asyncio.Future[Any]] = set()
         self._listens = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
         self._thread.start()
@@ -42,11 +44,15 @@ class Proxy:
         self._listens.set()
         await self._over.wait()
         server.close()
+        await asyncio.gather(*self._passing, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_cut:
             writer.transport.abort()
             return
+        task = asyncio.current_task()
+        assert task is not None
+        self._passing.add(task)
         there, back = await asyncio.open_connection("127.0.0.1", self._behind)
         self._writers |= {writer, back}
         await asyncio.gather(self._pass(reader, back), self._pass(there, writer))

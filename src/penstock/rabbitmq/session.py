@@ -65,10 +65,9 @@ class Session:
     async def close(self) -> None:
         """Leave. What was not settled goes to somebody else."""
         self._closing = True
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeper
+        while self._keeper is not None and not self._keeper.done():
+            self._keeper.cancel()  # more than once: the library may swallow one while it connects
+            await asyncio.wait([self._keeper], timeout=AGAIN)
         await self._drop()
 
     async def publish(self, exchange: str, key: str, message: Message) -> None:
@@ -118,6 +117,10 @@ class Session:
             except (PenstockError, OSError) as error:
                 tries += 1
                 self._on_lost(str(error))
+            except asyncio.CancelledError:
+                if self._closing:
+                    raise
+                tries += 1  # it was the library's, about a connection that has ended while it was made
 
     async def _connect(self) -> None:
         self._ended.clear()
