@@ -22,7 +22,7 @@ def prepare(out: str) -> int:
     return count
 
 
-@task(group="train", max_failures=2, backoff="200ms", timeout="30m")
+@task(group="train", max_failures=2, backoff="200ms", timeout="20m")
 def train(
     ctx: JobContext, data: str, model: str, epochs: int = 10, rate: float = 0.003, pace: float = 0.0
 ) -> dict[str, float]:

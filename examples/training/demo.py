@@ -110,7 +110,7 @@ def service() -> Iterator[None]:
         started.append(subprocess.Popen([sys.executable, "-m", "penstock", *words]))
 
     if BROKER:
-        subprocess.run([sys.executable, "-m", "penstock", "broker", "init", BROKER], check=True)
+        subprocess.run([sys.executable, "-m", "penstock", "broker", "init", BROKER, "app.py"], check=True)
         start("hub")
     start("worker", "app.py")
     try:

@@ -82,7 +82,7 @@ def test_frames_are_compared_side_by_side(tmp_path: Path) -> None:
 def test_training_goes_on_where_it_was_killed_and_a_wrong_path_is_put_right(tmp_path: Path) -> None:
     ended = run(tmp_path, str(EXAMPLES / "training/demo.py"), PENSTOCK_JOBS=str(tmp_path / "jobs.db"))
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "attempt 1: killed (SIGKILL); attempt 2: done, 5 epochs" in ended.stdout
+    assert "attempt 1: killed (SIGKILL); attempt 2: done" in ended.stdout
     assert re.search(r"359 digits by 8 jobs, 9\d\.\d% right", ended.stdout)
     assert "dead after 3 failures: FileNotFoundError" in ended.stdout
     assert "'epochs_here': 2" in ended.stdout.splitlines()[-1]

@@ -51,8 +51,9 @@ def is_killer(ending: Ending | None) -> bool:
 def told(claim: Claim, outcome: Outcome, state: str | None) -> tuple[str, str]:
     """What is counted of it, and the line for whoever watches; empty: it is not worth one."""
     name = f"{claim.task} {claim.seq}"
-    if state == "dead" and isinstance(outcome, Failed):
-        return "dead", f"{name} is dead: {outcome.error}"
+    if state == "dead":
+        why = outcome.error if isinstance(outcome, Failed) else "its result cannot be kept"
+        return "dead", f"{name} is dead: {why}"
     if isinstance(outcome, Failed):
         return "failed", f"{name} failed: {outcome.error}"
     if state is None:

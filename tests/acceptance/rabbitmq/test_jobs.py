@@ -92,7 +92,7 @@ def test_jobs_are_run_tried_again_and_given_up_as_their_rules_say(jobs: BrokerDe
     assert jobs.until(refused, "dead").failures == 1
     assert jobs.result(resumed) == 7
     worker.signal()
-    assert "1 dead" in worker.end() or "dead" in worker.said
+    assert "3 dead" in worker.end()
     until(lambda: jobs.depth("ps.q.default") == 0, "no copy is left")
 
 
@@ -128,7 +128,7 @@ def test_many_jobs_are_done_once_each_by_two_supervisors(jobs: BrokerDesk) -> No
     ids = jobs.submit_many("quick", 300)
     until(lambda: jobs.store.depths().get("default", {}).get("done") == 300, "all are done")
     assert sorted(map(int, jobs.until_noted("ran", 300))) == list(range(300))
-    assert all(len(jobs.attempts(id)) >= 1 for id in ids[:5])
+    assert {len(jobs.attempts(id)) for id in ids} == {1}
 
 
 def test_a_copy_that_comes_twice_is_run_once(jobs: BrokerDesk) -> None:
