@@ -22,11 +22,11 @@ from typing import Any
 import msgspec
 
 from penstock import faultpoint
-from penstock.errors import BrokerLost, PenstockError
-from penstock.rabbitmq import letters, talk, topology
+from penstock.errors import BrokerLost, PenstockError, Unroutable
+from penstock.rabbitmq import talk, topology
 from penstock.rabbitmq.channel import Channel
 from penstock.rabbitmq.letters import Letter, Unreadable
-from penstock.rabbitmq.message import Delivery, Message
+from penstock.rabbitmq.message import Delivery
 from penstock.rabbitmq.session import Session
 from penstock.rabbitmq.talk import (
     Ask,
@@ -44,7 +44,8 @@ from penstock.rabbitmq.url import parse
 from penstock.runtime.book import Close, Glance, Look, Pause, Request, Say, Wish
 from penstock.runtime.intake import Copy, Intake
 from penstock.runtime.keeper import Employer
-from penstock.runtime.settler import Hand, Settler
+from penstock.runtime.postman import Postman
+from penstock.runtime.settler import AGAIN, Hand, Settler
 from penstock.tasks.job import Claim, new_id
 from penstock.tasks.schedule import Scheduled
 from penstock.tasks.settle import Returned
@@ -92,13 +93,16 @@ class Courier:
         """For the hub, by group; gathered until the loop is through with what is there."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_troubled = False
+        name = f"penstock worker {self._host}"
+        self._session = Session(self._url, name, begin=self._begin, lost=self._apart)
+        self._postman = Postman(self._session, employer.on_trouble)
         self._settler = Settler(
             self._hands,
             sender=self._key,
             host=self._host,
             home=employer.home,
-            post=self._post,
-            report=self._report,
+            post=self._postman.post,
+            report=self._postman.report,
             let_go=self._let_go,
         )
 
@@ -108,9 +112,6 @@ class Courier:
         Raises:
             EnvironmentFault: the broker cannot be used.
         """
-        self._session = Session(
-            self._url, f"penstock worker {self._host}", begin=self._begin, lost=self._apart
-        )
         await self._session.open()
         self._start(self._settler.work())
         self._start(self._ask_again())
@@ -200,16 +201,13 @@ class Courier:
         self._start(self._pass_on(copy, msgspec.structs.replace(copy.letter, due=due)))
 
     async def _pass_on(self, copy: Copy, letter: Letter) -> None:
-        await self._post(letter)
-        copy.settle()
-
-    async def _post(self, letter: Letter) -> None:
-        """A copy on its way: to the longest rung that is not longer than its pause."""
-        pause = letter.due - time.time() * 1000
-        rung = topology.rung_for(pause) if pause >= topology.RUNGS[0].pause else None
-        exchange, name = (topology.RETRY, rung.name) if rung else (topology.JOBS, topology.AT_ONCE)
-        key = topology.retry_key(name, letter.job.group)
-        await self._session.publish(exchange, key, letters.sealed(letter))
+        while copy.is_here:
+            try:
+                await self._postman.post(letter)
+                copy.settle()
+                return
+            except Unroutable:
+                await asyncio.sleep(AGAIN)
 
     # The hub ---------------------------------------------------------------------------------------------
 
@@ -223,11 +221,7 @@ class Courier:
         words, self._words = self._words, {}
         for group, each in words.items():
             petition = talk.Petition(self._key, each)
-            self._start(self._report(group, topology.CLAIM, talk.encode(petition)))
-
-    async def _report(self, group: str, kind: str, body: bytes) -> None:
-        message = Message(type=f"penstock.{kind}/1", body=body)
-        await self._session.publish(topology.EVENTS, topology.event_key(group, kind), message)
+            self._start(self._postman.report(group, topology.CLAIM, talk.encode(petition)))
 
     async def _ask_again(self) -> None:
         while True:
@@ -356,7 +350,7 @@ class Courier:
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
+        if not task.cancelled() and (error := task.exception()) and not isinstance(error, Unroutable):
             if not isinstance(error, PenstockError):
                 raise error
             self._employer.on_trouble(str(error))

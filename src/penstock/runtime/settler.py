@@ -1,7 +1,8 @@
 """Runs in the supervisor: how jobs get on that came over a broker, and what becomes of them.
 
 All that has ended since the last time is one batch, and each step is done for all of it before the next: the
-copies of what is to be tried again, word to the hub, the old copies.
+copies of what is to be tried again, word to the hub, the old copies. What the broker has no queue for at the
+moment steps aside, and comes again with a later batch.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -28,6 +30,8 @@ from penstock.tasks.store import Closing, Word
 
 SAID = 0.25
 """Seconds between two reports of how far jobs are."""
+AGAIN = 1.0
+"""Seconds before something is said again for which there was no queue."""
 
 
 class Hand:
@@ -42,6 +46,13 @@ class Hand:
         self.followers: list[Copy] = []
         """Copies for its next attempt that have come already."""
         self.is_to_end = False
+
+
+class Verdict(NamedTuple):
+    """What is asked for, and what becomes of the job."""
+
+    request: Close
+    settled: Settled
 
 
 class Settler:
@@ -64,7 +75,10 @@ class Settler:
         self._sender, self._host, self._home = sender, host, home
         self._post, self._report, self._let_go = post, report, let_go
         self._closings: list[Close] = []
+        self._aside: list[Verdict] = []
+        """Of these the broker has not taken all."""
         self._sayings: dict[str, Saying] = {}
+        self._timer: asyncio.TimerHandle | None = None
         self._stir = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -79,23 +93,17 @@ class Settler:
         hand = self._hands.get(word.id)
         if hand is None:
             return
-        before = self._sayings.get(word.id, Saying(word.id, word.fence))
-        self._sayings[word.id] = Saying(
-            word.id,
-            word.fence,
-            before.progress if word.progress is None else word.progress,
-            dict(word.numbers) or before.numbers,
-            word.resume_uri or before.resume_uri,
-            word.resume_step if word.resume_uri else before.resume_step,
+        said = Saying(
+            word.id, word.fence, word.progress, dict(word.numbers), word.resume_uri, word.resume_step
         )
+        self._sayings[word.id] = _together(self._sayings.get(word.id), said)
         if word.resume_uri:
             saved = {"resume_uri": word.resume_uri, "resume_step": word.resume_step}
             hand.letter = msgspec.structs.replace(hand.letter, **saved)
-        if self._idle.is_set():
-            asyncio.get_running_loop().call_later(SAID, self._wake)
+        self._wake_in(SAID)
 
     async def through(self) -> None:
-        """Until nothing is left to be said."""
+        """Until nothing is left to be said that the broker would take."""
         await self._idle.wait()
 
     async def work(self) -> None:
@@ -104,20 +112,28 @@ class Settler:
             await self._stir.wait()
             self._stir.clear()
             closings, self._closings = self._closings, []
+            aside, self._aside = self._aside, []
             await self._tell_sayings()
-            if closings:
-                await self._settle(closings)
+            if closings or aside:
+                await self._settle([*aside, *await self._decided(closings)])
             if not self._closings:
                 self._idle.set()
 
     def _wake(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._idle.clear()
         self._stir.set()
+
+    def _wake_in(self, seconds: float) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._wake)
 
     async def _tell_sayings(self) -> None:
         """What is saved must not be lost; how far somebody is may be, and is said again soon."""
         sayings, self._sayings = self._sayings, {}
-        by_key: dict[tuple[str, str], list[Saying | Ending]] = {}
+        by_key: dict[tuple[str, str], list[Saying]] = {}
         for each in sayings.values():
             hand = self._hands.get(each.id)
             if hand is not None:
@@ -125,36 +141,73 @@ class Settler:
                 by_key.setdefault((hand.claim.group, kind), []).append(each)
         for (group, kind), words in by_key.items():
             try:
-                await self._report(group, kind, talk.encode(Report(self._sender, words)))
+                await self._report(group, kind, talk.encode(Report(self._sender, [*words])))
             except Unroutable:
-                pass  # nobody keeps the store at the moment
+                if kind == talk.CHECKPOINT:
+                    self._keep(words)  # else nobody keeps the store at the moment
 
-    async def _settle(self, closings: Sequence[Close]) -> None:
-        """The ends of some attempts."""
+    def _keep(self, sayings: Sequence[Saying]) -> None:
+        """They are to be said again."""
+        for each in sayings:
+            newer = self._sayings.get(each.id)
+            self._sayings[each.id] = _together(each, newer) if newer else each
+        self._wake_in(AGAIN)
+
+    async def _decided(self, closings: Sequence[Close]) -> list[Verdict]:
+        """What becomes of these."""
         ready = await asyncio.get_running_loop().run_in_executor(
             None, lambda: [prepared(each.closing, self._home) for each in closings]
         )
         faultpoint.reached("after_run_before_copy")
-        settled = [self._decide(each) for each in ready]
-        await asyncio.gather(*(self._post(each.copy) for each in settled if each.copy is not None))
+        return [Verdict(*each) for each in zip(closings, map(self._decide, ready), strict=True)]
+
+    async def _settle(self, verdicts: Sequence[Verdict]) -> None:
+        """The ends of some attempts."""
+        is_copied = await asyncio.gather(*(self._is_copied(each.settled.copy) for each in verdicts))
+        copied = [
+            Verdict(request, settled._replace(copy=None))  # what steps aside now has been copied
+            for request, settled in self._only(verdicts, is_copied)
+        ]
         faultpoint.reached("after_copy_before_word")
         by_group: dict[str, list[Ending]] = {}
-        for each in settled:
-            by_group.setdefault(each.group, []).append(each.ending)
-        reports = [
-            self._report(group, talk.SETTLED, talk.encode(Report(self._sender, [*part])))
-            for group, endings in by_group.items()
-            for part in parts(endings)
-        ]
-        await asyncio.gather(*reports)
+        for each in copied:
+            by_group.setdefault(each.settled.group, []).append(each.settled.ending)
+        groups = list(by_group)
+        is_told = await asyncio.gather(*(self._is_told(group, by_group[group]) for group in groups))
+        told_groups = dict(zip(groups, is_told, strict=True))
+        told = self._only(copied, [told_groups[each.settled.group] for each in copied])
         faultpoint.reached("after_word_before_ack")
-        hands = [self._hands.pop(each.ending.id) for each in settled]
+        hands = [self._hands.pop(each.settled.ending.id) for each in told]
         for hand in hands:
             for copy in hand.copies:
                 copy.settle()
         self._let_go(hands)
-        for request, each in zip(closings, settled, strict=True):
-            request.then(each.state)
+        for each in told:
+            each.request.then(each.settled.state)
+
+    def _only(self, verdicts: Sequence[Verdict], taken: Sequence[bool]) -> list[Verdict]:
+        """Those that the broker has taken; the others step aside."""
+        if not all(taken):
+            self._aside += [each for each, is_taken in zip(verdicts, taken, strict=True) if not is_taken]
+            self._wake_in(AGAIN)
+        return [each for each, is_taken in zip(verdicts, taken, strict=True) if is_taken]
+
+    async def _is_copied(self, copy: Letter | None) -> bool:
+        if copy is None:
+            return True
+        try:
+            await self._post(copy)
+        except Unroutable:
+            return False
+        return True
+
+    async def _is_told(self, group: str, endings: Sequence[Ending]) -> bool:
+        reports = (talk.encode(Report(self._sender, [*part])) for part in parts(endings))
+        try:
+            await asyncio.gather(*(self._report(group, talk.SETTLED, each) for each in reports))
+        except Unroutable:
+            return False
+        return True
 
     def _decide(self, ended: Closing) -> Settled:
         """What becomes of the job."""
@@ -177,3 +230,17 @@ class Settler:
         )
         state = "scheduled" if due else "ready"
         return Settled(claim.group, msgspec.structs.replace(ending, due=due), copy, state)
+
+
+def _together(before: Saying | None, word: Saying) -> Saying:
+    """The newer of each, where both say something."""
+    if before is None:
+        return word
+    return Saying(
+        word.id,
+        word.fence,
+        before.progress if word.progress is None else word.progress,
+        word.numbers or before.numbers,
+        word.resume_uri or before.resume_uri,
+        word.resume_step if word.resume_uri else before.resume_step,
+    )
