@@ -84,10 +84,7 @@ def _attempts(store: Store, ask: asks.Attempts) -> list[Attempt]:
 
 
 def _submit(store: Store, ask: asks.Submit) -> list[str]:
-    known = store.groups()
-    for job in ask.jobs:
-        if job.group not in known:
-            raise UserError(f"there is no group {job.group!r}{nearest(job.group, known)}")
+    _known(store, [job.group for job in ask.jobs])
     return store.submit(ask.jobs)
 
 
@@ -126,10 +123,19 @@ ACTS: dict[type[Any], Callable[[Store, Any], Any]] = {
     asks.Requeue: _requeue,
     asks.Amend: lambda store, ask: store.amend(_one(store, ask.id), ask.args),
     asks.Remove: _remove,
-    asks.Pause: lambda store, ask: steering.pause(store, ask.groups, ask.why),
+    asks.Pause: lambda store, ask: steering.pause(store, _known(store, ask.groups), ask.why),
     asks.Resume: lambda store, ask: steering.resume(store, ask.groups),
 }
 """What is done for each thing that may be asked."""
+
+
+def _known(store: Store, groups: Sequence[str]) -> Sequence[str]:
+    """These groups, which there are: a name alone makes none, as it has no queues."""
+    known = store.groups()
+    for group in groups:
+        if group not in known:
+            raise UserError(f"there is no group {group!r}{nearest(group, known)}")
+    return groups
 
 
 def _one(store: Store, id: str) -> str:

@@ -29,7 +29,7 @@ import msgspec
 from penstock.errors import PeerError, UserError
 from penstock.rabbitmq.message import Message
 from penstock.rabbitmq.topology import MOST_BODY
-from penstock.tasks.job import NewJob, Rules
+from penstock.tasks.job import NewJob, Rules, is_id
 
 TYPE = "penstock.job/1"
 LONGEST = 1024
@@ -98,7 +98,7 @@ def opened(message: Message, key: str) -> Letter:
     """
     if message.type != TYPE:
         raise Unreadable(f"it is of the type {str(message.type)[:80]!r}, and a job is a {TYPE!r}")
-    if not _is_id(message.id):
+    if not is_id(message.id):
         raise Unreadable("its message_id is no id of a job")
     if len(message.body) > MOST_BODY:
         raise Unreadable(f"its body has {len(message.body):,} bytes, and a job has {MOST_BODY:,} at most")
@@ -129,16 +129,6 @@ def opened(message: Message, key: str) -> Letter:
 def group_of(key: str) -> str:
     """The group that a routing key names: its last word."""
     return key.rpartition(".")[2]
-
-
-def _is_id(text: Any) -> bool:
-    """As ``job.new_id`` makes them. It becomes a part of the names of files."""
-    if not isinstance(text, str) or len(text) != 36:
-        return False
-    parts = text.split("-")
-    return [len(part) for part in parts] == [8, 4, 4, 4, 12] and all(
-        letter in "0123456789abcdef" for part in parts for letter in part
-    )
 
 
 class _Headers:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar, Union
 import msgspec
 
 from penstock.rabbitmq.letters import Unreadable
+from penstock.tasks.job import Id
 from penstock.tasks.schedule import Scheduled
 from penstock.tasks.settle import Outcome
 
@@ -32,7 +33,7 @@ SETTLED = "settled"
 class Ask(msgspec.Struct, frozen=True, tag="ask"):
     """I have a copy of this job in hand: may I begin it?"""
 
-    id: str
+    id: Id
     after: int
     """The attempt that the copy follows."""
     failures: int = 0
@@ -43,7 +44,7 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
     """I am here (again), and run these groups."""
 
     groups: list[str]
-    holds: list[tuple[str, int]] = []
+    holds: list[tuple[Id, int]] = []
     """Jobs that run here, with their fences, from before."""
     schedules: list[Scheduled] | None = None
     """Of their tasks; ``None``: their code is not known here."""
@@ -52,7 +53,7 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
 class Lost(msgspec.Struct, frozen=True, tag="lost"):
     """That attempt is not mine (any more), though you have it so."""
 
-    id: str
+    id: Id
     fence: int
 
 
@@ -78,7 +79,7 @@ class Petition(msgspec.Struct, frozen=True):
 class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag="run"):
     """It is yours. The store's word counts, where the copy says something else."""
 
-    id: str
+    id: Id
     after: int
     fence: int
     seq: int
@@ -91,7 +92,7 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag="run"):
 class Skip(msgspec.Struct, frozen=True, tag="skip"):
     """Let that copy go: the job is over, or another copy stands for it."""
 
-    id: str
+    id: Id
     after: int
     why: str
 
@@ -99,7 +100,7 @@ class Skip(msgspec.Struct, frozen=True, tag="skip"):
 class Later(msgspec.Struct, frozen=True, tag="later"):
     """Somebody else seems to run it. Put that copy back as it is, for so many seconds."""
 
-    id: str
+    id: Id
     after: int
     seconds: float
 
@@ -107,14 +108,14 @@ class Later(msgspec.Struct, frozen=True, tag="later"):
 class End(msgspec.Struct, frozen=True, tag="end"):
     """That attempt is to end: somebody has cancelled the job, or another runs it now."""
 
-    id: str
+    id: Id
     fence: int
 
 
 class Held(msgspec.Struct, frozen=True, tag="held"):
     """Do you still run that attempt? Say ``Lost`` if not."""
 
-    id: str
+    id: Id
     fence: int
 
 
@@ -133,7 +134,7 @@ class Orders(msgspec.Struct, frozen=True):
 class Saying(msgspec.Struct, frozen=True, omit_defaults=True, tag="saying"):
     """How far an attempt is, or what it has saved."""
 
-    id: str
+    id: Id
     fence: int
     progress: float | None = None
     numbers: dict[str, Any] = {}
@@ -144,7 +145,7 @@ class Saying(msgspec.Struct, frozen=True, omit_defaults=True, tag="saying"):
 class Ending(msgspec.Struct, frozen=True, omit_defaults=True, tag="ending"):
     """An attempt has ended."""
 
-    id: str
+    id: Id
     fence: int
     outcome: Outcome
     due: int = 0

@@ -23,8 +23,10 @@ class Files:
         """Write ``data`` to a file ``name``; its path. On disk when this returns.
 
         Raises:
+            ValueError: it would lie in another folder.
             OSError: it could not be written; nothing is left behind.
         """
+        name = inside(name)
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
         path = os.path.join(self.folder, name)
         draft = f"{path}.{os.getpid()}.draft"
@@ -54,6 +56,18 @@ class Files:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def inside(name: str) -> str:
+    """That name, of a file or a folder that lies where it is looked for. It is made of the id of a job, and
+    that may have come from anywhere.
+
+    Raises:
+        ValueError: it leads elsewhere.
+    """
+    if os.sep in name or "\0" in name or name in {"", ".", ".."}:
+        raise ValueError(f"{name[:80]!r} is no name of a file")
+    return name
 
 
 def read(path: str) -> bytes:

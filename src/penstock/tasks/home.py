@@ -17,6 +17,8 @@ import os
 import sys
 from typing import Mapping, NamedTuple
 
+from penstock.tasks.files import inside
+
 VARIABLE = "PENSTOCK_JOBS"
 BROKER = "PENSTOCK_BROKER"
 """Instead of what ``penstock.toml`` says; in a worker it is set to what its supervisor uses."""
@@ -49,17 +51,26 @@ class Home(NamedTuple):
         """Of those who wait for something to change."""
         return os.path.join(self.directory, "bells")
 
+    @property
+    def outs(self) -> str:
+        """Of what jobs have published, and are about to."""
+        return os.path.join(self.directory, "out")
+
     def log(self, id: str, fence: int) -> str:
         """What an attempt of a job prints."""
-        return os.path.join(self.directory, "logs", f"{id}.{fence}.log")
+        return os.path.join(self.directory, "logs", inside(f"{id}.{fence}.log"))
 
     def out(self, id: str) -> str:
-        """The directory that a job has published."""
-        return os.path.join(self.directory, "out", id)
+        """The directory that a job has published.
+
+        Raises:
+            ValueError: that is no id of a job; as for ``log`` and ``draft``.
+        """
+        return os.path.join(self.outs, inside(id))
 
     def draft(self, id: str, fence: int) -> str:
         """The directory that one attempt of it writes to, until it is published."""
-        return os.path.join(self.directory, "out", f".{id}.{fence}")
+        return os.path.join(self.outs, inside(f".{id}.{fence}"))
 
 
 def locate(directory: str, environ: Mapping[str, str]) -> Home:

@@ -11,8 +11,9 @@ Times are whole milliseconds since 1970: what a job is to wait for outlives ever
 from __future__ import annotations
 
 import os
+import re
 import time
-from typing import Any, Dict, List, Literal, Optional, Tuple
+from typing import Annotated, Any, Dict, List, Literal, Optional, Tuple
 
 import msgspec
 
@@ -27,6 +28,16 @@ SOMEDAY = 253_402_300_799_000
 Cause = Literal["error", "rejected", "crash", "oom", "timeout", "unusable"]
 """Why an attempt failed: the code raised; it said ``Reject``; its process died; of too little memory; it took
 too long; it cannot be run here (no such task, arguments that do not fit): trying again would not help."""
+
+
+ID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
+"""As ``new_id`` makes them. It becomes a part of the names of files."""
+Id = Annotated[str, msgspec.Meta(pattern=ID)]
+
+
+def is_id(text: object) -> bool:
+    """Whether it can be that of a job."""
+    return isinstance(text, str) and re.match(ID, text) is not None
 
 
 def wall() -> int:
@@ -75,7 +86,7 @@ class NewJob(msgspec.Struct, frozen=True):
     task: str
     args: bytes
     """A body of ``message.codec`` with one value: ``[positional, named]``."""
-    id: str = msgspec.field(default_factory=new_id)
+    id: Id = msgspec.field(default_factory=new_id)
     priority: int = 0
     """Higher ones first."""
     run_at: int = 0
@@ -85,7 +96,7 @@ class NewJob(msgspec.Struct, frozen=True):
     rules: Rules = Rules()
     by: str = ""
     """Who submitted it, in words for people."""
-    needs: List[str] = []
+    needs: List[Id] = []
     """The ids of jobs whose results are its first arguments: it waits for them."""
 
 

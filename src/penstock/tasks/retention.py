@@ -68,10 +68,10 @@ def sweep(store: Store, home: Home, now: int) -> int:
 
 def _lying(home: Home) -> Iterator[Tuple[str, str]]:
     """What is there, each with whose it is, as its name says."""
-    for folder in (home.files, os.path.dirname(home.log("", 0)), home.out("")):
+    for folder in (home.files, os.path.dirname(home.log("", 0)), home.outs):
         with suppress(FileNotFoundError), os.scandir(folder) as entries:
             for entry in entries:
-                if folder == home.out("") and not entry.name.startswith("."):
+                if folder == home.outs and not entry.name.startswith("."):
                     continue  # published: only who forgets a job removes that
                 stem = entry.name[: -len(".letter")] if entry.name.endswith(".letter") else ""
                 yield entry.path, stem or entry.name.lstrip(".").partition(".")[0]

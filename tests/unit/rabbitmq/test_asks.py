@@ -14,7 +14,7 @@ from penstock.rabbitmq import answers, asks
 from penstock.rabbitmq.letters import Unreadable
 from penstock.tasks.filter import Filter
 from penstock.tasks.freight import packed
-from penstock.tasks.job import NewJob
+from penstock.tasks.job import NewJob, new_id
 from penstock.tasks.settle import Done
 from penstock.tasks.store import Closing, Store
 from penstock.tasks.transit import Transit
@@ -47,7 +47,7 @@ ASKS = st.one_of(
     st.builds(asks.Requeue, IDS),
     st.builds(asks.Amend, TEXT, st.binary(max_size=40)),
     st.builds(asks.Remove, IDS),
-    st.builds(asks.Pause, IDS, TEXT),
+    st.builds(asks.Pause, st.just(["default"]), TEXT),
     st.builds(asks.Resume, IDS),
 )
 
@@ -94,6 +94,19 @@ def test_an_answer_that_is_none_is_refused(ask: asks.Ask, body: bytes) -> None:
         asks.answer_of(ask, body)
     except Unreadable:
         pass
+
+
+@pytest.mark.parametrize("id", ["../../../../escaped", "", f"{new_id()}\n", f"{new_id()}/.."])
+def test_a_job_whose_id_could_be_a_path_is_refused(id: str) -> None:
+    for job in (NewJob("default", "t", b"", id=id), NewJob("default", "t", b"", needs=[id])):
+        with pytest.raises(Unreadable, match="does not know such a request"):
+            asks.decode(asks.encode(asks.Submit([job])))
+
+
+def test_a_group_that_is_not_there_cannot_be_paused(store: Store) -> None:
+    ask = asks.Pause(["defualt"])
+    with pytest.raises(UserError, match="there is no group 'defualt'; did you mean 'default'"):
+        asks.answer_of(ask, answers.answer(store, asks.encode(ask)).body)
 
 
 def test_more_ids_than_a_message_holds_are_refused() -> None:

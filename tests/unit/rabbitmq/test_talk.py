@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from penstock.rabbitmq.letters import Unreadable
 from penstock.rabbitmq.talk import Ask, Ending, Hello, Orders, Petition, Report, Run, Saying, decode, encode
+from penstock.tasks.job import new_id
 from penstock.tasks.settle import Done, Ended, Failed, Returned
 
 outcomes = st.one_of(
@@ -18,16 +19,16 @@ outcomes = st.one_of(
 )
 
 
-@given(st.lists(st.builds(Ending, st.text(max_size=9), st.integers(0, 99), outcomes, st.integers(0, 2**50))))
+@given(st.lists(st.builds(Ending, st.builds(new_id), st.integers(0, 99), outcomes, st.integers(0, 2**50))))
 def test_what_is_reported_arrives(words: list[Ending]) -> None:
-    report = Report("g.1", [*words, Saying("a", 1, 0.5, {"loss": 0.1})])
+    report = Report("g.1", [*words, Saying(new_id(), 1, 0.5, {"loss": 0.1})])
     assert decode(encode(report), Report) == report
 
 
 def test_what_is_asked_and_answered_arrives() -> None:
-    asked = Petition("g.1", [Hello(["g"], [("a", 1)]), Ask("a", 0)])
+    asked = Petition("g.1", [Hello(["g"], [(new_id(), 1)]), Ask(new_id(), 0)])
     assert decode(encode(asked), Petition) == asked
-    told = Orders([Run("a", 0, 1, 7, 0, 0)])
+    told = Orders([Run(new_id(), 0, 1, 7, 0, 0)])
     assert decode(encode(told), Orders) == told
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import UserError
+from penstock.tasks.files import Files
 from penstock.tasks.home import Home, broker, locate
 from tests.conftest import WorkerPython
 
@@ -107,3 +108,17 @@ def test_a_program_under_the_oldest_python_hands_over_to_the_same_store(
     )
     assert done.stdout == "ready {'ready': 1}\n", done.stderr
     assert (tmp_path / ".penstock" / "jobs.db").is_file()
+
+
+@pytest.mark.parametrize("id", ["../../victim", "/etc", "a/../b"])
+def test_nothing_of_a_job_lies_anywhere_else(id: str, tmp_path: Path) -> None:
+    home = Home(str(tmp_path / "jobs.db"))
+    with pytest.raises(ValueError, match="is no name of a file"):
+        home.out(id)
+    with pytest.raises(ValueError, match="is no name of a file"):
+        home.log(id, 1)
+    with pytest.raises(ValueError, match="is no name of a file"):
+        home.draft(id, 1)
+    with pytest.raises(ValueError, match="is no name of a file"):
+        Files(home.files).put(f"{id}.args", b"x")
+    assert not (tmp_path / "jobs").exists()
