@@ -141,6 +141,8 @@ class Hub:
             await channel.inbox(inbox, most=1000)
             await channel.bind(inbox, topology.EVENTS, "*.progress")
             await self._take(session, inbox, "report", 100)
+            roll = _message(talk.Orders([talk.RollCall()]))
+            self._start(self._publish(Post(topology.CONTROL, topology.ALL, roll)))
         except BrokerLost:
             pass  # the session has ended with it, and begins anew
 

@@ -14,7 +14,20 @@ from typing import Any, Literal, NamedTuple
 from penstock.rabbitmq import answers, asks, letters, talk
 from penstock.rabbitmq.letters import Letter, Unreadable
 from penstock.rabbitmq.message import Message
-from penstock.rabbitmq.talk import Ask, End, Ending, Halt, Hello, Later, Lost, Petition, Run, Saying, Skip
+from penstock.rabbitmq.talk import (
+    Ask,
+    End,
+    Ending,
+    Halt,
+    Heard,
+    Hello,
+    Later,
+    Lost,
+    Petition,
+    Run,
+    Saying,
+    Skip,
+)
 from penstock.rabbitmq.topology import ALL, AT_ONCE, CONTROL, JOBS, LATER, retry_key
 from penstock.tasks import timetable, transit
 from penstock.tasks.admission import Elsewhere, Over, Pending, Unknown
@@ -302,6 +315,7 @@ class Turn:
                     timetable.declare(self._store, [group], mine, self.now)
                 for id, fence in holds:
                     self._hold(group, sender, id, fence)
+                self.order(sender, Heard(group))
             case Lost(id, fence):
                 place = self._transit.place(id)
                 if place is not None and place.owner == sender:
@@ -309,6 +323,7 @@ class Turn:
             case Halt(_, why):
                 self._store.pause(group, why)
                 self.greeted = True
+                self.order(sender, Heard(group, halt=True))
 
     def _hold(self, group: str, sender: str, id: str, fence: int) -> None:
         """They were apart, and it runs there: still, or another has taken its place."""

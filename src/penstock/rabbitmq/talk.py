@@ -6,7 +6,9 @@
         | ps.events   Ending, Ending ...   -----> |      durable: taken as soon as there is a hub
         | ps.events   Saying               -----> |      progress may be lost, checkpoints are not
         | <--- ps.ctl, its own key   End -------- |      somebody has cancelled a job
+        | <--- ps.ctl, its own key  Heard ------- |      a Hello is said again until it is written down
         | <--- ps.ctl, `all`   Standstill ------- |      groups that are paused
+        | <--- ps.ctl, `all`   RollCall --------- |      there is a new hub
 
 Nothing is asked twice at the same time, and nothing is believed because it came late: each word about an
 attempt names its fence.
@@ -125,10 +127,21 @@ class Standstill(msgspec.Struct, frozen=True, tag="standstill"):
     groups: list[str]
 
 
+class Heard(msgspec.Struct, frozen=True, omit_defaults=True, tag="heard"):
+    """What you have said of this group is written down: ``Hello``, or ``Halt``."""
+
+    group: str
+    halt: bool = False
+
+
+class RollCall(msgspec.Struct, frozen=True, tag="rollcall"):
+    """From the hub that has just become the active one, to all: say ``Hello``."""
+
+
 class Orders(msgspec.Struct, frozen=True):
     """What the hub says to one supervisor, or to all."""
 
-    words: list[Union[Run, Skip, Later, End, Held, Standstill]]
+    words: list[Union[Run, Skip, Later, End, Held, Standstill, Heard, RollCall]]
 
 
 class Saying(msgspec.Struct, frozen=True, omit_defaults=True, tag="saying"):

@@ -31,23 +31,24 @@ from penstock.rabbitmq.session import Session
 from penstock.rabbitmq.talk import (
     Ask,
     End,
-    Halt,
+    Heard,
     Held,
     Hello,
     Later,
     Lost,
+    RollCall,
     Run,
     Skip,
     Standstill,
 )
 from penstock.rabbitmq.url import parse
+from penstock.runtime.announcer import Announcer
 from penstock.runtime.book import Close, Glance, Look, Pause, Request, Say, Wish
 from penstock.runtime.intake import Copy, Intake
 from penstock.runtime.keeper import Employer
 from penstock.runtime.postman import Postman
 from penstock.runtime.settler import AGAIN, Hand, Settler
 from penstock.tasks.job import Claim, new_id
-from penstock.tasks.schedule import Scheduled
 from penstock.tasks.settle import Returned
 from penstock.tasks.store import Closing
 
@@ -95,6 +96,7 @@ class Courier:
         self._is_troubled = False
         name = f"penstock worker {self._host}"
         self._session = Session(self._url, name, begin=self._begin, lost=self._apart)
+        self._announcer = Announcer(list(self._intakes), hello=self._hello, tell=self._tell)
         self._postman = Postman(self._session, employer.on_trouble)
         self._settler = Settler(
             self._hands,
@@ -128,7 +130,7 @@ class Courier:
             case Say(word):
                 self._settler.say(word)
             case Pause(group, why, then):
-                self._tell(group, Halt(group, why))
+                self._announcer.halt(group, why)
                 asyncio.get_running_loop().call_soon(then, None)
             case Look(then):
                 ending = [id for id, hand in self._hands.items() if hand.is_to_end]
@@ -161,14 +163,15 @@ class Courier:
         for key in (self._key, topology.ALL):
             await channel.bind(self._inbox, topology.CONTROL, key)
         await channel.consume(self._inbox, self._ordered(channel), prefetch=500)
-        for group, intake in self._intakes.items():
-            holds = [(id, hand.claim.fence) for id, hand in self._hands.items() if hand.claim.group == group]
-            self._tell(group, Hello([group], holds, self._schedules_of(group)))
+        self._announcer.greet()
+        for intake in self._intakes.values():
             intake.begin(session)
 
-    def _schedules_of(self, group: str) -> list[Scheduled] | None:
+    def _hello(self, group: str) -> Hello:
+        holds = [(id, hand.claim.fence) for id, hand in self._hands.items() if hand.claim.group == group]
         known = self._employer.schedules
-        return None if known is None else [each for each in known if each.group == group]
+        schedules = None if known is None else [each for each in known if each.group == group]
+        return Hello([group], holds, schedules)
 
     def _apart(self, why: str) -> None:
         if not self._is_troubled:
@@ -226,6 +229,7 @@ class Courier:
     async def _ask_again(self) -> None:
         while True:
             await asyncio.sleep(ASKED_AGAIN / 4)
+            self._announcer.again(ASKED_AGAIN)
             for group, intake in self._intakes.items():
                 late = [each for each in intake.asked.values() if _is_late(each)]
                 for copy in late:
@@ -263,6 +267,10 @@ class Courier:
                     self._end(id, fence)
                 case Held(id, fence):
                     self._deny(id, fence)
+                case Heard():
+                    self._announcer.heard(word)
+                case RollCall():
+                    self._announcer.greet()
                 case Standstill(groups):
                     for group, intake in self._intakes.items():
                         intake.pause(paused=group in groups)

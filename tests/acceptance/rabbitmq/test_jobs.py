@@ -6,14 +6,17 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from penstock.rabbitmq import topology
 from penstock.rabbitmq.message import Message
+from penstock.rabbitmq.url import parse
 from penstock.tasks.transit import UNREADABLE
 from tests.brokered import BrokerDesk, broker_desk
 from tests.jobs import until
+from tests.rabbit import Shared
 
 APP = """\
 import os, time
@@ -168,3 +171,17 @@ def test_while_the_hub_is_away_what_runs_goes_on_and_is_recorded_when_it_is_back
     jobs.keep()
     assert jobs.result(id) == 1
     assert jobs.result(second) == 4
+
+
+def test_a_hub_that_starts_long_after_a_supervisor_learns_of_its_groups(
+    jobs: BrokerDesk, rabbit: Shared, broker: str
+) -> None:
+    jobs.hub.close()
+    jobs.work()
+    until(lambda: jobs.depth(topology.CLAIMS), "it is said that a supervisor is there")
+    rabbit.ask(
+        "DELETE", f"queues/{quote(parse(broker).vhost, safe='')}/{topology.CLAIMS}/contents"
+    )  # it expires
+    assert list(jobs.store.groups()) == []
+    jobs.keep()
+    until(lambda: "default" in jobs.store.groups(), "the hub knows of the group")
