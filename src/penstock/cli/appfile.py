@@ -82,13 +82,32 @@ def tasks(spec: str) -> tuple[Path, list[Task[Any, Any]]]:
         AppNotFound: no such file, or it declares no task.
         BrokenApp: importing it raised; has the traceback.
     """
+    path, found, _ = work(spec)
+    if not found:
+        raise AppNotFound(f"{path.name} declares no task; put `@task` above a function")
+    return path, found
+
+
+def work(spec: str) -> tuple[Path, list[Task[Any, Any]], list[str]]:
+    """Import a file, and return its path, the tasks in it, and the queues that its pipelines draw from or put
+    into, each once. There may be none.
+
+    Raises:
+        AppNotFound: no such file.
+        BrokenApp: importing it raised; has the traceback.
+    """
     from penstock.tasks.task import Task
 
     path, _ = _locate(spec)
-    found = {id(value): value for value in vars(_import(path)).values() if isinstance(value, Task)}
-    if not found:
-        raise AppNotFound(f"{path.name} declares no task; put `@task` above a function")
-    return path, list(found.values())
+    module = _import(path)
+    found = {id(value): value for value in vars(module).values() if isinstance(value, Task)}
+    queues = {
+        node.options.queue
+        for pipeline in _pipelines(module).values()
+        for node in pipeline.nodes
+        if node.options.queue
+    }
+    return path, list(found.values()), sorted(queues)
 
 
 def task(spec: str) -> Task[Any, Any]:

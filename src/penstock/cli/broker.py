@@ -220,15 +220,16 @@ def target(url: str | None, app: str | None, groups: tuple[str, ...]) -> tuple[B
 
     if url and app is None and "://" not in url:
         url, app = None, url
-    path, tasks = appfile.tasks(app) if app else (None, [])
+    path, tasks, queues = appfile.work(app) if app else (None, [], [])
     directory = str(path.parent) if path else os.getcwd()
     said = broker(directory, os.environ, url or "")
     if not said:
         raise click.UsageError(f"say which broker: its URL, {BROKER}, or [tasks] broker in penstock.toml")
     held = needed((task.group, task.chosen.rules) for task in tasks)
-    names = set(groups) or set(held) or set(named(directory))
+    names = set(groups) or {*held, *queues} or set(named(directory))
     if not names:
-        raise click.UsageError("say which groups: an app, or --group")
+        declares = f"{path.name} declares no task and no queue; " if path else ""
+        raise click.UsageError(f"{declares}say which groups: an app, or --group")
     # What runs command lines alone has no time-out that could be known here.
     return parse(said), {name: held.get(name, math.inf) for name in sorted(names)}
 

@@ -33,7 +33,7 @@ from penstock.runtime.statedir import StateDir
 from penstock.runtime.supervisor import Supervisor
 from penstock.runtime.view import Document, View
 from penstock.settings import Settings
-from penstock.tasks.home import BROKER, VARIABLE, locate
+from penstock.tasks import home
 from penstock.tasks.retention import USUAL
 from penstock.tasks.schedule import Scheduled
 
@@ -71,7 +71,8 @@ def run_foreground(
         reload: what has new workers as soon as its files change; ``None``: nothing.
         record_links: the links that are kept, by their ids; ``None``: all.
         schedules: of the tasks of its groups; ``None``: their code is not known.
-        broker: the address of what jobs go over; empty: they are kept on this machine.
+        broker: the address of what jobs go over; empty: they are kept on this machine, unless the plan draws
+            from queues, which are where the app's jobs are.
 
     Returns:
         0 when all is through; 1 when the pipeline failed, 5 when an interpreter did; 130 or 143 when it was
@@ -122,7 +123,6 @@ class Foreground:
         self._reload = reload
         self._record_links = record_links
         self._schedules = schedules
-        self._broker = broker
         self._plan = plan
         self._resume = resume
         self._app = app
@@ -132,7 +132,8 @@ class Foreground:
         self._tasks: set[asyncio.Task[None]] = set()
         self._has_groups = any(stage.kind == GROUP for stage in plan.stages)
         directory = os.path.dirname(os.path.abspath(app or "app.py"))
-        self._home = locate(directory, os.environ)
+        self._broker = broker or (home.broker(directory, os.environ) if feeds.queues(plan) else "")
+        self._home = home.locate(directory, os.environ)
         """Where jobs are kept."""
         file = nearest_file(directory)
         self._keeping = keeping(file) if file else USUAL
@@ -217,9 +218,9 @@ class Foreground:
     def _environ(self) -> dict[str, str]:
         """Of workers: what they submit goes where their own jobs come from. (Not each Python that a stage may
         have can read ``penstock.toml``.)"""
-        found = {**os.environ, VARIABLE: self._home.store}
+        found = {**os.environ, home.VARIABLE: self._home.store}
         if self._broker:
-            found[BROKER] = self._broker
+            found[home.BROKER] = self._broker
         return found
 
     def _report_beginning(self, supervisor: Supervisor, swept: list[events.Swept]) -> None:
