@@ -25,6 +25,8 @@ from penstock.tasks.job import Claim
 
 MOST = 512
 """Copies that are here at once."""
+ELSEWHERE = 10.0
+"""Seconds for which a job is put back that needs more GPUs than a worker has here: then others may get it."""
 SLACK = 0.002
 """Seconds by which one may be begun before its time."""
 
@@ -80,6 +82,10 @@ class Intake:
         self._waiting: deque[Copy] = deque()
         self._wishes: deque[Wish] = deque()
         self._wished = 0
+        self._gpus = 0
+        """So many has each worker."""
+        self._is_starved = False
+        """Whether people know that some jobs cannot run here."""
         self._session: Session | None = None
         self._receipts: Receipts | None = None
         self._prefetch = 0
@@ -97,6 +103,7 @@ class Intake:
     def wish(self, wish: Wish) -> None:
         """There is room for some."""
         self._hushed = False
+        self._gpus = wish.gpus
         self._wishes.append(wish)
         self._wished += wish.limit
         self.match()
@@ -176,9 +183,23 @@ class Intake:
 
     def offer(self, copy: Copy) -> None:
         """It may be begun, if it is to be."""
-        if copy.is_here and self._came(copy):
+        if copy.letter.job.rules.gpus > self._gpus:
+            self._leave(copy)
+        elif copy.is_here and self._came(copy):
             self._waiting.append(copy)
             self.match()
+
+    def _leave(self, copy: Copy) -> None:
+        """To others: no worker here can ever run it."""
+        needed = copy.letter.job.rules.gpus
+        if not self._is_starved:
+            self._is_starved = True
+            self._trouble(
+                f"a job of {self.group!r} needs {needed} GPUs, and a worker has {self._gpus} here: such jobs"
+                " are left to other supervisors; say gpus= and workers= in penstock.toml,"
+                f" [group.{self.group}]"
+            )
+        self._put_off(copy, ELSEWHERE)
 
     # How many are handed over ----------------------------------------------------------------------------
 
