@@ -20,6 +20,7 @@ from typing import Any, Dict, List, Literal, Optional, Union
 import msgspec
 
 from penstock.runtime.queuewire import Given, Told
+from penstock.tasks.job import Count
 
 
 class Work(msgspec.Struct, frozen=True, tag="work"):
@@ -89,7 +90,7 @@ class JobNote(msgspec.Struct, frozen=True, tag="job-note"):
     progress: Optional[float] = None
     numbers: Dict[str, Any] = {}
     resume_uri: str = ""
-    resume_step: int = 0
+    resume_step: Count = 0
 
 
 ToWorker = Union[Work, Cancel, Recall, Given]

@@ -7,6 +7,10 @@ import tempfile
 from typing import Any, Mapping, NamedTuple, Optional, Tuple
 
 from penstock.pipeline.context import Context, part
+from penstock.tasks.job import MOST
+
+LONGEST = 1024
+"""Letters of a checkpoint's address: as many as the header of a message has."""
 
 
 class Checkpoint(NamedTuple):
@@ -67,8 +71,15 @@ class JobContext(Context):
 
         Args:
             uri: A path, a URL, whatever your code can read.
-            step: How far that was.
+            step: How far that was: a whole number from 0.
+
+        Raises:
+            ValueError: ``step`` is none, or larger than 2**53; or ``uri`` has more than 1024 letters.
         """
+        if not _is_count(step):
+            raise ValueError(f"the step of a checkpoint is a whole number from 0 to 2**53, not {step!r:.80}")
+        if not _is_short(uri):
+            raise ValueError(f"the uri of a checkpoint is a text of up to {LONGEST} letters, not {uri!r:.80}")
         self.resume = Checkpoint(uri, step)
 
     def progress(self, done: float, total: Optional[float] = None, /, **numbers: float) -> None:
@@ -90,3 +101,11 @@ class JobContext(Context):
             RuntimeError: always.
         """
         raise RuntimeError("a job has no ports; return its result, or submit other jobs")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST

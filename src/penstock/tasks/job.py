@@ -17,6 +17,8 @@ from typing import Annotated, Any, Dict, List, Literal, Optional, Tuple
 
 import msgspec
 
+from penstock.pipeline.duration import LONGEST
+
 State = Literal["scheduled", "ready", "running", "done", "dead", "cancelled"]
 LIVE: Tuple[State, ...] = ("scheduled", "ready", "running")
 """What will still change by itself."""
@@ -32,6 +34,11 @@ too long; it cannot be run here (no such task, arguments that do not fit): tryin
 
 ID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
 """As ``new_id`` makes them. It becomes a part of the names of files."""
+MOST = 2**53
+"""No number of a job is larger: every language and every store holds it."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+Span = Annotated[float, msgspec.Meta(ge=0, le=LONGEST)]
+"""Seconds."""
 Id = Annotated[str, msgspec.Meta(pattern=ID)]
 
 
@@ -62,20 +69,20 @@ def uuid7(at: int, rest: bytes) -> str:
 class Rules(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a job is to be treated, as its task said when it was submitted."""
 
-    max_failures: int = 3
+    max_failures: Count = 3
     """It may fail this often and be tried again; one more and it is dead."""
-    timeout: Optional[float] = None
+    timeout: Optional[Span] = None
     """Seconds an attempt may take; ``None``: as long as it likes."""
-    backoff: float = 1.0
+    backoff: Span = 1.0
     """Seconds before it is tried again; doubled with every failure."""
-    longest: float = 600.0
+    longest: Span = 600.0
     """Seconds between two attempts at most."""
     retry_on: List[str] = []
     """Names of exceptions, and causes, that are worth another attempt; none: all are."""
     isolate: bool = False
     """A process of its own for every attempt."""
-    gpus: int = 0
-    grace: float = 10.0
+    gpus: Count = 0
+    grace: Span = 10.0
     """Seconds between telling it to end and killing it."""
 
 
@@ -87,9 +94,9 @@ class NewJob(msgspec.Struct, frozen=True):
     args: bytes
     """A body of ``message.codec`` with one value: ``[positional, named]``."""
     id: Id = msgspec.field(default_factory=new_id)
-    priority: int = 0
+    priority: Annotated[int, msgspec.Meta(ge=-MOST, le=MOST)] = 0
     """Higher ones first."""
-    run_at: int = 0
+    run_at: Count = 0
     """Not before."""
     unique: str = ""
     """While one with this key is live in its group, no second is taken."""

@@ -6,10 +6,11 @@ machine restarts) counts for nothing.
 
 from __future__ import annotations
 
-from typing import Optional, Sequence, Union
+from typing import Annotated, Optional, Sequence, Union
 
 import msgspec
 
+from penstock.pipeline.duration import LONGEST
 from penstock.tasks.job import Cause, Rules, State
 
 
@@ -31,7 +32,7 @@ class Failed(msgspec.Struct, frozen=True, omit_defaults=True, tag="failed"):
     kinds: Sequence[str] = ()
     """If it was an exception: the names by which that is known (``kind.names``)."""
     traceback: str = ""
-    after: Optional[float] = None
+    after: Optional[Annotated[float, msgspec.Meta(le=LONGEST)]] = None
     """Seconds after which it asked to be tried again."""
 
 

@@ -29,3 +29,9 @@ def test_a_bare_number_is_refused_and_told_its_unit(value: object) -> None:
 def test_what_is_no_time_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="with a unit"):
         seconds(value)
+
+
+@pytest.mark.parametrize("value", ["99999999999999999d", "36526d", timedelta(days=40_000)])
+def test_what_no_clock_would_reach_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="is more than a hundred years; say a shorter time"):
+        seconds(value)
