@@ -16,6 +16,7 @@ from penstock.rabbitmq import asks
 from penstock.tasks import steering, survey
 from penstock.tasks.desk import JobState
 from penstock.tasks.job import Attempt
+from penstock.tasks.schema import attempting
 from penstock.tasks.store import Store
 
 LARGEST = 4_000_000
@@ -36,12 +37,17 @@ def answer(store: Store, body: bytes) -> Answered:
     """Do what is asked. Whatever was asked, there is an answer."""
     try:
         ask = asks.decode(body)
-        return Answered(asks.reply_to(ACTS[type(ask)](store, ask)), isinstance(ask, asks.STEERING))
+        with attempting(store.db):
+            found = ACTS[type(ask)](store, ask)
+        return Answered(asks.reply_to(found), isinstance(ask, asks.STEERING))
     except PenstockError as error:
         return Answered(asks.reply_to(error=error), changed=False)
     except (sqlite3.Error, OSError) as error:
         fault = EnvironmentFault(f"the hub cannot use its store of jobs, {store.path}: {error}")
         return Answered(asks.reply_to(error=fault), changed=False)
+    except Exception as error:  # noqa: BLE001 - an id that is no name of a file, a number that no store holds
+        refused = UserError(f"the hub cannot do that: {error!a}")
+        return Answered(asks.reply_to(error=refused), changed=False)
 
 
 def _find(store: Store, ask: asks.Find) -> list[str]:

@@ -45,7 +45,7 @@ class Listing(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="ask", 
     """Which match? The newest come first, up to ``MOST``."""
 
     where: Filter = ANY
-    limit: int = MOST
+    limit: Annotated[int, msgspec.Meta(ge=0)] = MOST
 
 
 class States(msgspec.Struct, frozen=True, tag_field="ask", tag="states"):

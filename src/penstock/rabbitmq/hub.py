@@ -11,24 +11,22 @@ when they have become the one.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from penstock import faultpoint
 from penstock.errors import BrokerLost, Unroutable
 from penstock.rabbitmq import talk, topology
 from penstock.rabbitmq.channel import Channel
 from penstock.rabbitmq.message import Delivery, Message
-from penstock.rabbitmq.registrar import Contested, Parcel, Post, Registrar, Written
+from penstock.rabbitmq.registrar import Registrar, Written
 from penstock.rabbitmq.session import Session
+from penstock.rabbitmq.turn import DISK, Contested, Kind, Parcel, Post
 from penstock.rabbitmq.url import BrokerUrl
 from penstock.tasks.job import new_id, wall
 from penstock.tasks.store import Store
-
-Kind = Literal["submitted", "report", "dead", "petition", "ask"]
 
 TAKES: dict[str, tuple[Kind, int]] = {
     topology.SUBMITTED: ("submitted", 2000),
@@ -194,7 +192,7 @@ class Hub:
         while True:
             try:
                 return await loop.run_in_executor(self._thread, self._registrar.serve, parcels, lost, sent)
-            except (sqlite3.OperationalError, OSError) as error:
+            except DISK as error:
                 tries += 1
                 if tries == 1:
                     self._say(f"the store of jobs cannot be written: {error}")

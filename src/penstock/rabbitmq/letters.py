@@ -156,5 +156,6 @@ class _Headers:
         found = self._said.get("ps-rules", "{}")
         try:
             return _rules.decode(found)
-        except (msgspec.DecodeError, TypeError, UnicodeError):
-            raise Unreadable("its header ps-rules is no JSON of the rules of a job") from None
+        except (msgspec.DecodeError, TypeError, UnicodeError) as error:
+            why = str(error)[:200]
+            raise Unreadable(f"its header ps-rules is no JSON of the rules of a job: {why}") from None

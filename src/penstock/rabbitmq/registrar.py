@@ -9,87 +9,19 @@ something.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
-from penstock.rabbitmq import answers, asks, letters, talk
-from penstock.rabbitmq.letters import Letter, Unreadable
+from penstock.errors import UserError
+from penstock.rabbitmq import letters, talk
+from penstock.rabbitmq.letters import Letter
 from penstock.rabbitmq.message import Message
-from penstock.rabbitmq.talk import (
-    Ask,
-    End,
-    Ending,
-    Halt,
-    Heard,
-    Hello,
-    Later,
-    Lost,
-    Petition,
-    Run,
-    Saying,
-    Skip,
-)
-from penstock.rabbitmq.topology import ALL, AT_ONCE, CONTROL, JOBS, LATER, retry_key
-from penstock.tasks import timetable, transit
-from penstock.tasks.admission import Elsewhere, Over, Pending, Unknown
+from penstock.rabbitmq.talk import End
+from penstock.rabbitmq.topology import ALL, AT_ONCE, CONTROL, JOBS, retry_key
+from penstock.rabbitmq.turn import DISK, ORDERS, PARKED, Contested, Parcel, Parked, Post, Turn
+from penstock.tasks import timetable
 from penstock.tasks.schema import writing
-from penstock.tasks.store import Closing, Now, Store, Word
-from penstock.tasks.transit import Accepted, Outgoing, Transit
-
-ORDERS = "penstock.orders/1"
-PARKED = 1000
-"""Milliseconds for which a claim waits for other words."""
-UNKNOWN = 10.0
-"""Seconds before a copy of a job that nobody has heard of is looked at again."""
-GIVEN_UP = "the broker has delivered it too often without hearing what became of it"
-
-
-class Parcel(NamedTuple):
-    """What came."""
-
-    kind: Literal["submitted", "report", "dead", "petition", "ask"]
-    key: str
-    message: Message
-
-    @property
-    def group(self) -> str:
-        """Whose it is: the broker has seen to it that nobody else can say so."""
-        return (
-            self.key.rpartition(".")[2] if self.kind in {"submitted", "dead"} else self.key.partition(".")[0]
-        )
-
-
-class Post(NamedTuple):
-    """What is to be published."""
-
-    exchange: str
-    key: str
-    message: Message
-    job: str = ""
-    """The job of the outbox that it is."""
-
-
-class Contested(NamedTuple):
-    """A copy of a job of which somebody else has the last attempt, if he is still there."""
-
-    group: str
-    sender: str
-    ask: Ask
-    fence: int
-    owner: str
-
-    @property
-    def is_next(self) -> bool:
-        """That attempt must have ended, as this copy follows it; and word of that has not come."""
-        return self.ask.after >= self.fence
-
-
-class Parked(NamedTuple):
-    """A claim that waits for other words to come first."""
-
-    since: int
-    group: str
-    sender: str
-    ask: Ask
+from penstock.tasks.store import Now, Store
+from penstock.tasks.transit import Outgoing, Transit
 
 
 class Written(NamedTuple):
@@ -105,6 +37,23 @@ class Written(NamedTuple):
     """Whether somebody has changed what becomes of jobs."""
 
 
+class Memory:
+    """What is known beside the store. A turn changes a copy, which counts once all of it is on disk."""
+
+    def __init__(self) -> None:
+        self.parked: dict[str, list[Parked]] = {}
+        """By the job."""
+        self.sending: set[str] = set()
+        self.paused: list[str] | None = None
+
+    def copy(self) -> Memory:
+        """One that may be changed."""
+        made = Memory()
+        made.parked = {id: list(waiting) for id, waiting in self.parked.items()}
+        made.sending, made.paused = set(self.sending), self.paused
+        return made
+
+
 class Registrar:
     """The store of a hub. Belongs to the thread that made it."""
 
@@ -113,10 +62,7 @@ class Registrar:
         self.store = store
         self.transit = Transit(store, now=now)
         self._now = now
-        self._parked: dict[str, list[Parked]] = {}
-        """By the job."""
-        self._sending: set[str] = set()
-        self._paused: list[str] | None = None
+        self._memory = Memory()
 
     def serve(
         self, parcels: Sequence[Parcel], lost: Sequence[Contested] = (), sent: Iterable[str] = ()
@@ -126,248 +72,75 @@ class Registrar:
         Raises:
             sqlite3.Error, OSError: the disk is full, or broken; nothing has changed.
         """
-        by_kind: dict[str, list[Parcel]] = {}
-        for parcel in parcels:
-            by_kind.setdefault(parcel.kind, []).append(parcel)
-        turn = Turn(self, self._now())
-        with writing(self.store.db):
-            turn.submitted(by_kind.get("submitted", []))
-            turn.reported(by_kind.get("report", []))
-            turn.given_up(by_kind.get("dead", []))
-            turn.lost(lost)
-            turn.petitioned(by_kind.get("petition", []))
-            turn.asked(by_kind.get("ask", []))
-            turn.unpark(self._unparked(turn.touched))
-            self.transit.published(sent)
-            self._sending.difference_update(sent)
-            timetable.plan(self.store, list(self.store.groups()), turn.now, moves=False)
-            return self._written(turn, is_steered=turn.steered or turn.greeted)
+        try:
+            return self._serve(parcels, lost, sent, apart=False)
+        except DISK:
+            raise
+        except Exception:  # noqa: BLE001 - nothing that comes over a wire may keep the rest from being written
+            return self._serve(parcels, lost, sent, apart=True)
 
-    def _written(self, turn: Turn, *, is_steered: bool) -> Written:
-        posts = [*turn.posts, *self._outgoing()]
+    def _serve(
+        self, parcels: Sequence[Parcel], lost: Sequence[Contested], sent: Iterable[str], *, apart: bool
+    ) -> Written:
+        memory = self._memory.copy()
+        turn = Turn(self.transit, self._now())
+        with writing(self.store.db):
+            turn.take(parcels, lost, apart=apart)
+            turn.unpark(self._unparked(memory, turn.touched))
+            for each in turn.parked:
+                memory.parked.setdefault(each.ask.id, []).append(each)
+            self.transit.published(sent)
+            memory.sending.difference_update(sent)
+            timetable.plan(self.store, list(self.store.groups()), turn.now, moves=False)
+            written = self._written(memory, turn, is_steered=turn.steered or turn.greeted)
+        self._memory = memory
+        return written
+
+    def _written(self, memory: Memory, turn: Turn, *, is_steered: bool) -> Written:
+        posts = [*turn.posts, *self._outgoing(memory)]
         orders = turn.orders
         if is_steered:
             for id, fence, owner in self.transit.to_end():
                 orders.setdefault(owner, []).append(End(id, fence))
             paused = [group for group, why in self.store.groups().items() if why]
-            if turn.greeted or paused != self._paused:
-                self._paused = paused
+            if turn.greeted or paused != memory.paused:
+                memory.paused = paused
                 orders[ALL] = [talk.Standstill(paused)]
         posts += [
             Post(CONTROL, key, Message(type=ORDERS, body=talk.encode(talk.Orders(words))))
             for key, words in orders.items()
             if key
         ]
-        return Written(posts, turn.contested, list(self.store.groups()), self._due(), is_steered)
+        return Written(posts, turn.contested, list(self.store.groups()), self._due(memory), is_steered)
 
-    def _outgoing(self) -> list[Post]:
-        found = [each for each in self.transit.outgoing() if each.job.id not in self._sending]
-        self._sending.update(each.job.id for each in found)
-        return [Post(JOBS, retry_key(AT_ONCE, each.job.group), _sealed(each), each.job.id) for each in found]
+    def _outgoing(self, memory: Memory) -> list[Post]:
+        """What is due. What no broker takes is dead: the results that a job needs may be too large for it."""
+        posts = []
+        for each in self.transit.outgoing():
+            if each.job.id in memory.sending:
+                continue
+            try:
+                posts.append(Post(JOBS, retry_key(AT_ONCE, each.job.group), _sealed(each), each.job.id))
+            except UserError as error:
+                self.transit.give_up(each, str(error))
+        memory.sending.update(post.job for post in posts)
+        return posts
 
-    def _due(self) -> int | None:
-        dues = [] if self._sending else [self.transit.next_due()]
-        dues += [waiting[0].since + PARKED for waiting in self._parked.values()]
+    def _due(self, memory: Memory) -> int | None:
+        dues = [] if memory.sending else [self.transit.next_due()]
+        dues += [waiting[0].since + PARKED for waiting in memory.parked.values()]
         return min((due for due in dues if due is not None), default=None)
 
     def unsent(self, ids: Iterable[str]) -> None:
         """These could not be published: they are to be tried again."""
-        self._sending.difference_update(ids)
+        self._memory.sending.difference_update(ids)
 
-    def park(self, parked: Parked) -> None:
-        """Look at that claim again once there is news of its job."""
-        self._parked.setdefault(parked.ask.id, []).append(parked)
-
-    def _unparked(self, touched: set[str]) -> list[Parked]:
+    def _unparked(self, memory: Memory, touched: set[str]) -> list[Parked]:
         """Those of which there is news, and those that have waited long enough: whoever claims has room for
         something else meanwhile."""
         late = self._now() - PARKED
-        ready = [id for id, waiting in self._parked.items() if id in touched or waiting[0].since <= late]
-        return [each for id in ready for each in self._parked.pop(id)]
-
-
-class Turn:
-    """One transaction, from what came to what goes."""
-
-    def __init__(self, registrar: Registrar, now: int) -> None:
-        self._registrar = registrar
-        self._transit = registrar.transit
-        self._store = registrar.store
-        self.now = now
-        self.touched: set[str] = set()
-        self.orders: dict[str, list[Any]] = {}
-        self.posts: list[Post] = []
-        self.contested: list[Contested] = []
-        self.greeted = False
-        self.steered = False
-        """Whether a client has changed anything."""
-
-    def order(self, to: str, word: Any) -> None:
-        """Say that to a supervisor."""
-        self.orders.setdefault(to, []).append(word)
-
-    # Submissions -----------------------------------------------------------------------------------------
-
-    def submitted(self, parcels: Sequence[Parcel]) -> None:
-        """Jobs that are new, or come twice."""
-        accepted = []
-        for parcel in parcels:
-            letter = self._opened(parcel)
-            if letter is not None:
-                self.touched.add(letter.job.id)
-                accepted.append(Accepted(letter.job, not parcel.key.startswith(f"{LATER}.")))
-        if accepted:
-            for body in self._transit.accept(accepted):
-                group, _, report = body.partition(b"\0")
-                self._report(group.decode(), talk.decode(report, talk.Report))
-
-    def _opened(self, parcel: Parcel) -> Letter | None:
-        try:
-            return letters.opened(parcel.message, parcel.key)
-        except Unreadable as error:
-            self._bury(parcel, str(error))
-            return None
-
-    def _bury(self, parcel: Parcel, why: str) -> None:
-        self._transit.bury(transit.Letter(parcel.group, parcel.message.body, f"a message was no job: {why}"))
-
-    # What became of attempts -----------------------------------------------------------------------------
-
-    def reported(self, parcels: Sequence[Parcel]) -> None:
-        """How far attempts are, and how they ended."""
-        for parcel in parcels:
-            try:
-                self._report(parcel.group, talk.decode(parcel.message.body, talk.Report))
-            except Unreadable as error:
-                self._bury(parcel, str(error))
-
-    def _report(self, group: str, report: talk.Report) -> None:
-        for word in report.words:
-            self.touched.add(word.id)
-            if isinstance(word, Ending):
-                self._ended(group, report.sender, word)
-            else:
-                self._said(group, report.sender, word)
-
-    def _ended(self, group: str, sender: str, word: Ending) -> None:
-        closing = Closing(
-            word.id, word.fence, word.outcome, word.worker, word.pid, word.log, word.tail, word.due
-        )
-        try:
-            self._transit.record(group, closing)
-        except KeyError:
-            early = talk.encode(talk.Report(sender, [word]))
-            self._transit.keep_early(word.id, word.fence, group.encode() + b"\0" + early)
-
-    def _said(self, group: str, sender: str, word: Saying) -> None:
-        place = self._transit.place(word.id)
-        if place is None or place.group != group:
-            return
-        noted = Word(word.id, word.fence, word.progress, word.numbers, word.resume_uri, word.resume_step)
-        if self._store.note([noted]):
-            self.order(sender, End(word.id, word.fence))
-
-    # What the broker gave up -----------------------------------------------------------------------------
-
-    def given_up(self, parcels: Sequence[Parcel]) -> None:
-        """Copies that nobody could read, or that were delivered too often."""
-        for parcel in parcels:
-            letter = self._opened(parcel)
-            if letter is not None:
-                self.touched.add(letter.job.id)
-                self._transit.come_back(letter.job, letter.after, GIVEN_UP)
-
-    def lost(self, contested: Sequence[Contested]) -> None:
-        """Who ran these is gone."""
-        for each in contested:
-            self._fail(each.ask.id, each.fence, "its supervisor was killed, or cut off")
-            self._claimed(each.group, each.sender, each.ask)
-
-    def _fail(self, id: str, fence: int, why: str) -> None:
-        """The next attempt is published from here: of the copies that there are each follows another one, and
-        whoever has one may die before he could put it right."""
-        self.touched.add(id)
-        due = self._transit.fail(id, fence, why)
-        if due is not None:
-            self._transit.post(id, due)
-
-    # Claims ----------------------------------------------------------------------------------------------
-
-    def petitioned(self, parcels: Sequence[Parcel]) -> None:
-        """What supervisors want."""
-        for parcel in parcels:
-            try:
-                petition = talk.decode(parcel.message.body, Petition)
-            except Unreadable:
-                continue  # it carries no job: who has sent it keeps what it is about
-            for word in petition.words:
-                self._petition(parcel.group, petition.sender, word)
-
-    def _petition(self, group: str, sender: str, word: Any) -> None:
-        match word:
-            case Ask():
-                self._claimed(group, sender, word)
-            case Hello(_, holds, schedules):
-                self.greeted = True
-                self._store.add_group(group)
-                if schedules is not None:
-                    mine = [each for each in schedules if each.group == group]
-                    timetable.declare(self._store, [group], mine, self.now)
-                for id, fence in holds:
-                    self._hold(group, sender, id, fence)
-                self.order(sender, Heard(group))
-            case Lost(id, fence):
-                place = self._transit.place(id)
-                if place is not None and place.owner == sender:
-                    self._fail(id, fence, "its supervisor has lost it")
-            case Halt(_, why):
-                self._store.pause(group, why)
-                self.greeted = True
-                self.order(sender, Heard(group, halt=True))
-
-    def _hold(self, group: str, sender: str, id: str, fence: int) -> None:
-        """They were apart, and it runs there: still, or another has taken its place."""
-        place = self._transit.place(id)
-        if place is None or place.group != group or self._store.is_running(id, fence):
-            return
-        if fence > place.fence and place.state in {"ready", "scheduled"}:
-            self._transit.take(group, id, fence - 1, sender)
-        else:
-            self.order(sender, End(id, fence))
-
-    def _claimed(self, group: str, sender: str, ask: Ask) -> None:
-        decided, claim = self._transit.take(group, ask.id, ask.after, sender)
-        if claim is not None:
-            standing = (claim.failures, claim.preemptions, claim.resume_uri, claim.resume_step)
-            self.order(sender, Run(claim.id, ask.after, claim.fence, claim.seq, *standing))
-        elif isinstance(decided, Over):
-            self.order(sender, Skip(ask.id, ask.after, decided.why))
-        elif isinstance(decided, Elsewhere):
-            self.contested.append(Contested(group, sender, ask, decided.fence, decided.owner))
-        elif isinstance(decided, (Pending, Unknown)):
-            self._registrar.park(Parked(self.now, group, sender, ask))
-
-    def unpark(self, claims: Sequence[Parked]) -> None:
-        """Look again at these. What is not known now is looked for, or put off."""
-        for since, group, sender, ask in claims:
-            decided, _ = self._transit.take(group, ask.id, ask.after, sender)
-            if self.now - since < PARKED or not isinstance(decided, (Pending, Unknown)):
-                self._claimed(group, sender, ask)
-            elif isinstance(decided, Pending):
-                self.contested.append(Contested(group, sender, ask, decided.fence, decided.owner))
-            else:
-                self.order(sender, Later(ask.id, ask.after, UNKNOWN))
-
-    # Questions -------------------------------------------------------------------------------------------
-
-    def asked(self, parcels: Sequence[Parcel]) -> None:
-        """What clients want to know, or to have done."""
-        for _, _, message in parcels:
-            if message.reply_to.startswith("reply."):
-                body, changed = answers.answer(self._store, message.body)
-                self.steered |= changed
-                answer = Message(type=asks.ANSWER_TYPE, body=body, correlation=message.correlation)
-                self.posts.append(Post(CONTROL, message.reply_to, answer))
+        ready = [id for id, waiting in memory.parked.items() if id in touched or waiting[0].since <= late]
+        return [each for id in ready for each in memory.parked.pop(id)]
 
 
 def _sealed(each: Outgoing) -> Message:

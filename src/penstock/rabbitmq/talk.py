@@ -21,7 +21,7 @@ from typing import Any, TypeVar, Union
 import msgspec
 
 from penstock.rabbitmq.letters import Unreadable
-from penstock.tasks.job import Id
+from penstock.tasks.job import Count, Id
 from penstock.tasks.schedule import Scheduled
 from penstock.tasks.settle import Outcome
 
@@ -36,17 +36,17 @@ class Ask(msgspec.Struct, frozen=True, tag="ask"):
     """I have a copy of this job in hand: may I begin it?"""
 
     id: Id
-    after: int
+    after: Count
     """The attempt that the copy follows."""
-    failures: int = 0
-    preemptions: int = 0
+    failures: Count = 0
+    preemptions: Count = 0
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
     """I am here (again), and run these groups."""
 
     groups: list[str]
-    holds: list[tuple[Id, int]] = []
+    holds: list[tuple[Id, Count]] = []
     """Jobs that run here, with their fences, from before."""
     schedules: list[Scheduled] | None = None
     """Of their tasks; ``None``: their code is not known here."""
@@ -56,7 +56,7 @@ class Lost(msgspec.Struct, frozen=True, tag="lost"):
     """That attempt is not mine (any more), though you have it so."""
 
     id: Id
-    fence: int
+    fence: Count
 
 
 class Halt(msgspec.Struct, frozen=True, tag="halt"):
@@ -82,20 +82,20 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag="run"):
     """It is yours. The store's word counts, where the copy says something else."""
 
     id: Id
-    after: int
-    fence: int
+    after: Count
+    fence: Count
     seq: int
-    failures: int
-    preemptions: int
+    failures: Count
+    preemptions: Count
     resume_uri: str = ""
-    resume_step: int = 0
+    resume_step: Count = 0
 
 
 class Skip(msgspec.Struct, frozen=True, tag="skip"):
     """Let that copy go: the job is over, or another copy stands for it."""
 
     id: Id
-    after: int
+    after: Count
     why: str
 
 
@@ -103,7 +103,7 @@ class Later(msgspec.Struct, frozen=True, tag="later"):
     """Somebody else seems to run it. Put that copy back as it is, for so many seconds."""
 
     id: Id
-    after: int
+    after: Count
     seconds: float
 
 
@@ -111,14 +111,14 @@ class End(msgspec.Struct, frozen=True, tag="end"):
     """That attempt is to end: somebody has cancelled the job, or another runs it now."""
 
     id: Id
-    fence: int
+    fence: Count
 
 
 class Held(msgspec.Struct, frozen=True, tag="held"):
     """Do you still run that attempt? Say ``Lost`` if not."""
 
     id: Id
-    fence: int
+    fence: Count
 
 
 class Standstill(msgspec.Struct, frozen=True, tag="standstill"):
@@ -148,20 +148,20 @@ class Saying(msgspec.Struct, frozen=True, omit_defaults=True, tag="saying"):
     """How far an attempt is, or what it has saved."""
 
     id: Id
-    fence: int
+    fence: Count
     progress: float | None = None
     numbers: dict[str, Any] = {}
     resume_uri: str = ""
-    resume_step: int = 0
+    resume_step: Count = 0
 
 
 class Ending(msgspec.Struct, frozen=True, omit_defaults=True, tag="ending"):
     """An attempt has ended."""
 
     id: Id
-    fence: int
+    fence: Count
     outcome: Outcome
-    due: int = 0
+    due: Count = 0
     """When its next attempt may begin (ms since 1970), where there is to be one."""
     worker: str = ""
     pid: int = 0

@@ -226,3 +226,17 @@ def writing(db: sqlite3.Connection) -> Iterator[None]:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+@contextmanager
+def attempting(db: sqlite3.Connection) -> Iterator[None]:
+    """A part of a transaction that may fail by itself: then nothing of it is left, and the rest stands."""
+    db.execute("SAVEPOINT part")
+    try:
+        yield
+    except BaseException:
+        if db.in_transaction:  # SQLite itself gives up the whole where the disk is full
+            db.execute("ROLLBACK TO part")
+            db.execute("RELEASE part")
+        raise
+    db.execute("RELEASE part")

@@ -238,6 +238,12 @@ class Transit:
         """
         return [_outgoing(row) for row in self._db.execute(OUTGOING, (self._now(), limit))]
 
+    def give_up(self, each: Outgoing, why: str) -> None:
+        """That one cannot be published: it is dead."""
+        _, claim = self.take(each.job.group, each.job.id, each.fence, "")
+        if claim is not None:
+            self.store.close_attempts([Closing(claim.id, claim.fence, Failed("unusable", why))])
+
     def published(self, ids: Iterable[str]) -> None:
         """The broker has these."""
         with writing(self._db):
