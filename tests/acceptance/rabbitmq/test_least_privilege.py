@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ def stumbles(ctx: JobContext, number: int) -> int:
     if ctx.attempt == 1:
         raise ValueError("the first time")
     return number
+
+
+@task(group="gpu", timeout="10m")
+def hands_on(number: int) -> str:
+    return stumbles.submit(number=number).id
 """
 
 
@@ -53,5 +59,19 @@ def test_jobs_that_stumble_are_done_by_processes_that_may_do_nothing_else(
         slow = desk.submit("stumbles", 7, group="gpu", backoff=1.5)
         assert [desk.result(id) for id in (*ids, slow)] == [0, 1, 2, 7]
         assert [each.outcome for each in desk.attempts(slow)] == ["failed", "done"]
+    finally:
+        desk.close()
+
+
+def test_code_that_submits_while_it_runs_as_a_job_may_have_an_account_of_its_own(
+    broker: str, secured: dict[str, str], tmp_path: Path
+) -> None:
+    desk = Secured(tmp_path / "desk", broker, secured)
+    try:
+        said = f"[group.gpu]\nvariables = {{ PENSTOCK_BROKER = {json.dumps(secured['api'])} }}\n"
+        (desk.directory / "penstock.toml").write_text(said)
+        desk.work()
+        inner = desk.result(desk.submit("hands_on", 5, group="gpu"))
+        assert desk.result(inner) == 5
     finally:
         desk.close()
