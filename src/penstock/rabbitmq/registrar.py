@@ -19,6 +19,7 @@ from penstock.rabbitmq.talk import End
 from penstock.rabbitmq.topology import ALL, AT_ONCE, CONTROL, JOBS, retry_key
 from penstock.rabbitmq.turn import DISK, ORDERS, PARKED, Contested, Parcel, Parked, Post, Turn
 from penstock.tasks import timetable
+from penstock.tasks.retention import DAY, USUAL
 from penstock.tasks.schema import writing
 from penstock.tasks.store import Now, Store
 from penstock.tasks.transit import Outgoing, Transit
@@ -63,6 +64,7 @@ class Registrar:
         self.transit = Transit(store, now=now)
         self._now = now
         self._memory = Memory()
+        self._sweep_at = now()
 
     def serve(
         self, parcels: Sequence[Parcel], lost: Sequence[Contested] = (), sent: Iterable[str] = ()
@@ -72,12 +74,20 @@ class Registrar:
         Raises:
             sqlite3.Error, OSError: the disk is full, or broken; nothing has changed.
         """
+        self._sweep()
         try:
             return self._serve(parcels, lost, sent, apart=False)
         except DISK:
             raise
         except Exception:  # noqa: BLE001 - nothing that comes over a wire may keep the rest from being written
             return self._serve(parcels, lost, sent, apart=True)
+
+    def _sweep(self) -> None:
+        """Once a day: what stands for jobs that are gone, and words of jobs that never came."""
+        now = self._now()
+        if now >= self._sweep_at:
+            self.transit.sweep(before=now - USUAL.age)
+            self._sweep_at = now + DAY
 
     def _serve(
         self, parcels: Sequence[Parcel], lost: Sequence[Contested], sent: Iterable[str], *, apart: bool

@@ -131,3 +131,11 @@ def test_what_is_due_is_published_though_the_disk_was_full_once(
             hub.serve([])
     assert _published(hub.serve([])) == [job.id]
     assert _published(hub.serve([])) == []  # it is on its way
+
+
+def test_words_of_jobs_that_never_came_are_forgotten_after_a_month(hub: Registrar, clock: Clock) -> None:
+    hub.serve([_ended(NewJob("g", "t", b"").id, Done(b""))])
+    for days, kept in ((29, 1), (31, 0)):
+        clock.now = Clock.now + days * 86_400_000
+        hub.serve([])
+        assert hub.store.db.execute("SELECT COUNT(*) FROM early").fetchone() == (kept,)
