@@ -39,6 +39,16 @@ PROMISED = {
     "start": [1.0],
     "idle": [1.0],
     "recovery": [200.0],
+    "tasks-sqlite-submit": [1.0],
+    "tasks-sqlite-run": [1.0],
+    "tasks-recovery": [100.0],
+    "tasks-latency": [5.0],
+    "tasks-backlog": [1 / 2],
+    "tasks-idle": [1.0],
+    "tasks-rabbitmq-submit": [1.0],
+    "tasks-rabbitmq-submit-many": [5.0],
+    "tasks-rabbitmq-run": [1.5, 0.7],
+    "tasks-rabbitmq-latency": [10.0],
 }
 
 
@@ -73,6 +83,7 @@ def test_apps_and_roles_are_there() -> None:
         "latency",
         "start",
         "idle",
+        "jobs",
         "recovery",
     }
     assert {"push", "pull", "push_json", "pull_json", "push_arrays", "pull_arrays"} <= set(ROLES)
