@@ -113,7 +113,7 @@ def test_top_pauses_lets_go_on_and_restarts_what_is_selected(top: Pty, terminal:
     terminal.open_gate()
     deadline = time.monotonic() + LIMIT
     while not [
-        line for line in terminal.type("events").stdout.splitlines() if "gate/0" in line and "renewed" in line
+        line for line in terminal.type("events").stdout.splitlines() if "gate/0" in line and "was restarted" in line
     ]:
         assert time.monotonic() < deadline
     (after,) = terminal.ask("ps")["pipelines"][0]["stages"][1]["replicas"]

@@ -69,5 +69,6 @@ def test_a_source_that_goes_on_goes_on_under_the_ids_it_had(
     for name in ("1.sock", "1.page", "1.arena"):
         (folder / name).unlink(missing_ok=True)
     # It had made four; of five the last is new.
-    second = source(RESUMABLE.replace("4", "5"), incarnation=2)
+    longer = RESUMABLE.replace("4", "2 + 3")  # of another length: Python would take it for the compiled one
+    second = source(longer, incarnation=2)
     assert origins(second, receiving(10), 1) == {"src/0"}
