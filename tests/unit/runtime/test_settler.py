@@ -15,9 +15,11 @@ from penstock.rabbitmq.talk import Report
 from penstock.runtime.book import Close
 from penstock.runtime.settler import Hand, Settler
 from penstock.tasks.home import Home
-from penstock.tasks.job import Claim, NewJob, Rules
+from penstock.tasks.job import Claim, NewJob, Rules, new_id
 from penstock.tasks.settle import Done, Failed
 from penstock.tasks.store import Closing, Word
+
+A, B, C = new_id(), new_id(), new_id()
 
 
 class Broker:
@@ -81,20 +83,20 @@ async def _until(is_so: Callable[[], object]) -> None:
 
 def test_a_job_that_cannot_be_put_back_waits_for_its_queue_and_others_are_settled(tmp_path: Path) -> None:
     async def run() -> None:
-        broker = Broker(Home(str(tmp_path / "jobs.db")), "a", "b", "c")
+        broker = Broker(Home(str(tmp_path / "jobs.db")), A, B, C)
         broker.lacks = {"copy"}
-        broker.end("a", Failed("error", "boom"))
-        broker.end("b", Done(b""))
-        await _until(lambda: "b" in broker.over)
-        broker.end("c", Done(b""))
-        await _until(lambda: "c" in broker.over)
-        assert "a" not in broker.over
+        broker.end(A, Failed("error", "boom"))
+        broker.end(B, Done(b""))
+        await _until(lambda: B in broker.over)
+        broker.end(C, Done(b""))
+        await _until(lambda: C in broker.over)
+        assert A not in broker.over
         await broker.settler.through()  # nobody who leaves waits for what the broker does not take
         broker.lacks = {talk.SETTLED}
         await _until(lambda: broker.copies)
         broker.lacks = set()
-        await _until(lambda: "a" in broker.over)
-        assert (broker.over["a"], broker.copies) == ("scheduled", ["a"])
+        await _until(lambda: A in broker.over)
+        assert (broker.over[A], broker.copies) == ("scheduled", [A])
         await broker.close()
 
     asyncio.run(run())
@@ -104,13 +106,13 @@ def test_what_is_saved_while_a_report_is_under_way_is_reported_though_nothing_el
     tmp_path: Path,
 ) -> None:
     async def run() -> None:
-        broker = Broker(Home(str(tmp_path / "jobs.db")), "a", "b")
+        broker = Broker(Home(str(tmp_path / "jobs.db")), A, B)
         broker.gate = asyncio.Event()
-        broker.settler.say(Word("a", 1, 0.5))
+        broker.settler.say(Word(A, 1, 0.5))
         await _until(lambda: broker.reported)
-        broker.settler.say(Word("b", 1, resume_uri="/saved", resume_step=5))
+        broker.settler.say(Word(B, 1, resume_uri="/saved", resume_step=5))
         broker.gate.set()
-        await _until(lambda: (talk.CHECKPOINT, "b") in broker.reported)
+        await _until(lambda: (talk.CHECKPOINT, B) in broker.reported)
         await broker.close()
 
     asyncio.run(run())
@@ -118,12 +120,12 @@ def test_what_is_saved_while_a_report_is_under_way_is_reported_though_nothing_el
 
 def test_what_is_saved_while_there_is_no_queue_for_it_is_reported_later(tmp_path: Path) -> None:
     async def run() -> None:
-        broker = Broker(Home(str(tmp_path / "jobs.db")), "a")
+        broker = Broker(Home(str(tmp_path / "jobs.db")), A)
         broker.lacks = {talk.CHECKPOINT}
-        broker.settler.say(Word("a", 1, resume_uri="/saved", resume_step=5))
+        broker.settler.say(Word(A, 1, resume_uri="/saved", resume_step=5))
         await _until(lambda: broker.refused)
         broker.lacks = set()
-        await _until(lambda: (talk.CHECKPOINT, "a") in broker.reported)
+        await _until(lambda: (talk.CHECKPOINT, A) in broker.reported)
         await broker.close()
 
     asyncio.run(run())
