@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from penstock.cli import terminal
-from penstock.cli.document import document
+from penstock.cli.document import document, plain
 from penstock.cli.group import VerbCommand, VerbFamily
 from penstock.cli.jobsieve import chosen, jobsieve_options, meant
 from penstock.cli.options import broker_option, json_option, moment, timeout_option
@@ -102,7 +101,7 @@ def submit(
     if as_json:
         terminal.data(document("result", id=id, seq=name, state=job.state, result=result))
     else:
-        terminal.data(json.dumps(result, ensure_ascii=False, default=str))
+        terminal.data(plain(result))
 
 
 def _known(job: Job[Any]) -> JobRow | None:

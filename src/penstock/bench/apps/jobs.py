@@ -1,6 +1,6 @@
 """Jobs that do nothing, or next to nothing, in one group.
 
-python -m penstock.bench.apps.jobs submit|many|fill|latency|cycle
+python -m penstock.bench.apps.jobs submit|many|fill|latency
 penstock worker jobs.py
 """
 

@@ -22,15 +22,20 @@ def ours(stand: Stand) -> Reading:
         top = run.start(str(APPS / "idle.py"))
         run.reading()
         time.sleep(SETTLE)
-        began, used = time.monotonic(), cpu_seconds(top.pid)
-        time.sleep(stand.effort.watch)
-        # What is less than the kernel counts is taken for one tick, a hundredth of a second.
-        spent = max(cpu_seconds(top.pid) - used, 1 / os.sysconf("SC_CLK_TCK"))
-        share = spent / (time.monotonic() - began)
+        share = share_of_a_core(top.pid, stand.effort.watch)
         with open(run.trial.path("gate"), "wb"):
             """The source's read ends with the file."""
         run.finish()
         return {"percent": 100 * share}
+
+
+def share_of_a_core(top: int, seconds: float) -> float:
+    """What a process and its descendants use of one core while they are watched for so long, from 0 to 1."""
+    began, used = time.monotonic(), cpu_seconds(top)
+    time.sleep(seconds)
+    # What is less than the kernel counts is taken for one tick, a hundredth of a second.
+    spent = max(cpu_seconds(top) - used, 1 / os.sysconf("SC_CLK_TCK"))
+    return spent / (time.monotonic() - began)
 
 
 def cpu_seconds(top: int) -> float:

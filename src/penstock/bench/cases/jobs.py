@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from penstock.bench.case import Case, Measure
-from penstock.bench.cases.idle import cpu_seconds
+from penstock.bench.cases.idle import SETTLE, share_of_a_core
 from penstock.bench.stand import Reading, Run, Stand, patience
 from penstock.tasks.home import Home
 from penstock.tasks.job import NewJob, Rules
@@ -26,7 +26,7 @@ WORKERS = 2
 CYCLES = 200
 """Jobs submitted and claimed beside a backlog."""
 CHUNK = 20_000
-NO_RESULTS = Rules(backoff=0.0)
+AT_ONCE = Rules(backoff=0.0)
 
 
 def handed_over(stand: Stand, *words: str) -> Reading:
@@ -114,7 +114,7 @@ def recovery(stand: Stand) -> Reading:
         start_workers(run)
         log = Path(run.trial.path("begun"))
         with contextlib.closing(desk(run)) as found:
-            job = NewJob(group="bench", task="held", args=_packed(str(log)), rules=NO_RESULTS)
+            job = NewJob(group="bench", task="held", args=_packed(str(log)), rules=AT_ONCE)
             found.submit([job])
             _, victim = begun(run, log, 1)
             killed = time.monotonic_ns()
@@ -145,11 +145,8 @@ def idle(stand: Stand) -> Reading:
     """CPU time of supervisor and workers, in percent of one core."""
     with stand.run() as run:
         top = start_workers(run)
-        time.sleep(0.5)  # starting is not idling
-        began, used = time.monotonic(), cpu_seconds(top)
-        time.sleep(stand.effort.watch)
-        spent = max(cpu_seconds(top) - used, 1 / os.sysconf("SC_CLK_TCK"))
-        return {"percent": 100 * spent / (time.monotonic() - began)}
+        time.sleep(SETTLE)
+        return {"percent": 100 * share_of_a_core(top, stand.effort.watch)}
 
 
 def backlog(stand: Stand, *, waiting: bool) -> Reading:
@@ -172,7 +169,7 @@ def _cycle(store: Store) -> float:
 
 
 def _job() -> NewJob:
-    return NewJob(group="bench", task="nothing", args=b"", rules=NO_RESULTS)
+    return NewJob(group="bench", task="nothing", args=b"", rules=AT_ONCE)
 
 
 @contextlib.contextmanager
