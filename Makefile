@@ -1,7 +1,7 @@
 # `make` says what there is. Every target makes the .venv it needs, from nothing but Python >= 3.11.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo rabbitmq test check format torch faults bench docs lock clean
+.PHONY: help setup demo rabbitmq sshd test check format torch faults bench docs lock clean
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
@@ -23,7 +23,10 @@ demo: .venv/.demo ## train on real digits through separate processes; KILL=1 kil
 rabbitmq: ## install the RabbitMQ server that tests start nodes of, where it is missing
 	@requirements/rabbitmq
 
-test: .venv/.dev rabbitmq ## prove the promises: the whole suite, a share for each core
+sshd: ## unpack the SSH server that a test of tunnels starts, where none is installed
+	@requirements/sshd
+
+test: .venv/.dev rabbitmq sshd ## prove the promises: the whole suite, a share for each core
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: .venv/.dev ## lint, format, types, import contracts
@@ -41,7 +44,7 @@ torch: .venv/.dev ## prove what needs torch; installs it, some GB unless TORCH n
 	@$(BIN)/python -m pytest tests/unit/message/test_tensors.py tests/unit/message/test_hostile.py $(ARGS)
 
 faults: .venv/.dev rabbitmq ## break everything on purpose, in the long forms (a million items, twenty kills)
-	@$(BIN)/python -m pytest tests/faults -m fault --long $(ARGS)
+	@$(BIN)/python -m pytest tests/faults tests/fuzz tests/conformance -m fault --long $(ARGS)
 
 bench: .venv/.dev ## measure, each case beside its peer in the same run
 	@$(BIN)/penstock bench $(ARGS)

@@ -39,17 +39,20 @@ class BrokerDesk(Desk):
         self.start_hub().until_said("keeps the store of jobs")
         return self.hub
 
-    def start_hub(self, **variables: str) -> Supervisor:
+    def start_hub(self, *arguments: str, before: Sequence[str] = (), **variables: str) -> Supervisor:
         """Start one more."""
-        self.hub = Supervisor(
-            self.hub_directory, ["-m", "penstock", "hub"], PENSTOCK_BROKER=self.broker, **variables
-        )
+        command = ["-m", "penstock", "hub", *arguments]
+        variables = {"PENSTOCK_BROKER": self.broker, **variables}
+        self.hub = Supervisor(self.hub_directory, command, before=before, **variables)
         self._supervisors.append(self.hub)
         return self.hub
 
-    def work(self, *arguments: str, app: str = "app.py", **variables: str) -> Supervisor:
+    def work(
+        self, *arguments: str, app: str = "app.py", before: Sequence[str] = (), **variables: str
+    ) -> Supervisor:
         """Start somebody who runs them."""
-        return super().work(*arguments, app=app, **{"PENSTOCK_BROKER": self.broker, **variables})
+        variables = {"PENSTOCK_BROKER": self.broker, **variables}
+        return super().work(*arguments, app=app, before=before, **variables)
 
     def submit(self, task: str, *args: Any, group: str = "default", **rules: Any) -> str:
         """Hand one over; its id."""
@@ -65,6 +68,10 @@ class BrokerDesk(Desk):
         """Have it end, by way of the hub."""
         assert answer(["tasks", "cancel", id, "--broker", self.broker]) == 0
         return self.row(id).state
+
+    def resume(self, group: str) -> None:
+        """Let it go on, by way of the hub."""
+        assert answer(["tasks", "resume", group, "--broker", self.broker]) == 0
 
     def submit_many(self, task: str, count: int, **rules: Any) -> list[str]:
         """So many, each with its number."""

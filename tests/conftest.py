@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.channel import conda_channel
 from tests.rabbit import broker, rabbit
 
-__all__ = ["broker", "rabbit"]
+__all__ = ["broker", "conda_channel", "rabbit"]
 
 # A busy machine is slow, not wrong; what it found must be found again.
 settings.register_profile("penstock", deadline=None, print_blob=True)
@@ -26,6 +27,9 @@ settings.load_profile("penstock")
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements" / "worker.txt"
 CACHE = ROOT / ".cache" / "interpreters"
+BUILT = ROOT / ".cache" / "environments"
+"""Where the environments of examples are kept from one run of the tests to the next: they take half a
+minute to make."""
 
 WorkerPython = Callable[[str], str]
 
@@ -78,12 +82,18 @@ def find_interpreter(version: str) -> str:
 
 def _interpreter(version: str) -> str | None:
     """The first candidate that says itself that it is that version."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
-    candidates = [str(path / "bin" / "python") for path in sorted(pyenv.glob(f"{version}.*"), reverse=True)]
-    candidates.append(shutil.which(f"python{version}") or "")
-    candidates.append(_say(_uv(), "python", "find", "--system", version))
     ask = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
-    return next((path for path in candidates if path and _say(path, "-c", ask) == version), None)
+    for path in _candidates(version):
+        if path and _say(path, "-c", ask) == version:
+            return path
+    return None
+
+
+def _candidates(version: str) -> Iterator[str]:
+    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
+    yield from (str(path / "bin" / "python") for path in sorted(pyenv.glob(f"{version}.*"), reverse=True))
+    yield shutil.which(f"python{version}") or ""
+    yield _say(_uv(), "python", "find", "--system", version)
 
 
 def _say(*command: str) -> str:

@@ -15,6 +15,7 @@ from penstock.rabbitmq.connection import connect
 from penstock.rabbitmq.declaration import declare
 from penstock.rabbitmq.message import Message
 from penstock.rabbitmq.url import parse
+from penstock.tasks.home import Home
 from penstock.tasks.store import Store
 
 PATIENCE = 60.0
@@ -41,9 +42,7 @@ class Hub:
         store.close()
         self._url, self._path = url, path
         self._leads = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._keeping: asyncio.Task[None] | None = None
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
     def start(self) -> Hub:
         """Until it is the one."""
@@ -53,7 +52,6 @@ class Hub:
 
     def close(self) -> None:
         """End."""
-        assert self._keeping is not None
         self._loop.call_soon_threadsafe(self._keeping.cancel)
         self._thread.join()
 
@@ -67,13 +65,12 @@ class Hub:
             await (await connection.channel()).publish(topology.CONTROL, topology.NEWS, Message())
         await connection.close()
 
-    def _run(self) -> None:
-        keeper = hubs.Hub(parse(self._url), str(self._path), say=self._said)
-        self._keeping = self._loop.create_task(keeper.run())
+    async def _run(self) -> None:
+        keeper = hubs.Hub(parse(self._url), Home(str(self._path)), say=self._said)
+        self._loop = asyncio.get_running_loop()
+        self._keeping = asyncio.ensure_future(keeper.run())
         with suppress(asyncio.CancelledError):
-            self._loop.run_until_complete(self._keeping)
-        self._loop.run_until_complete(asyncio.sleep(0))
-        self._loop.close()
+            await self._keeping
 
     def _said(self, sentence: str) -> None:
         if "keeps the store" in sentence:

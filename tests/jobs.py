@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +20,9 @@ from penstock.tasks.wake import WORK, ring
 
 PATIENCE = 60.0
 LOOK = 0.005
+DYING_WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"]
+"""Before a command: the kernel ends it with the process of the test, however that ends. (No ``preexec_fn``:
+tests have threads.)"""
 Found = TypeVar("Found")
 
 
@@ -30,6 +33,11 @@ def until(look: Callable[[], Found | None], what: str, *, within: float = PATIEN
         assert time.monotonic() < end, f"not within {within:g} s: {what}"
         time.sleep(LOOK)
     return found
+
+
+def children(pid: int) -> list[int]:
+    """The processes that it has started, and that live."""
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 OVERLAID = """
@@ -46,12 +54,15 @@ sys.exit(run_foreground(plan.plan("app", groups), app=str(path)))
 class Supervisor:
     """One `penstock worker`, or another command that runs jobs."""
 
-    def __init__(self, desk: Path, command: list[str], **variables: str) -> None:
+    def __init__(
+        self, desk: Path, command: list[str], *, before: Sequence[str] = (), **variables: str
+    ) -> None:
+        """``command``: what Python is to run. ``before``: words before that, like `unshare --mount`."""
         desk.mkdir(exist_ok=True)
         self.talk = desk / f"talk.{len(list(desk.glob('talk.*')))}"
         with self.talk.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, *command],
+                [*DYING_WITH_US, *before, sys.executable, *command],
                 cwd=desk,
                 env={**os.environ, **variables},
                 stdin=subprocess.DEVNULL,
@@ -96,17 +107,23 @@ class Desk:
         self.jobs = directory / ".penstock" / "jobs"
         self._supervisors: list[Supervisor] = []
 
-    def work(self, *arguments: str, app: str = "app.py", **variables: str) -> Supervisor:
+    def work(
+        self, *arguments: str, app: str = "app.py", before: Sequence[str] = (), **variables: str
+    ) -> Supervisor:
         """Start somebody who runs them."""
         command = ["-m", "penstock", "worker", *([app] if app else []), *arguments]
-        return self._start(command, variables)
+        return self._start(command, before, variables)
+
+    def run(self, *arguments: str, app: str = "app.py", **variables: str) -> Supervisor:
+        """Start its pipeline."""
+        return self._start(["-m", "penstock", "run", app, *arguments], (), variables)
 
     def work_as(self, overlay: dict[str, dict[str, Any]]) -> Supervisor:
         """The same, with what is said of groups outside the code."""
-        return self._start(["-c", OVERLAID, json.dumps(overlay)], {})
+        return self._start(["-c", OVERLAID, json.dumps(overlay)], (), {})
 
-    def _start(self, command: list[str], variables: dict[str, str]) -> Supervisor:
-        found = Supervisor(self.directory, command, **variables)
+    def _start(self, command: list[str], before: Sequence[str], variables: dict[str, str]) -> Supervisor:
+        found = Supervisor(self.directory, command, before=before, **variables)
         self._supervisors.append(found)
         return found
 
@@ -125,6 +142,11 @@ class Desk:
         state = self.store.cancel(id)
         ring(str(self.jobs / "bells"), WORK)
         return state
+
+    def resume(self, group: str) -> None:
+        """Let it go on."""
+        self.store.resume(group)
+        ring(str(self.jobs / "bells"), WORK)
 
     def row(self, id: str) -> JobRow:
         """How it stands."""
@@ -161,6 +183,15 @@ class Desk:
         body = self.store.result(id)
         assert body is not None, (self.row(id), self.attempts(id))
         return Decoder().values(body, count=1)[0]
+
+    def done(self, group: str = "default") -> int:
+        """So many of a group are."""
+        return self.store.depths().get(group, {}).get("done", 0)
+
+    @property
+    def everybody(self) -> str:
+        """How the jobs stand, and what has been said so far, for who waits in vain."""
+        return "\n".join([str(self.store.depths()), *(each.said for each in self._supervisors)])
 
     def attempts(self, id: str) -> list[Attempt]:
         """Those that have ended."""

@@ -12,8 +12,8 @@ from typing import Any
 class Proxy:
     """Passes on what comes to its port. It has a thread of its own."""
 
-    def __init__(self, port: int) -> None:
-        self._behind = port
+    def __init__(self, port: int, at: int = 0) -> None:
+        self._behind, self._at = port, at
         self._is_cut = False
         self._writers: set[asyncio.StreamWriter] = set()
         self._passing: set[asyncio.Future[Any]] = set()
@@ -39,7 +39,7 @@ class Proxy:
 
     async def _run(self) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", self._at)
         self.port = int(server.sockets[0].getsockname()[1])
         self._listens.set()
         await self._over.wait()
@@ -71,9 +71,9 @@ class Proxy:
 
 
 @contextmanager
-def proxy(port: int) -> Iterator[Proxy]:
-    """One, for a test."""
-    found = Proxy(port)
+def proxy(port: int, at: int = 0) -> Iterator[Proxy]:
+    """One, for a test; ``at``: its own port, any if 0."""
+    found = Proxy(port, at)
     try:
         yield found
     finally:

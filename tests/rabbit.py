@@ -44,6 +44,8 @@ SERVER = Path(os.environ.get("RABBITMQ_BIN", "/usr/lib/rabbitmq/bin"))
 ABSENT = "there is no RabbitMQ server: `make rabbitmq` installs it (apt-get install rabbitmq-server)"
 PATIENCE = 120.0
 LOOPBACK_ALONE = "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false"
+OFTEN = "[{rabbit, [{quorum_tick_interval, 500}]}]."
+"""Else the figures of the management API are many seconds old."""
 USER = PASSWORD = "guest"  # of a node that only this machine reaches
 
 
@@ -126,7 +128,7 @@ class Node:
         name: str = "rabbit",
         *,
         settings: Mapping[str, object] | None = None,
-        advanced: str = "[].",
+        advanced: str = OFTEN,
         plugins: Sequence[str] = ("rabbitmq_management", "rabbitmq_auth_mechanism_ssl"),
     ) -> None:
         self.fabric, self.name = fabric, f"{name}@localhost"
@@ -142,6 +144,7 @@ class Node:
             "log.file": "false",
             "disk_free_limit.absolute": "50MB",
             "vm_memory_high_watermark.absolute": "1GB",
+            "collect_statistics_interval": 500,
             **({"management.tcp.ip": "127.0.0.1"} if self.managed else {}),
             **({"management.tcp.port": self.management_port} if self.managed else {}),
             **(settings or {}),

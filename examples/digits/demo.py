@@ -1,5 +1,7 @@
 """Run ``app.py`` and watch it learn; with ``--kill`` (or ``KILL=1``) kill one of its processes on the way.
 
+Each stage has an environment of its own, as ``penstock.toml`` says, where this machine has their Pythons.
+
 Ends with exit code 0 only if the pipeline ended well, every image arrived, none was lost and more
 than nine of ten digits are recognised, whether or not something was killed.
 """
@@ -17,7 +19,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 HERE = Path(__file__).parent
 VICTIM = "Augment"
@@ -60,12 +62,40 @@ class Report:
         return found
 
 
-def start(report: Path) -> subprocess.Popen[str]:
+def penstock(*words: str, **how: Any) -> subprocess.CompletedProcess[str]:
+    """What the command says, run beside the app."""
+    command = [sys.executable, "-m", "penstock", *words]
+    return subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, text=True, check=False, **how)
+
+
+def obstacle() -> str:
+    """Why stages cannot have environments of their own here; empty: they can, and have them now."""
+    checked = json.loads(penstock("env", "check", "--json").stdout)
+    for finding in checked["findings"]:
+        if finding["verdict"] == "bad":
+            return f"{finding['subject']}: {finding['text']}"
+    built = penstock("env", "build")  # a minute the first time: what is missing is downloaded
+    return "" if built.returncode == 0 else "not all of their packages could be had"
+
+
+def environments() -> list[str]:
+    """Each stage in an environment of its own where that can be; otherwise all in this one. Says which."""
+    if reason := obstacle():
+        version = ".".join(map(str, sys.version_info[:3]))
+        print(f"  all stages in one Python, {version} ({reason})\n", flush=True)
+        return []
+    for name in ("images", "augment", "train"):
+        found = json.loads(penstock("env", "show", name, "--json").stdout)
+        print(f"  {name:<8}  Python {found['python']:<8}  NumPy {found['packages']['numpy']}", flush=True)
+    print(flush=True)
+    return ["--profile", "apart"]
+
+
+def start(report: Path, options: list[str]) -> subprocess.Popen[str]:
     """The pipeline, as anyone would start it; what it says comes here."""
     environment = {**os.environ, "DIGITS_REPORT": str(report)}
-    command = [sys.executable, str(HERE / "app.py")]
     return subprocess.Popen(
-        command,
+        [sys.executable, "-m", "penstock", "run", str(HERE / "app.py"), *options],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -82,11 +112,7 @@ def echo(lines: IO[str]) -> None:
 
 def kill_one() -> None:
     """``kill -9`` a replica, as the kernel does when memory runs out. Penstock is not told."""
-    found = subprocess.run(
-        [sys.executable, "-m", "penstock", "ps", "--json", "--pipeline", "digits"],
-        check=True, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    (pipeline,) = json.loads(found.stdout)["pipelines"]
+    (pipeline,) = json.loads(penstock("ps", "--json", "--pipeline", "digits").stdout)["pipelines"]
     replicas = next(stage["replicas"] for stage in pipeline["stages"] if stage["name"] == VICTIM)
     victim = next(replica for replica in replicas if "pid" in replica)
     print(f"\n  kill -9 {victim['pid']}   ({victim['worker']})\n", flush=True)
@@ -132,10 +158,13 @@ def main() -> int:
     """Run, watch, judge."""
     parser = argparse.ArgumentParser(description="Learn handwritten digits in separate processes.")
     parser.add_argument("--kill", action="store_true", help="kill -9 a replica a third of the way in")
-    kill = parser.parse_args().kill or os.environ.get("KILL", "") not in {"", "0"}
+    parser.add_argument("--plain", action="store_true", help="all stages in this Python")
+    said = parser.parse_args()
+    kill = said.kill or os.environ.get("KILL", "") not in {"", "0"}
+    options = [] if said.plain else environments()
     with tempfile.TemporaryDirectory(prefix="digits-") as directory:
         report = Report(Path(directory) / "report.jsonl")
-        with start(report.path) as pipeline:
+        with start(report.path, options) as pipeline:
             assert pipeline.stdout
             reader = threading.Thread(target=echo, args=[pipeline.stdout])
             reader.start()

@@ -20,7 +20,10 @@ from penstock.errors import (
     PenstockError,
     PipelineFailed,
     Reject,
+    RemoteError,
     Retry,
+    ServiceBusy,
+    ServiceError,
     TimedOut,
     UnsupportedType,
     UserError,
@@ -38,11 +41,14 @@ if TYPE_CHECKING:
     from penstock.pipeline.oneliner import map as map  # noqa: A004  as `filter`
     from penstock.pipeline.oneliner import split
     from penstock.pipeline.pipeline import Pipeline
+    from penstock.pipeline.service import Service, connect_service, service
     from penstock.pipeline.stage import Sink, Source, Stage, sink, source, stage
+    from penstock.pipeline.subscriber import subscriber
     from penstock.pipeline.window import session, sliding, tumbling
     from penstock.queues import from_queue, to_queue
-    from penstock.runtime.attach import attach
-    from penstock.runtime.guest import Guest
+    from penstock.runtime.audience import subscribe
+    from penstock.runtime.guest.attach import attach
+    from penstock.runtime.guest.guest import Guest
     from penstock.tasks.bundle import group
     from penstock.tasks.chain import chain
     from penstock.tasks.context import JobContext
@@ -74,7 +80,11 @@ __all__ = [
     "PipelineFailed",
     "Recording",
     "Reject",
+    "RemoteError",
     "Retry",
+    "Service",
+    "ServiceBusy",
+    "ServiceError",
     "Sink",
     "Source",
     "Stage",
@@ -90,17 +100,21 @@ __all__ = [
     "attach",
     "between",
     "chain",
+    "connect_service",
     "external",
     "from_queue",
     "group",
     "join",
     "route",
+    "service",
     "session",
     "sink",
     "sliding",
     "source",
     "split",
     "stage",
+    "subscribe",
+    "subscriber",
     "sweep",
     "task",
     "to_queue",
@@ -110,12 +124,13 @@ __all__ = [
 _HOMES = {
     "Context": "penstock.pipeline.context",
     "Flow": "penstock.pipeline.flow",
-    "Guest": "penstock.runtime.guest",
+    "Guest": "penstock.runtime.guest.guest",
     "Job": "penstock.tasks.handle",
     "JobContext": "penstock.tasks.context",
     "Jobs": "penstock.tasks.jobs",
     "Pipeline": "penstock.pipeline.pipeline",
     "Recording": "penstock.message.recording",
+    "Service": "penstock.pipeline.service",
     "Sink": "penstock.pipeline.stage",
     "Source": "penstock.pipeline.stage",
     "Stage": "penstock.pipeline.stage",
@@ -123,9 +138,10 @@ _HOMES = {
     "Task": "penstock.tasks.task",
     "Trial": "penstock.tasks.trial",
     "at": "penstock.pipeline.at",
-    "attach": "penstock.runtime.attach",
+    "attach": "penstock.runtime.guest.attach",
     "between": "penstock.tasks.space",
     "chain": "penstock.tasks.chain",
+    "connect_service": "penstock.pipeline.service",
     "external": "penstock.pipeline.external",
     "filter": "penstock.pipeline.oneliner",
     "from_queue": "penstock.queues",
@@ -133,12 +149,15 @@ _HOMES = {
     "map": "penstock.pipeline.oneliner",
     "join": "penstock.pipeline.joining",
     "route": "penstock.pipeline.flow",
+    "service": "penstock.pipeline.service",
     "session": "penstock.pipeline.window",
     "sink": "penstock.pipeline.stage",
     "sliding": "penstock.pipeline.window",
     "source": "penstock.pipeline.stage",
     "split": "penstock.pipeline.oneliner",
     "stage": "penstock.pipeline.stage",
+    "subscribe": "penstock.runtime.audience",
+    "subscriber": "penstock.pipeline.subscriber",
     "sweep": "penstock.tasks.sweep",
     "task": "penstock.tasks.task",
     "to_queue": "penstock.queues",

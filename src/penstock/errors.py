@@ -2,16 +2,27 @@
 
     PenstockError                the root: catch this to catch all of ours
     |- UserError                 you wrote something we cannot do (exit code 4)
-    |  |- WiringError            the graph or a knob is wrong; says file:line
+    |  |- Placed                 ... in that line
+    |  |  |- WiringError         the graph or a knob is wrong
+    |  |  |- BadSpec             an environment is described wrong
+    |  |  |- Unsatisfiable       no set of packages is what an environment asks for
+    |  |  |- StaleLock           penstock.lock does not say how to make an environment here
     |  |- UnsupportedType        a value that cannot travel; says the ways out
     |  |- Unroutable             no queue of the broker takes such a message
     |- EnvironmentFault          an interpreter or package is missing (exit code 5)
+    |  |- BuildFailed            an environment cannot be made here
+    |  |  |- SourceAway          ... now: an index or a channel cannot be reached
     |  |- BrokerFault            the broker cannot be reached, or refuses
     |     |- BrokerAway          ... now: trying again may help
     |        |- BrokerLost       the connection to it has ended
     |- PeerError                 the other side of a wire broke the protocol
+    |  |- PeerGone               ... or is not there (any more)
+    |- RequestFailed             what was asked raised where it was answered
+    |  |- RemoteError            ... in a service; with its traceback
+    |- ServiceError              a call was lost with its replicas, again and again (exit code 1)
     |- NotRunning                no such pipeline is running here (exit code 3)
     |- TimedOut                  a wait came to its end (exit code 6)
+    |  |- ServiceBusy            no replica of a service has had room for a call
     |- PipelineFailed            the pipeline ran and gave up (exit code 1)
     |- JobFailed                 a job that was waited for is dead (exit code 1)
     |- JobCancelled              a job that was waited for was cancelled (exit code 1)
@@ -42,12 +53,28 @@ class UserError(PenstockError):
     exit_code = 4
 
 
-class WiringError(UserError):
-    """The graph, a reference or a knob is wrong. ``where`` is ``file:line`` when it is known."""
+class Placed(UserError):
+    """Something is written wrong. ``where`` is ``file:line`` or ``file:line:column`` when it is known."""
 
     def __init__(self, message: str, where: Optional[str] = None) -> None:
         super().__init__(f"{where}: {message}" if where else message)
         self.where = where
+
+
+class WiringError(Placed):
+    """The graph, a reference or a knob is wrong."""
+
+
+class BadSpec(Placed):
+    """What an environment is to be made from is described wrong."""
+
+
+class Unsatisfiable(Placed):
+    """No set of packages is what an environment asks for. The message ends with the solver's own words."""
+
+
+class StaleLock(Placed):
+    """``penstock.lock`` does not say how to make an environment here. The message ends with the cure."""
 
 
 class UnsupportedType(UserError):
@@ -59,6 +86,14 @@ class EnvironmentFault(PenstockError):
     a library that is not installed there."""
 
     exit_code = 5
+
+
+class BuildFailed(EnvironmentFault):
+    """An environment cannot be made here, or cannot run a worker. Nothing of it is left."""
+
+
+class SourceAway(BuildFailed):
+    """Packages cannot be had now: no network, or an index or channel that does not answer or refuses us."""
 
 
 class Unroutable(UserError):
@@ -81,6 +116,35 @@ class PeerError(PenstockError):
     """A message was refused before anything was built from it. The peer is named."""
 
 
+class PeerGone(PeerError):
+    """Nobody of that name is connected."""
+
+
+class RequestFailed(PenstockError):
+    """What was asked raised where it was answered. ``kind`` is the name of the exception there."""
+
+    def __init__(self, message: str, *, kind: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class RemoteError(RequestFailed):
+    """A service has raised. ``kind`` is the name of the exception there, ``message`` its text, ``traceback``
+    where that was, from the service's own first frame on."""
+
+    def __init__(self, message: str, *, kind: str = "", traceback: str = "") -> None:
+        where = f"\n\n{traceback.rstrip()}" if traceback else ""
+        super().__init__(f"{message}{where}", kind=kind)
+        self.message = message
+        self.traceback = traceback
+
+
+class ServiceError(PenstockError):
+    """A call has no answer: each replica that had it died. The message says of what the last one did."""
+
+    exit_code = 1
+
+
 class NotRunning(PenstockError):
     """No pipeline of that name answers on this machine. Start one with ``penstock run``."""
 
@@ -91,6 +155,10 @@ class TimedOut(PenstockError):
     """What was waited for did not happen in time."""
 
     exit_code = 6
+
+
+class ServiceBusy(TimedOut):
+    """No replica of a service has had room for a call in the time that it had; it was never begun."""
 
 
 class PipelineFailed(PenstockError):

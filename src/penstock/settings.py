@@ -7,16 +7,20 @@
     PENSTOCK_SHM_BUDGET  shared memory all workers of a run may use together (default: half of what is free)
     PENSTOCK_JOBS        the file that keeps jobs (default: .penstock/jobs.db beside the app)
     PENSTOCK_BROKER      the address of the RabbitMQ that jobs go over (default: none, all is in that file)
+    PENSTOCK_FILES       the folder that all share whose jobs go over it, for what is too large for a message
+                         (default: beside that file)
+    PENSTOCK_CACHE_DIR   where environments are kept (default: ~/.cache/penstock)
     PENSTOCK_PROFILE     which [profile.NAME] of penstock.toml counts (default: none)
+    PENSTOCK_KEYS        the folder of our key and of those we trust (default: penstock/keys in ~/.config)
 
-Nothing else in penstock looks at these variables, but for two: what the profile and variables with two
-underscores (PENSTOCK_STAGES__DETECT__REPLICAS) mean is known to ``penstock.config``, and where jobs are kept
-and what they go over to ``penstock.tasks.home``, whatever process asks.
+Nothing else in penstock looks at these variables, but for four: what the profile and variables with two
+underscores (PENSTOCK_STAGES__DETECT__REPLICAS) mean is known to ``penstock.config``, where jobs are kept
+and what they go over to ``penstock.tasks.home``, whatever process asks, where environments are to
+``penstock.environments.store``, and where keys are to ``penstock.security.keys``.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
@@ -36,7 +40,10 @@ _NAMES = (
     "PENSTOCK_SHM_BUDGET",
     "PENSTOCK_JOBS",
     "PENSTOCK_BROKER",
+    "PENSTOCK_FILES",
+    "PENSTOCK_CACHE_DIR",
     "PENSTOCK_PROFILE",
+    "PENSTOCK_KEYS",
 )
 _OURS = ("PENSTOCK_RUN", "PENSTOCK_BENCH_TRIAL", "PENSTOCK_FAULT")
 """Passed from process to process, or by tests; not for people to set."""
@@ -75,6 +82,8 @@ def _refuse_misspelt(environ: Mapping[str, str]) -> None:
     """Only near misses: Kubernetes sets PENSTOCK_PORT and its like for any service named penstock."""
     for name in environ:
         if name.startswith("PENSTOCK_") and name not in _NAMES and name not in _OURS:
+            import difflib  # for who has made a slip
+
             near = difflib.get_close_matches(name, _NAMES, 1, cutoff=0.85)
             if near:
                 raise UserError(f"penstock does not know the variable {name}: did you mean {near[0]}?")

@@ -81,7 +81,7 @@ def _id_in(line: bytes) -> Optional[str]:
     """None where the line is torn, or not of ours."""
     try:
         said = json.loads(line)["id"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return said if isinstance(said, str) else None
 

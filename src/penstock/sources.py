@@ -11,6 +11,7 @@ import os
 import time
 from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
 
+from penstock.errors import UserError
 from penstock.message.library import needed
 from penstock.pipeline.at import at
 
@@ -158,7 +159,12 @@ def video(origin: Union[str, int], *, start: Optional[int] = None) -> Iterator[A
 
 
 def posts(
-    port: int, *, host: str = "127.0.0.1", largest: int = 16 * 1024 * 1024, patience: float = 30.0
+    port: int,
+    *,
+    host: str = "127.0.0.1",
+    anybody: bool = False,
+    largest: int = 16 * 1024 * 1024,
+    patience: float = 30.0,
 ) -> Iterator[Any]:
     """What comes by HTTP POST, each ``{"path": str, "type": str, "body": bytes}``.
 
@@ -168,16 +174,35 @@ def posts(
     Args:
         port: To listen on.
         host: The address to listen on; by default only this machine can reach it.
+        anybody: Whoever reaches ``host`` over the network may post, in the clear: without it, another address
+            than this machine's own is refused.
         largest: Bytes of a body; more is refused with 413.
         patience: Seconds, also for a body that comes slowly.
 
     Raises:
         OSError: the port is taken.
+        UserError: ``host`` is open to the network, and that is not said.
     """
     from penstock.mailbox import Mailbox
+
+    if not anybody and not _is_near(host):
+        raise UserError(
+            f"posts({port}, host={host!r}) would let whoever reaches this machine post, in the clear; say"
+            " anybody=True if they may, or leave host= out and put a proxy with TLS before it"
+        )
 
     with Mailbox(host, port, largest=largest, patience=patience) as mailbox:
         while True:
             letter = mailbox.next()
             yield letter.item
             letter.taken.set()  # whoever asks for the next has put this one into the link
+
+
+def _is_near(host: str) -> bool:
+    """Whether only this machine reaches that address."""
+    import ipaddress
+
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

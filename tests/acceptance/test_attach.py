@@ -20,7 +20,7 @@ import pytest
 import penstock
 from penstock import NotRunning, Pipeline, PipelineFailed, Reject, UserError, WiringError, sink, source
 from penstock.runtime import client
-from penstock.runtime.account import Totals
+from penstock.runtime.supervisor.account import Totals
 from penstock.testing import Running
 from tests.conftest import WorkerPython
 
@@ -263,8 +263,8 @@ def test_one_sentence_says_why_there_is_no_seat(
 
 def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with kept.running():
-        monkeypatch.setattr("penstock.runtime.attach.control.VERSION", 99)
-        monkeypatch.setattr("penstock.runtime.attach.__version__", "7.0")
+        monkeypatch.setattr("penstock.runtime.guest.attach.control.VERSION", 99)
+        monkeypatch.setattr("penstock.runtime.guest.attach.__version__", "7.0")
         with pytest.raises(
             UserError, match=r"under Penstock .*, which whoever asks with 7.0 does not unders"
         ):

@@ -7,9 +7,12 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import BUILT
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 A_SET = 1_437
@@ -20,13 +23,13 @@ HALF = pytest.approx(0.5, abs=0.01)
 
 def run(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """One program of an example, with its state kept out of the checkout."""
-    environment = {**os.environ, "PENSTOCK_STATE_DIR": str(tmp_path / "state"), **variables}
+    ours = {"PENSTOCK_STATE_DIR": str(tmp_path / "state"), "PENSTOCK_CACHE_DIR": str(BUILT)}
     return subprocess.run(
         [sys.executable, *arguments],
-        env=environment,
+        env={**os.environ, **ours, **variables},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
 
@@ -36,12 +39,28 @@ def demo(tmp_path: Path, *, images: int, **variables: str) -> subprocess.Complet
     return run(tmp_path, str(EXAMPLES / "digits/demo.py"), DIGITS_EPOCHS=epochs, **variables)
 
 
-def test_digits_are_learnt_and_the_ledger_adds_up(tmp_path: Path) -> None:
-    images = 20 * A_SET
+def test_digits_are_learnt_in_three_pythons_and_the_ledger_adds_up(
+    tmp_path: Path, worker_python: Callable[[str], str]
+) -> None:
+    images = 30 * A_SET
+    for version in ("3.9", "3.10", "3.13"):
+        worker_python(version)
     ended = demo(tmp_path, images=images)
+    for line in (r"images +Python 3\.9\.\d+ +NumPy 1\.", r"augment +Python 3\.10\.\d+ +NumPy 2\.[012]\."):
+        assert re.search(line, ended.stdout), ended.stdout + ended.stderr
+    assert re.search(r"train +Python 3\.13\.\d+ +NumPy 2\.", ended.stdout), ended.stdout
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert f"{images:,} in, {images:,} out, 0 lost, 0 dead" in ended.stdout
     assert re.search(rf"learnt from {images:,} of {images:,} images, recognises 9\d\.\d%", ended.stdout)
+
+
+def test_without_these_pythons_all_stages_run_in_the_one_there_is(tmp_path: Path) -> None:
+    nowhere = {"PATH": "/nowhere", "HOME": str(tmp_path), "PYENV_ROOT": "/nowhere", "KILL": ""}
+    images = 30 * A_SET  # ten would do, on most days
+    ended = demo(tmp_path, images=images, **nowhere)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert re.search(r"all stages in one Python, 3\.\d+\.\d+ \(images: .*3\.9", ended.stdout), ended.stdout
+    assert f"{images:,} in, {images:,} out, 0 lost, 0 dead" in ended.stdout
 
 
 def test_a_killed_replica_changes_nothing_about_what_was_learnt_from(tmp_path: Path) -> None:

@@ -375,3 +375,33 @@ def test_a_group_runs_under_a_python_of_its_own(jobs: Desk, python: str, worker_
     jobs.work_as({"default": {"interpreter": worker_python(python)}})
     assert jobs.result(jobs.submit("version")) == [int(part) for part in python.split(".")]
     assert jobs.result(jobs.submit("later", "x")) == "x"
+
+
+BESIDE = """
+from penstock import Pipeline, sink, source, task
+
+@task(group="adding")
+def add(left: int, right: int) -> int:
+    return left + right
+
+@source
+def numbers():
+    yield from range(3)
+
+@sink
+def total(number: int):
+    job = add.submit(number, 1)
+    assert job.result("60s") == number + 1
+
+pipeline = Pipeline("beside", numbers >> total)
+"""
+
+
+def test_the_groups_of_an_app_run_beside_its_pipeline_and_end_with_it(tmp_path: Path) -> None:
+    with desk(tmp_path, BESIDE) as jobs:
+        run = jobs.run("--jobs")
+        said = run.end()
+        assert "adding    1/1 ready" in said
+        assert "3 done   0 failed   0 dead" in said
+        assert "3 in, 3 out, 0 lost, 0 dead" in said
+        assert [row.state for row in jobs.store.jobs()] == ["done"] * 3

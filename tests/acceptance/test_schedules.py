@@ -21,7 +21,7 @@ from penstock import JobContext, task
 @task(every="1s")
 def beats(ctx: JobContext) -> None:
     with open("beats", "a") as file:
-        file.write(f"{ctx.id}\\n")
+        file.write(f"{ctx.id} {ctx.attempt}\\n")
 
 
 @task(group="nightly", cron="0 3 * * *", timezone="Europe/Paris", timeout="2h")
@@ -34,6 +34,11 @@ def tick_of(id: str) -> int:
     return int(id.replace("-", "")[:12], 16)
 
 
+def first_starts(notes: list[str]) -> list[int]:
+    """The ticks, but for the one the killed supervisor had in hand: that comes again as a second attempt."""
+    return [tick_of(id) for id, attempt in (note.split() for note in notes) if attempt == "1"]
+
+
 @pytest.mark.fault
 def test_two_supervisors_run_each_tick_once_and_one_goes_on_when_the_other_is_killed(tmp_path: Path) -> None:
     with desk(tmp_path, APP) as work:
@@ -41,10 +46,10 @@ def test_two_supervisors_run_each_tick_once_and_one_goes_on_when_the_other_is_ki
         work.until_noted("beats", 2)
         os.kill(first.process.pid, signal.SIGKILL)
         so_far = len(work.until_noted("beats"))
-        ids = work.until_noted("beats", so_far + 2)
+        notes = work.until_noted("beats", so_far + 3)
         second.signal()
         assert "done" in second.end()
-        ticks = [tick_of(id) for id in ids]
+        ticks = first_starts(notes)
         assert ticks == sorted(set(ticks)) and all(tick % 1000 == 0 for tick in ticks)
         (left,) = [row for row in work.store.jobs() if row.task == "beats" and row.state == "scheduled"]
         assert left.run_at > max(ticks)

@@ -24,10 +24,13 @@ CODE = {
     "max_failures": "'three'",
     "max_age": "'-1s'",
     "on_full": "'drop_old'",
+    "compress": "'gzip'",
     "max_restarts": "-5",
     "start_timeout": "'0s'",
+    "env": "39",
     "interpreter": "39",
     "variables": "['OMP_NUM_THREADS']",
+    "hosts": "39",
     "ports": "'rejected'",
     "key": "3",
     "ordered": "'yes'",
@@ -65,6 +68,17 @@ def keep(number):
 
 
 wrong = Pipeline("wrong", numbers >> keep)
+"""
+SERVED = """\
+from penstock import Pipeline, service
+
+
+@serviceKNOBS
+def judge(value):
+    return value
+
+
+wrong = Pipeline("wrong", judge)
 """
 DECORATOR = 9
 """The line of the knobs in it."""
@@ -111,9 +125,15 @@ def test_the_table_has_every_knob() -> None:
 
 @pytest.mark.parametrize("knob", CHECKS)
 def test_a_wrong_knob_in_the_code_is_named_with_its_line(desk: Desk, knob: str) -> None:
-    desk.write(f"({knob}={CODE[knob]})", "stage" if knob == "ports" else "sink")
+    desk.write(f"({knob}={CODE[knob]})", "stage" if knob in {"ports", "compress"} else "sink")
     said = desk.check()
     assert f"{desk.app}:{DECORATOR}: {knob}=" in said
+
+
+@pytest.mark.parametrize("knob", CHECKS)
+def test_a_wrong_knob_of_a_service_is_named_with_its_line(desk: Desk, knob: str) -> None:
+    (desk.folder / desk.app).write_text(SERVED.replace("KNOBS", f"({knob}={CODE[knob]})"))
+    assert f"{desk.app}:4: {knob}=" in desk.check()
 
 
 @pytest.mark.parametrize("knob", CHECKS)

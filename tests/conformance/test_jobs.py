@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from penstock.tasks.freight import call, packed, whole
 from penstock.tasks.job import Claim, NewJob, Rules, new_id
-from penstock.tasks.settle import Done, Ended, Failed, Returned
+from penstock.tasks.settle import Done, Ended, Failed
 from penstock.tasks.store import Closing, Store, Word
 
 
@@ -265,173 +260,3 @@ def test_a_time_that_was_said_counts_once_the_others_are_done(store: Store, cloc
     assert store.next_due() == clock.now + 5000
     clock.now += 5000
     assert len(_claim(store)) == 1
-
-
-class Jobs(RuleBasedStateMachine):
-    """Any sequence of what may happen to jobs, against a dict that says what should have come of it."""
-
-    keys = st.sampled_from(["", "", "k", "l"])
-
-    @initialize(on_disk=st.booleans())
-    def open(self, on_disk: bool) -> None:
-        self.folder = tempfile.TemporaryDirectory() if on_disk else None
-        self.path = f"{self.folder.name}/jobs.db" if self.folder else ":memory:"
-        self.clock = Clock()
-        self.store = Store(self.path, now=self.clock, jitter=lambda: 0.0)
-        self.state: dict[str, str] = {}
-        self.key: dict[str, str] = {}
-        self.failures: dict[str, int] = {}
-        self.held: dict[str, Claim] = {}
-        self.former: list[Claim] = []
-        self.cancelled: set[str] = set()
-        self.fences: dict[str, itertools.count[int]] = {}
-        self.needs: dict[str, list[str]] = {}
-        """Of those that still wait for others."""
-
-    def teardown(self) -> None:
-        if hasattr(self, "store"):
-            self.store.close()
-            if self.folder:
-                self.folder.cleanup()
-
-    def _live(self, key: str) -> str | None:
-        live = ("scheduled", "ready", "running")
-        return next((id for id, mine in self.key.items() if mine == key and self.state[id] in live), None)
-
-    @rule(key=keys, delay=st.sampled_from([0, 0, 5000]), most=st.integers(0, 2))
-    def submit(self, key: str, delay: int, most: int) -> None:
-        rules = Rules(max_failures=most)
-        job = NewJob("g", "t", b"", unique=key, run_at=self.clock.now + delay, rules=rules)
-        double = self._live(key) if key else None
-        (id,) = self.store.submit([job])
-        assert id == (double or job.id)
-        if double is None:
-            self.state[id] = "scheduled" if delay else "ready"
-            self.key[id], self.failures[id], self.fences[id] = key, 0, itertools.count(1)
-
-    @rule(data=st.data())
-    def submit_one_that_needs_others(self, data: st.DataObject) -> None:
-        if not self.state:
-            return
-        needs = data.draw(st.lists(st.sampled_from(sorted(self.state)), min_size=1, max_size=3, unique=True))
-        (id,) = self.store.submit([NewJob("g", "t", packed([[], {}, ["", True]]), needs=needs)])
-        self.state[id], self.key[id], self.failures[id] = "scheduled", "", 0
-        self.fences[id], self.needs[id] = itertools.count(1), needs
-        self._needs_are_seen()
-
-    def _needs_are_seen(self) -> None:
-        """What becomes of those that wait, after one has changed: until nothing changes any more."""
-        while True:
-            before = dict(self.state)
-            for id, needs in list(self.needs.items()):
-                states = {self.state[each] for each in needs}
-                if self.state[id] == "scheduled" and states == {"done"}:
-                    self.state[id] = "ready"
-                    del self.needs[id]
-                elif self.state[id] == "scheduled" and states & {"dead", "cancelled"}:
-                    self.state[id] = "cancelled"
-            if before == self.state:
-                return
-
-    def _comes_back(self, id: str) -> bool:
-        """Whether one that was put back is; with those that were cancelled because of it."""
-        if id not in self.needs:
-            self.state[id], self.failures[id] = "ready", 0
-        elif any(self.state[each] in {"dead", "cancelled"} for each in self.needs[id]):
-            return False
-        else:
-            self.state[id] = "scheduled"
-            self._needs_are_seen()
-        self.cancelled.discard(id)
-        for other, needs in list(self.needs.items()):
-            if id in needs and self.state[other] == "cancelled" and other not in self.cancelled:
-                self._comes_back(other)
-        return True
-
-    @rule(ms=st.sampled_from([1, 1000, 10_000]))
-    def wait(self, ms: int) -> None:
-        self.clock.now += ms
-
-    @rule(limit=st.integers(1, 3))
-    def claim(self, limit: int) -> None:
-        for claim in self.store.claim("w", "g", limit):
-            assert self.state[claim.id] in {"ready", "scheduled"}
-            assert claim.id not in self.cancelled
-            assert claim.fence == next(self.fences[claim.id])
-            assert claim.failures == self.failures[claim.id]
-            self.state[claim.id], self.held[claim.id] = "running", claim
-
-    @rule(data=st.data(), how=st.sampled_from(["done", "failed", "returned", "ended"]))
-    def end(self, data: st.DataObject, how: str) -> None:
-        if not self.held:
-            return
-        claim = self.held.pop(data.draw(st.sampled_from(sorted(self.held))))
-        outcome: Any = {
-            "done": Done(b"r"),
-            "failed": Failed("error", "x"),
-            "returned": Returned(),
-            "ended": Ended(),
-        }[how]
-        state = _close(self.store, claim, outcome)
-        self.former.append(claim)
-        if how == "failed":
-            self.failures[claim.id] += 1
-        if how == "done":
-            expected = "done"
-        elif how == "ended" or claim.id in self.cancelled:
-            expected = "cancelled"
-        elif how == "returned":
-            expected = "ready"
-        else:
-            expected = "dead" if self.failures[claim.id] > claim.rules.max_failures else "scheduled"
-        assert state == expected
-        self.state[claim.id] = expected
-        self._needs_are_seen()
-
-    @rule(data=st.data())
-    def speak_too_late(self, data: st.DataObject) -> None:
-        if self.former:
-            assert _close(self.store, data.draw(st.sampled_from(self.former)), Done(b"late")) is None
-
-    @rule(data=st.data())
-    def cancel(self, data: st.DataObject) -> None:
-        if not self.state:
-            return
-        id = data.draw(st.sampled_from(sorted(self.state)))
-        self.store.cancel(id)
-        if self.state[id] in {"scheduled", "ready"}:
-            self.state[id] = "cancelled"
-        if self.state[id] in {"running", "cancelled"}:
-            self.cancelled.add(id)
-        self._needs_are_seen()
-
-    @rule(data=st.data())
-    def put_back(self, data: st.DataObject) -> None:
-        if not self.state:
-            return
-        id = data.draw(st.sampled_from(sorted(self.state)))
-        may = self.state[id] in {"dead", "cancelled"} and not (self.key[id] and self._live(self.key[id]))
-        may = may and self._comes_back(id)
-        assert self.store.requeue([id]) == ([id] if may else [])
-
-    @rule()
-    def open_it_anew(self) -> None:
-        if self.folder:
-            self.store.close()
-            self.store = Store(self.path, now=self.clock, jitter=lambda: 0.0)
-
-    @invariant()
-    def all_are_where_they_should_be(self) -> None:
-        if not hasattr(self, "store"):
-            return
-        found = {job.id: job.state for job in self.store.jobs()}
-        due = {id for id, state in found.items() if state == "ready" and self.state[id] == "scheduled"}
-        assert {id: state for id, state in found.items() if id not in due} == {
-            id: state for id, state in self.state.items() if id not in due
-        }
-        counted = {state: n for state, n in self.store.depths().get("g", {}).items() if n}
-        assert counted == {state: list(found.values()).count(state) for state in set(found.values())}
-
-
-TestJobs = Jobs.TestCase
-TestJobs.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

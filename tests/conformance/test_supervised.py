@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from tests.brokered import broker_desk
-from tests.jobs import Desk, desk, until
+from tests.jobs import Desk, until
 
 APP = """\
 import os, time
@@ -63,16 +58,6 @@ def waits() -> None:
     while True:
         time.sleep(0.01)
 """
-
-
-@pytest.fixture(params=["sqlite", "rabbitmq"])
-def jobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
-    if request.param == "sqlite":
-        with desk(tmp_path, APP) as found:
-            yield found
-    else:
-        with broker_desk(tmp_path, APP, request.getfixturevalue("broker")) as brokered:
-            yield brokered
 
 
 def test_what_a_job_comes_to_is_the_same_whatever_it_went_over(jobs: Desk) -> None:
@@ -131,3 +116,18 @@ def test_it_is_cancelled_in_every_state_and_never_begun_again(jobs: Desk) -> Non
     assert jobs.result(done) == 3
     assert jobs.cancel(done) == "done"
     assert jobs.until_noted("ran") == ["3"]
+
+
+def test_a_group_whose_jobs_kill_every_worker_pauses_says_so_and_goes_on_when_told(jobs: Desk) -> None:
+    supervisor = jobs.work()
+    ids = [jobs.submit("poison", backoff=60.0) for _ in range(7)]
+    supervisor.until_said("default is paused: 5 different jobs in a row have killed their workers")
+    why = until(lambda: jobs.store.groups()["default"], "the group is paused")
+    assert why == "5 different jobs in a row have killed their workers"
+    assert sum(jobs.row(id).fence > 0 for id in ids) < 7
+    for id in ids:
+        jobs.cancel(id)
+    waiting = jobs.submit("quick", 1)
+    assert jobs.row(waiting).state == "ready"
+    jobs.resume("default")
+    assert jobs.result(waiting) == 1

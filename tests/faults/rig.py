@@ -322,7 +322,7 @@ class Rig:
         line = [*(command or (*PENSTOCK, "run")), str(APPS / f"{app}.py")]
         with talk.open("wb") as out:
             process = subprocess.Popen(
-                _within(mount, line) if mount else line,
+                [*mounting(mount), *line] if mount else line,
                 cwd=self.desk, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
             )  # fmt: skip
         run = Run(process, name=app, state=state, desk=self.desk, talk=talk)
@@ -354,7 +354,7 @@ class Rig:
         until(lambda: not self.remains(), f"nothing is left of the runs: {self.remains()}", within=GOODBYE)
 
 
-def _within(mount: Mapping[Path, str], line: list[str]) -> list[str]:
-    """``line`` in a mount namespace of its own."""
+def mounting(mount: Mapping[Path, str]) -> list[str]:
+    """Words before a command: a tmpfs of that size lies over each path, for it alone."""
     mounts = [f"mount -t tmpfs -o size={size},mode=0700 none '{path}'" for path, size in mount.items()]
-    return [*NAMESPACE, "sh", "-c", " && ".join([*mounts, 'exec "$0" "$@"']), *line]
+    return [*NAMESPACE, "sh", "-c", " && ".join([*mounts, 'exec "$0" "$@"'])]

@@ -180,18 +180,6 @@ def test_what_was_handed_ahead_and_not_begun_has_not_failed(jobs: Desk) -> None:
     assert len(ran) == len(set(ran)) == 80
 
 
-def test_a_group_whose_jobs_kill_every_worker_pauses_and_says_so(jobs: Desk) -> None:
-    supervisor = jobs.work()
-    ids = [jobs.submit("poison", backoff=60.0) for _ in range(7)]
-    supervisor.until_said("default is paused: 5 different jobs in a row have killed their workers")
-    until(lambda: jobs.store.groups()["default"], "the group is paused")
-    begun = sum(jobs.row(id).fence > 0 for id in ids)
-    assert begun < 7
-    jobs.store.resume("default")
-    supervisor.signal()
-    supervisor.end()
-
-
 # The supervisor dies -------------------------------------------------------------------------------------
 
 
@@ -323,7 +311,7 @@ def test_a_supervisor_leaves_nothing_behind(jobs: Desk) -> None:
 
 @pytest.mark.timeout(600)
 def test_whoever_is_killed_each_job_has_one_result_and_none_is_lost(jobs: Desk, long_form: bool) -> None:
-    count = 5000 if long_form else 400
+    count = 5000 if long_form else 160
     chance = random.Random(7)
     ids = [jobs.submit("steady", number, max_failures=1000) for number in range(count)]
     supervisors = [jobs.work("--workers", "2") for _ in range(2)]
@@ -336,7 +324,7 @@ def test_whoever_is_killed_each_job_has_one_result_and_none_is_lost(jobs: Desk, 
             supervisors[place] = jobs.work("--workers", "2")
         else:
             kills += _kill_a_worker(jobs, chance)
-        _until_done(jobs, min(count, _done(jobs) + count // 40))
+        _until_done(jobs, min(count, _done(jobs) + max(count // 40, 10)))
     assert [jobs.result(id) for id in ids] == list(range(count))
     ran = jobs.until_noted("ran", count)
     assert set(map(int, ran)) == set(range(count))

@@ -51,6 +51,8 @@ def test_when_the_stage_before_it_is_killed_nothing_is_done_twice(
 ) -> None:
     run = begun(rig, items, **how)
     run.open("save")
+    run.open("split", 21)
+    run.until_noted("saved", 42)  # all that it has made is done, half of what is in its hand, too
     kill_where_it_waits(run, "split", rounds)
     assert end(run, items) > 0, "what was done has come again"
     assert len(run.tape("saved")) == 2 * items

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from penstock.runtime.feeds import MOST
+from penstock.runtime.jobs.feeds import MOST
 from penstock.tasks.filter import Filter
 from penstock.tasks.home import Home
 from penstock.tasks.items import Queue

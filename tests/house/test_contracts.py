@@ -33,8 +33,8 @@ def test_every_import_obeys_the_contracts() -> None:
         ("pipeline/graph.py", "import subprocess", "Decision modules"),
         ("message/codec.py", "import zmq", "zmq is known"),
         ("message/codec.py", "import penstock.runtime.control", "downhill"),
-        ("runtime/worker.py", "import penstock.runtime.policy", "A worker stays light"),
-        ("runtime/supervisor.py", "import penstock.runtime.worker", "only on the wire"),
+        ("runtime/worker/worker.py", "import penstock.runtime.policy.policy", "A worker stays light"),
+        ("runtime/supervisor/supervisor.py", "import penstock.runtime.worker.worker", "only on the wire"),
         ("utils.py", "", "utils"),
     ],
 )

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import find_interpreter
+from tests.conftest import BUILT, find_interpreter
 from tests.house.desk import ROOT, Desk
 from tests.house.pages import KINDS, RUNNABLE, Command, blocks, commands, differences
+from tests.wheels import repacked
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
@@ -37,9 +38,7 @@ def desk(tmp_path: Path, own_runs: Path) -> Iterator[Desk]:
 def test_a_reader_who_follows_the_page_sees_what_it_shows(
     page: Path, desk: Desk, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    _provide_interpreters(page, tmp_path / "programs")
-    if "$PENSTOCK_BROKER" in page.read_text():
-        desk.set("PENSTOCK_BROKER", request.getfixturevalue("broker"))
+    _provide(page, desk, tmp_path, request)
     found: list[str] = []
     waiting: dict[str, str] = {}
     for block in blocks(page):
@@ -67,6 +66,27 @@ def test_a_reader_who_follows_the_page_sees_what_it_shows(
 def _alone(name: str, text: str) -> Command:
     """How a file is tried that no command of its page names."""
     return Command(f"penstock check {name}" if "Pipeline(" in text else f"python {name}", 0)
+
+
+def _provide_packages(desk: Desk, folder: Path) -> None:
+    """What a page installs comes from a folder, and is kept in another: no network, and none of ours."""
+    for name in ("pyzmq", "msgspec", "numpy"):
+        repacked(sys.executable, name, folder / "wheels")
+    desk.set("UV_FIND_LINKS", str(folder / "wheels"))
+    desk.set("UV_DEFAULT_INDEX", (folder / "wheels").as_uri())  # no index: nothing is found there
+    desk.set("PENSTOCK_CACHE_DIR", str(folder / "cache"))
+
+
+def _provide(page: Path, desk: Desk, folder: Path, request: pytest.FixtureRequest) -> None:
+    """What its reader is taken to have."""
+    _provide_interpreters(page, folder / "programs")
+    text = page.read_text()
+    if "$PENSTOCK_BROKER" in text:
+        desk.set("PENSTOCK_BROKER", request.getfixturevalue("broker"))
+    if "$ make demo" in text:
+        desk.set("PENSTOCK_CACHE_DIR", str(BUILT))
+    if "$ penstock env" in text and page.parent.name == "howto":
+        _provide_packages(desk, folder)
 
 
 def _provide_interpreters(page: Path, programs: Path) -> None:

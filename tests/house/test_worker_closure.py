@@ -1,4 +1,5 @@
-"""What a worker imports: the standard library, pyzmq, msgspec and the light half of penstock, everywhere."""
+"""What a worker imports: the standard library, pyzmq, msgspec and the light half of penstock, everywhere. And
+what a plain pipeline does not import, in any of its processes: each start would wait for it."""
 
 from __future__ import annotations
 
@@ -14,13 +15,13 @@ import pytest
 from tests.conftest import WorkerPython
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("penstock.cli", "penstock.bench", "penstock.runtime.supervisor", "penstock.runtime.process")
+HEAVY = ("penstock.cli", "penstock.bench", "penstock.runtime.supervisor", "penstock.runtime.policy")
 
 IMPORTED = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 before = set(sys.modules)
-import penstock.runtime.life, penstock.runtime.worker
+import penstock.runtime.worker.life, penstock.runtime.worker.worker
 new = {name: module for name, module in sys.modules.items() if name not in before}
 print(json.dumps({name: getattr(module, "__file__", None) or "" for name, module in new.items()}))
 """
@@ -43,7 +44,7 @@ def test_a_worker_needs_only_the_standard_library_pyzmq_and_msgspec(
     installed = {name.partition(".")[0] for name, file in imported.items() if "site-packages" in file}
     assert installed == {"zmq", "msgspec"}
     assert {name for name, file in imported.items() if file.startswith(str(ROOT))} >= {
-        "penstock.runtime.worker"
+        "penstock.runtime.worker.worker"
     }
 
 
@@ -99,3 +100,74 @@ def _alternatives(pattern: str) -> list[str]:
     before, _, rest = pattern.partition("{")
     inside, _, after = rest.partition("}")
     return [before + choice + after for choice in inside.split(",")]
+
+
+PLAIN = """
+import sys
+from penstock import Pipeline, sink, source, stage
+
+def note(process):
+    open(process + ".modules", "w").write(" ".join(sys.modules))
+
+@source
+def numbers():
+    yield 1
+
+@stage
+def double(number: int) -> int:
+    return 2 * number
+
+@sink
+def keep(number: int) -> None:
+    note("worker")
+
+if __name__ == "__main__":
+    code = Pipeline("plain", numbers >> double >> keep).run()
+    note("supervisor")
+    raise SystemExit(code)
+"""
+NEEDLESS = (
+    *(
+        f"penstock.{room}"
+        for room in ("rabbitmq", "sinks", "sources", "testing", "tasks.schema", "tasks.store")
+    ),
+    *(
+        f"penstock.runtime.{who}"
+        for who in ("client", "guest", "hosts", "agent", "jobs", "jobwire", "queuewire")
+    ),
+    *(
+        f"penstock.runtime.supervisor.{who}"
+        for who in ("archive", "filing", "reception", "reloader", "strays")
+    ),
+    *(f"penstock.runtime.worker.{who}" for who in ("jobs", "recorder", "returns", "tapper")),
+    *("dbm", "difflib", "hashlib", "pathlib", "sqlite3", "statistics", "urllib"),
+)
+"""Of both: rooms and modules that only some need."""
+ELSEWHERE = {
+    "worker": (
+        "asyncio",
+        "penstock.config",
+        "penstock.tasks",
+        "penstock.pipeline.graph",
+        "penstock.message.letter",
+    ),
+    "supervisor": ("dataclasses", "penstock.message", "zmq"),
+}
+"""Of one of them: what is the other's."""
+MOST = {"worker": 88, "supervisor": 96}
+"""Modules of ours. Each costs every start half a millisecond in each process: what few need is imported where
+they do."""
+
+
+def test_a_plain_pipeline_imports_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(PLAIN)
+    done = subprocess.run(
+        [sys.executable, "app.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for process, others in ELSEWHERE.items():
+        imported = (tmp_path / f"{process}.modules").read_text().split()
+        unwanted = {*NEEDLESS, *others}
+        assert not [name for name in imported if any(f"{name}.".startswith(f"{each}.") for each in unwanted)]
+        ours = [name for name in imported if name.partition(".")[0] == "penstock"]
+        assert len(ours) <= MOST[process], f"{process}: {ours}"

@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from penstock import EnvironmentFault, sources
+from penstock import EnvironmentFault, UserError, sources
 from penstock.mailbox import Mailbox, Posted
 
 Make = Callable[[Any], Iterator[Any]]
@@ -193,6 +193,12 @@ def test_a_post_is_answered_only_when_the_next_item_is_asked_for() -> None:
     items.close()
     with pytest.raises(ConnectionRefusedError):
         post(port)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.5", "example.com", ""])
+def test_posts_from_the_network_are_taken_only_when_told_so(host: str) -> None:
+    with pytest.raises(UserError, match="would let whoever reaches this machine post, in the clear"):
+        next(sources.posts(0, host=host))
 
 
 def _unanswered(port: int, body: bytes) -> None:

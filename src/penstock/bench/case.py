@@ -30,6 +30,11 @@ class Measure:
     target: float
     """With peers: the least ratio (above 1 is better for us). Without: the least or the most, in ``unit``."""
 
+    beside: tuple[str, ...] = ()
+    """What else is told: each is the reading ``<reading> <name>``, and no target is set for it."""
+    steps: str = ""
+    """Of a ramp: the reading that has its steps."""
+
     @property
     def peer_name(self) -> str | None:
         """What the report calls the peer: the same in every run, whichever of several was the best."""

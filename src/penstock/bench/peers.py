@@ -5,6 +5,7 @@ nothing redelivered. Run as ``python -m penstock.bench.peers <role>``; the trial
 Below, who binds and who connects (every name is a socket file of the run):
 
     stream, arrays, latency     push  --(link)-->  pull
+    call                        req   --(link)-->  rep
     passthrough                 push --(front)--> forward_arrays --(link)--> pull
     fanout                      push_fan --(fan0..3)--> 4 x pull_fan
     chain                       push_json --(front)--> proxy --(work)--> 2 x work_json --(back)-->
@@ -15,6 +16,8 @@ Below, who binds and who connects (every name is a socket file of the run):
 from __future__ import annotations
 
 import itertools
+import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -24,12 +27,15 @@ from typing import Any
 
 import zmq
 
+from penstock.bench.asking import clock
 from penstock.bench.gauge import EVERY, DelayGauge, RateGauge
 from penstock.bench.item import CELSIUS, SENSOR, Reading, corrected
 from penstock.bench.trial import FAN, Trial
 from penstock.bench.turns import Turns
 
 MESSAGE = bytes(64)
+FAR = {"plain", "curve"}
+"""Words of a style: by tcp, as between hosts."""
 
 
 class Sockets:
@@ -43,14 +49,39 @@ class Sockets:
     def bind(self, kind: int, name: str) -> zmq.Socket[bytes]:
         """A bound socket."""
         socket = self._context.socket(kind)
-        socket.bind(f"ipc://{self._trial.path(name)}")
+        if FAR.isdisjoint(self._trial.style.split()):
+            socket.bind(f"ipc://{self._trial.path(name)}")
+        else:
+            self._bind_tcp(socket, self._trial.path(name))
         return socket
 
     def connect(self, kind: int, name: str) -> zmq.Socket[bytes]:
         """A connected socket; the other side may come later."""
         socket = self._context.socket(kind)
-        socket.connect(f"ipc://{self._trial.path(name)}")
+        if FAR.isdisjoint(self._trial.style.split()):
+            socket.connect(f"ipc://{self._trial.path(name)}")
+        else:
+            self._connect_tcp(socket, self._trial.path(name))
         return socket
+
+    def _bind_tcp(self, socket: zmq.Socket[bytes], path: str) -> None:
+        public, secret = zmq.curve_keypair()
+        if "curve" in self._trial.style:
+            socket.curve_publickey, socket.curve_secretkey, socket.curve_server = public, secret, True
+        socket.bind("tcp://127.0.0.1:*")
+        with open(f"{path}.part", "w", encoding="ascii") as file:
+            file.write(f"{socket.getsockopt_string(zmq.LAST_ENDPOINT)} {public.decode()}")
+        os.rename(f"{path}.part", path)
+
+    def _connect_tcp(self, socket: zmq.Socket[bytes], path: str) -> None:
+        while not os.path.exists(path):
+            time.sleep(0.01)
+        with open(path, encoding="ascii") as file:
+            endpoint, server = file.read().split()
+        if "curve" in self._trial.style:
+            socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair()
+            socket.curve_serverkey = server.encode()
+        socket.connect(endpoint)
 
 
 def push(trial: Trial, sockets: Sockets) -> None:
@@ -167,7 +198,7 @@ def push_arrays_to(trial: Trial, socket: zmq.Socket[bytes]) -> None:
                 socket.send_pyobj(array)
             else:
                 socket.send_json({"dtype": str(array.dtype), "shape": array.shape}, zmq.SNDMORE)
-                socket.send(array, copy=trial.style == "copy")
+                socket.send(array, copy="no" not in trial.style)
 
 
 def pull_arrays(trial: Trial, sockets: Sockets) -> None:
@@ -184,7 +215,7 @@ def pull_arrays(trial: Trial, sockets: Sockets) -> None:
         else:
             header: Any = socket.recv_json()
             # pyzmq's Frame is a buffer, though its type does not say so.
-            frame: Any = socket.recv(copy=trial.style == "copy")
+            frame: Any = socket.recv(copy="no" not in trial.style)
             read(np.frombuffer(frame, dtype=header["dtype"]).reshape(header["shape"]))
         count += 1
         finished = gauge.look(count)
@@ -266,6 +297,35 @@ def pull_batches(trial: Trial, sockets: Sockets) -> None:
         finished = gauge.look(count)
 
 
+def pub(trial: Trial, sockets: Sockets) -> None:
+    """Publish a new dict as JSON, and again."""
+    socket = sockets.bind(zmq.PUB, "topic")
+    for number in itertools.count():
+        _publish(socket, number)
+
+
+def pub_alone(trial: Trial, sockets: Sockets) -> None:
+    """The same while nobody listens; how long one takes."""
+    socket = sockets.bind(zmq.PUB, "topic")
+    end, began, number = time.monotonic() + trial.seconds, time.monotonic_ns(), 0
+    while number & EVERY or time.monotonic() < end:
+        _publish(socket, number)
+        number += 1
+    trial.report(us=(time.monotonic_ns() - began) / number / 1000)
+
+
+def _publish(socket: zmq.Socket[bytes], number: int) -> None:
+    value = {"number": number, "sensor": SENSOR, "celsius": CELSIUS}
+    socket.send_multipart([b"sensor.celsius", json.dumps(value).encode()])
+
+
+def sub(trial: Trial, sockets: Sockets) -> None:
+    """Take them and count."""
+    socket = sockets.connect(zmq.SUB, "topic")
+    socket.subscribe(b"sensor.")
+    count_small(trial, lambda: json.loads(socket.recv_multipart()[1]))
+
+
 def push_pulses(trial: Trial, sockets: Sockets) -> None:
     """One 64-byte message at a time that says when it left."""
     socket, turns = sockets.connect(zmq.PUSH, "link"), Turns(trial)
@@ -279,6 +339,20 @@ def pull_pulses(trial: Trial, sockets: Sockets) -> None:
     socket, gauge, turns = sockets.bind(zmq.PULL, "link"), DelayGauge(trial), Turns(trial)
     while not gauge.add(int(socket.recv())):
         turns.arrived()
+
+
+def req(trial: Trial, sockets: Sockets) -> None:
+    """Ask, and wait for the answer."""
+    socket = sockets.connect(zmq.REQ, "link")
+
+    clock(trial, lambda message: (socket.send(message), socket.recv()))
+
+
+def rep(trial: Trial, sockets: Sockets) -> None:
+    """Answer with what was asked."""
+    socket = sockets.bind(zmq.REP, "link")
+    while True:
+        socket.send(socket.recv())
 
 
 Role = Callable[[Trial, Sockets], None]
@@ -302,8 +376,13 @@ ROLES: Mapping[str, Role] = {
         copy_arrays,
         push_fan,
         pull_batches,
+        pub,
+        pub_alone,
+        sub,
         push_pulses,
         pull_pulses,
+        req,
+        rep,
     )
 } | {f"pull_fan{number}": partial(pull_fan, number=number) for number in range(FAN)}
 

@@ -8,6 +8,9 @@
 Beside a peer ``target`` is the least ratio (a delay of at most 1.3 times the peer's is a ratio of at
 least 1 / 1.3). Without one ``peer`` and ``peer_name`` are null, ``target`` is a number in ``unit``, and
 ``ratio`` says how many times better than that we are. A case that could not be run has null numbers.
+``beside`` has what else was measured, medians by name: ours and the peer's (``us CPU`` a message and ``MB``
+of both ends together, delays as ``us p99``). ``steps`` are those of a ramp, ours and the peer's of the first
+run: at each ``load`` (messages/s) the same names. ``cut`` says that somebody did not wait for the rest.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from penstock.errors import UserError
 OURS = "penstock"
 """Our name among the contenders of a round."""
 
+Step = dict[str, float]
 Round = Mapping[str, Reading]
 """One run of each contender, one after the other, by name."""
 
@@ -41,6 +45,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     target: float
     met: bool
     runs: list[tuple[float, float | None]]
+    beside: dict[str, tuple[float, float | None]] = {}
+    steps: tuple[list[Step], list[Step]] | None = None
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +54,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
     schema: Literal["penstock.bench/1"] = "penstock.bench/1"
     results: list[Result]
+    cut: bool = False
 
     @property
     def met(self) -> bool:
@@ -74,7 +81,8 @@ def decode(text: bytes, where: str) -> Document:
 
 def results(case: Case, rounds: Sequence[Round]) -> list[Result]:
     """Judge a case; without rounds (it could not be run) nothing is met."""
-    return [_result(case, measure, rounds) for measure in case.measures]
+    told = [measure for measure in case.measures if not rounds or measure.reading in rounds[0][OURS]]
+    return [_result(case, measure, rounds) for measure in told]
 
 
 def _result(case: Case, measure: Measure, rounds: Sequence[Round]) -> Result:
@@ -95,7 +103,23 @@ def _result(case: Case, measure: Measure, rounds: Sequence[Round]) -> Result:
         target=_short(measure.target),
         met=ratio >= (measure.target if name else 1.0),
         runs=[(_short(mine), _short(theirs[at]) if theirs else None) for at, mine in enumerate(ours)],
+        beside={each: _beside(f"{measure.reading} {each}", rounds, name) for each in measure.beside},
+        steps=_steps(measure.steps, rounds[0], name) if measure.steps and name else None,
     )
+
+
+def _beside(reading: str, rounds: Sequence[Round], peer: str | None) -> tuple[float, float | None]:
+    mine, theirs = (median(each[name][reading] for each in rounds) if name else None for name in (OURS, peer))
+    assert mine is not None
+    return _short(mine), None if theirs is None else _short(theirs)
+
+
+def _steps(reading: str, first: Round, peer: str) -> tuple[list[Step], list[Step]]:
+    mine, theirs = (
+        [{key: _short(value) for key, value in step.items()} for step in first[name][reading]]
+        for name in (OURS, peer)
+    )
+    return mine, theirs
 
 
 def _best_peer(measure: Measure, rounds: Sequence[Round]) -> str | None:

@@ -14,11 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from penstock.bench.road import LOOPBACK, Road
 from penstock.bench.trial import Trial
 from penstock.errors import PipelineFailed
 
@@ -28,7 +29,8 @@ LIMIT = 60.0
 LOOK = 0.005
 """Seconds between two looks at a file that is waited for."""
 
-Reading = Mapping[str, float]
+Reading = Mapping[str, Any]
+"""What a run measured, by name: numbers, and of a ramp its steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +77,16 @@ class Run:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start this Python with ``arguments``, in a process group of its own."""
+    def start(self, *arguments: str, through: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        """Start this Python with ``arguments``, in a process group of its own. ``through``: words before
+        that, of a command that brings it elsewhere."""
         environment = {**os.environ, **self.trial.environment()}
         environment["PENSTOCK_STATE_DIR"] = self.trial.path("state")
         environment["PENSTOCK_JOBS"] = self.trial.path("jobs.db")
         environment.update(self.variables)
         with open(self.trial.path("output.log"), "ab") as output:
             process = subprocess.Popen(
-                [sys.executable, *arguments],
+                [*through, sys.executable, *arguments],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -103,7 +106,7 @@ class Run:
         for _ in patience("no reading", self.output):
             ended = [process for process in self._processes if process.poll() is not None]
             if path.exists():
-                reading: dict[str, float] = json.loads(path.read_text("utf-8"))
+                reading: dict[str, Any] = json.loads(path.read_text("utf-8"))
                 return reading
             if ended:
                 raise PipelineFailed(f"it ended before there was a reading:\n{self.output()}")
@@ -135,10 +138,12 @@ class Run:
 class Stand:
     """Makes runs, all with the same effort."""
 
-    def __init__(self, effort: Effort, broker: str = "") -> None:
-        """``effort`` holds for every run. ``broker``: the URL of a RabbitMQ for the cases that need one."""
+    def __init__(self, effort: Effort, broker: str = "", road: Road = LOOPBACK) -> None:
+        """``effort`` holds for every run. ``broker``: the URL of a RabbitMQ for the cases that need one;
+        ``road``: what is between the hosts of those that have two."""
         self.effort = effort
         self.broker = broker
+        self.road = road
 
     @contextlib.contextmanager
     def run(self, **fields: Any) -> Iterator[Run]:
@@ -147,6 +152,7 @@ class Stand:
         directory = tempfile.mkdtemp(prefix="penstock-bench-")
         trial = Trial(
             directory=directory,
+            stand=os.getpid(),
             broker=self.broker,
             warm=effort.warm,
             seconds=effort.seconds,

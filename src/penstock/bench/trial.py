@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import Self
 
 VARIABLE = "PENSTOCK_BENCH_TRIAL"
 
@@ -17,7 +20,7 @@ FAN = 4
 """Sinks of a fan-out: each gets every array."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)  # all by keyword; Python 3.9, on which some stages run, cannot be told so
 class Trial:
     """One run of one contender. The defaults let an app be tried by hand: ``python stream.py``."""
 
@@ -33,6 +36,16 @@ class Trial:
     """The variant of an app or a peer, for example ``copy`` or ``in place``."""
     samples: int = 2000
     """How many single items a latency is taken from."""
+    stand: int = 0
+    """The process that has started it; 0: a person at the keyboard."""
+    host: str = "127.0.0.1"
+    """Where tcp is bound."""
+    curve: bool = False
+    """Whether tcp is CURVE; keys are in ``keys``."""
+    squeeze: str = ""
+    """What compresses the messages, if anything."""
+    rate: float = 0.0
+    """Bytes a second that the road between the ends can take; 0: nobody has narrowed it."""
     jobs: int = 5000
     """How many jobs are run, or wait."""
     broker: str = ""
@@ -68,7 +81,7 @@ class Trial:
         with open(self.path("over"), "w", encoding="utf-8"):
             pass
 
-    def report(self, **reading: float) -> None:
+    def report(self, **reading: Any) -> None:
         """Leave the reading where the test stand looks for it: whole or not at all."""
         partial = self.path("reading.part")
         with open(partial, "w", encoding="utf-8") as file:

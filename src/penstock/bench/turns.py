@@ -6,7 +6,9 @@ Pipeline and peer use the same, so that nothing but the link differs.
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
+import struct
 import time
 
 from penstock.bench.trial import Trial
@@ -39,3 +41,24 @@ class Turns:
             time.sleep(NAP)
         else:
             os.read(self._pipe, 1)
+
+
+class Stamp:
+    """When the message that is under way has left: in a file that both ends map, so that it is no part of
+    what is sent, however large that is."""
+
+    def __init__(self, trial: Trial) -> None:
+        """Either end may come first."""
+        file = os.open(trial.path("stamp"), os.O_RDWR | os.O_CREAT, 0o600)
+        os.ftruncate(file, mmap.PAGESIZE)
+        self._page = mmap.mmap(file, mmap.PAGESIZE)
+        os.close(file)
+
+    def now(self) -> None:
+        """It leaves now."""
+        struct.pack_into("q", self._page, 0, time.monotonic_ns())
+
+    def age(self) -> int:
+        """How long ago that was, in nanoseconds: all processes of a host have one clock, in any network."""
+        sent: int = struct.unpack_from("q", self._page, 0)[0]
+        return time.monotonic_ns() - sent

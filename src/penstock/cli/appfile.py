@@ -24,6 +24,7 @@ from penstock.pipeline.nearest import nearest
 if TYPE_CHECKING:
     from penstock import Pipeline
     from penstock.pipeline.plan import Plan
+    from penstock.pipeline.service import Service
     from penstock.tasks.task import Task
 
 TAKEN = {"penstock", "zmq", "msgspec", "numpy"}
@@ -125,6 +126,32 @@ def task(spec: str) -> Task[Any, Any]:
     return known[name]
 
 
+def service(spec: str, app: str) -> Service[Any, Any]:
+    """The service that is meant by ``spec``: a name in the file ``app``, ``file.py:name``, or ``module:name``
+    as that file would import it.
+
+    Raises:
+        AppNotFound: there is no such file or module, or it has no such name; names the nearest.
+        BrokenApp: importing it raised; has the traceback.
+        UserError: what is there is no service.
+    """
+    from penstock.pipeline.service import Service
+
+    where, _, name = spec.rpartition(":")
+    sys.path.insert(0, os.path.dirname(app))
+    if not where or where.endswith(".py"):
+        path, _ = _locate(where or app)
+        where, known = path.name, vars(_import(path))
+    else:
+        known = vars(_load(where, where))
+    found = known.get(name)
+    if found is None:
+        raise AppNotFound(f"{where} has no {name!r}{nearest(name, known)}")
+    if not isinstance(found, Service):
+        raise UserError(f"{name} in {where} is no service; put `@service` above it")
+    return found
+
+
 def directory() -> str:
     """Where the app lies that is meant where none is named; else the current directory."""
     app = _named()
@@ -169,18 +196,23 @@ def _import(path: Path) -> ModuleType:
     name = path.stem
     _refuse_name(path, name)
     sys.path.insert(0, str(path.parent))
+    return _load(name, path.name)
+
+
+def _load(name: str, shown: str) -> ModuleType:
+    """Import the module ``name``; ``shown``: how people know it."""
     try:
         return importlib.import_module(name)
     except PenstockError:
         raise
     except SystemExit as error:
         raise BrokenApp(
-            f"{path} ended the program while it was imported (exit {error.code}); "
+            f"{shown} ended the program while it was imported (exit {error.code}); "
             'put what only a script does under `if __name__ == "__main__":`'
         ) from None
     except Exception as error:
         summary = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
-        raise BrokenApp(f"{path.name} cannot be imported: {summary}", user_traceback(error)) from error
+        raise BrokenApp(f"{shown} cannot be imported: {summary}", user_traceback(error)) from error
 
 
 def _refuse_name(path: Path, name: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +18,23 @@ if TYPE_CHECKING:
     from penstock.bench.case import Case
     from penstock.bench.compare import Change
     from penstock.bench.result import Document, Result
-    from penstock.bench.stand import Stand
+    from penstock.bench.road import Weather
+    from penstock.bench.stand import Effort
 
+WEATHER = {
+    "latency": re.compile(r"[0-9]+(\.[0-9]+)?(us|ms|s)"),
+    "rate": re.compile(r"[0-9]+(\.[0-9]+)?[kmg]?bit"),
+    "loss": re.compile(r"[0-9]+(\.[0-9]+)?%"),
+}
+"""How each is written, as ``tc`` reads it."""
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
 MISSED = 1
 """The exit code when a target was missed or something regressed."""
 HEADER = ("CASE", "OURS", "PEER", "UNIT", "RATIO", "TARGET", "", "PEER IS")
+BESIDE = ("us CPU", "MB", "us p50", "us p99")
+"""Of what is told beside a rate, what there is room for."""
+NEW = click.Path(dir_okay=False, writable=True, path_type=Path)
 OLD = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -28,13 +42,28 @@ EXAMPLES = (
     "penstock bench",
     "penstock bench stream-items latency-small --runs 3",
     "penstock bench tasks",
+    "penstock bench patterns --quick",
+    "penstock bench net --html net.html --rate 100mbit --latency 5ms",
     "penstock bench --json > today.json",
     "penstock bench --compare yesterday.json",
 )
 EXITS = (
     ("0", "every target was met, and with --compare nothing regressed"),
     ("1", "a target was missed, or something regressed beyond noise"),
+    ("130", "Ctrl-C: what was measured by then is told"),
 )
+
+
+def words(context: click.Context, option: click.Parameter, value: str) -> str:
+    """What is said of the weather, if it is written as ``tc`` reads it.
+
+    Raises:
+        BadParameter: it is not.
+    """
+    if value and not WEATHER[str(option.name)].fullmatch(value):
+        like = {"latency": "5ms", "rate": "100mbit", "loss": "1%"}[str(option.name)]
+        raise click.BadParameter(f"{value!r} is not written like {like}")
+    return value
 
 
 @click.command(cls=VerbCommand, examples=EXAMPLES, terms={"Exit codes": EXITS})
@@ -43,7 +72,15 @@ EXITS = (
 @click.option("--compare", "older", metavar="OLD.JSON", type=OLD, help="Say what changed since that answer.")
 @click.option("--runs", type=click.IntRange(min=1), help="Alternating runs of each contender.  [default: 5]")
 @click.option("--quick", is_flag=True, help="One very short run: to see that it works, not how fast.")
-@click.option("--broker", metavar="URL", help="A RabbitMQ for tasks-rabbitmq-*; else these are left out.")
+@click.option(
+    "--broker",
+    metavar="URL",
+    help="A virtual host of RabbitMQ for tasks-rabbitmq-*, which is emptied; else these are left out.",
+)
+@click.option("--html", metavar="FILE", type=NEW, help="Write a page with plots as well, whole in itself.")
+@click.option("--latency", callback=words, default="", help="Of net: what a packet takes each way, like 5ms.")
+@click.option("--rate", callback=words, default="", help="Of net: what the cable can take, like 100mbit.")
+@click.option("--loss", callback=words, default="", help="Of net: which packets get lost, like 1%.")
 @click.option("--list", "listing", is_flag=True, help="Only name the cases.")
 def bench(
     case: tuple[str, ...],
@@ -52,37 +89,52 @@ def bench(
     runs: int | None,
     quick: bool,
     broker: str | None,
+    html: Path | None,
+    latency: str,
+    rate: str,
+    loss: str,
     listing: bool,
 ) -> int:
     """Measure this machine against plain pyzmq.
 
-    CASE may be `streams` (unless said otherwise; some seven minutes) or `tasks`: jobs, beside other queues.
+    CASE may be `streams` (unless said otherwise; some seven minutes), `environments`: stages in other
+    Pythons, `tasks`: jobs, beside other queues, `patterns`: plain sockets, beside pyzmq's own, or `net`:
+    those between two hosts, which are network namespaces of this one where you are root, else its loopback.
     Each number is the median of runs in fresh processes, ours and the peer's in turn. RATIO above 1 is always
     better for us.
     """
     cases = chosen(case)
     if listing:
         return print_lines(table([(one.name, one.about) for one in cases]))
-    from penstock.bench import suite
     from penstock.bench.result import decode, encode
+    from penstock.bench.road import Weather
 
     before = decode(older.read_bytes(), str(older)) if older else None
-    cases = able(cases, broker)
-    place = stand(runs, quick=quick, broker=broker or "")
-    document = suite.run(cases, place, lambda line: terminal.talk(terminal.dim(line)))
+    weather = Weather(latency=latency, rate=rate, loss=loss)
+    document = measured(able(cases, broker), effort(runs, quick=quick), broker or "", weather)
+    if html is not None:
+        write_page(html, document, cases)
     if as_json:
         terminal.data(encode(document))
     else:
         print_lines(report(document.results))
     regressed = before is not None and tell_changes(before, document)
+    if document.cut:
+        return INTERRUPTED
     return 0 if document.met and not regressed else MISSED
 
 
 def chosen(names: tuple[str, ...]) -> list[Case]:
-    """The cases of these names, ``streams`` and ``tasks`` being all of those; of none, those of streams."""
-    from penstock.bench.cases import CASES, STREAMS, TASKS
+    """The cases of these names, a family's being all of its; of none, those of streams."""
+    from penstock.bench.cases import CASES, ENVIRONMENTS, NET, PATTERNS, STREAMS, TASKS
 
-    families = {"streams": STREAMS, "tasks": TASKS}
+    families = {
+        "streams": STREAMS,
+        "environments": ENVIRONMENTS,
+        "tasks": TASKS,
+        "patterns": PATTERNS,
+        "net": NET,
+    }
     found: dict[str, Case] = {}
     for name in names or ("streams",):
         if name not in CASES and name not in families:
@@ -94,23 +146,63 @@ def chosen(names: tuple[str, ...]) -> list[Case]:
 
 def able(cases: list[Case], broker: str | None) -> list[Case]:
     """Those that can be run here; says which are left out."""
-    from penstock.bench.cases import BROKERED
-
-    found = [case for case in cases if broker or case.name not in BROKERED]
+    found = []
     for case in cases:
-        if case not in found:
-            terminal.talk(f"{case.name}  is left out: it needs --broker amqp://...")
+        if need := needed(case.name, broker):
+            terminal.talk(f"{case.name}  is left out: it needs {need}")
+        else:
+            found.append(case)
     return found
 
 
-def stand(runs: int | None, *, quick: bool, broker: str) -> Stand:
-    """A test stand with the effort that was asked for."""
+def needed(case: str, broker: str | None) -> str:
+    """What a case lacks here, if anything."""
+    from penstock.bench.cases import BROKERED
+    from penstock.bench.cases.net import NEEDS
+    from penstock.bench.squeeze import MODULES, installed
+
+    if case in BROKERED and not broker:
+        return "--broker amqp://..."
+    if case in NEEDS and not installed(NEEDS[case]):
+        return f"the package {MODULES[NEEDS[case]].partition('.')[0]}"
+    return ""
+
+
+def effort(runs: int | None, *, quick: bool) -> Effort:
+    """How much is measured."""
     from dataclasses import replace
 
-    from penstock.bench.stand import FULL, QUICK, Stand
+    from penstock.bench.stand import FULL, QUICK
 
-    effort = QUICK if quick else FULL
-    return Stand(replace(effort, runs=runs) if runs else effort, broker)
+    usual = QUICK if quick else FULL
+    return replace(usual, runs=runs) if runs else usual
+
+
+def measured(cases: list[Case], much: Effort, broker: str, weather: Weather) -> Document:
+    """Run the cases, those of ``net`` between two hosts.
+
+    Raises:
+        UsageError: there is weather, and no case that has any.
+    """
+    from contextlib import nullcontext
+
+    from penstock.bench import road, suite
+    from penstock.bench.cases import NET
+    from penstock.bench.stand import Stand
+
+    far = any(case.name in NET for case in cases)
+    if weather.words and not far:
+        raise click.UsageError("--latency, --rate and --loss are for the cases of net, and there is none")
+    with road.made(weather, terminal.talk) if far else nullcontext(road.LOOPBACK) as way:
+        return suite.run(cases, Stand(much, broker, way), lambda line: terminal.talk(terminal.dim(line)))
+
+
+def write_page(path: Path, document: Document, cases: list[Case]) -> None:
+    """The document as a page."""
+    from penstock.bench.page import page
+
+    path.write_text(page(document, {case.name: case.about for case in cases}), "utf-8")
+    terminal.talk(terminal.dim(f"written: {path}"))
 
 
 def tell_changes(before: Document, after: Document) -> bool:
@@ -132,11 +224,13 @@ def change_row(change: Change) -> tuple[str, ...]:
 
 
 def report(results: list[Result]) -> list[str]:
-    """The table for people."""
-    return table([result_row(result) for result in results], HEADER, right=(1, 2, 4))
+    """The table for people; what is told beside the rates has columns where there is any."""
+    extra = [name for name in BESIDE if any(name in result.beside for result in results)]
+    header = (*HEADER, *(name.upper() for name in extra))
+    return table([result_row(result, extra) for result in results], header, right=(1, 2, 4))
 
 
-def result_row(result: Result) -> tuple[str, ...]:
+def result_row(result: Result, extra: Sequence[str]) -> tuple[str, ...]:
     """One line of it."""
     return (
         result.case,
@@ -147,7 +241,13 @@ def result_row(result: Result) -> tuple[str, ...]:
         target(result),
         terminal.good("met") if result.met else terminal.bad("missed"),
         result.peer_name or "",
+        *(beside(result.beside.get(name)) for name in extra),
     )
+
+
+def beside(pair: tuple[float, float | None] | None) -> str:
+    """Ours, and that of the peer."""
+    return " / ".join(number(value) for value in pair or () if value is not None)
 
 
 def target(result: Result) -> str:

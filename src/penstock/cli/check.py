@@ -17,7 +17,9 @@ from penstock.cli.options import app_argument, config_options, json_option
 from penstock.errors import UserError
 
 if TYPE_CHECKING:
-    from penstock.pipeline.plan import Plan
+    from pathlib import Path
+
+    from penstock.pipeline.plan import Plan, StagePlan
 
 SLOW = 1.0
 """Seconds; an app file that takes longer to import is likely to import what only its stages need."""
@@ -65,6 +67,7 @@ def examine(app: str | None, flags: Sequence[str] = (), profile: str | None = No
         *(Finding("process", GOOD, shared) for shared in tell_shared(plan)),
         *judge_secrets(plan),
         *interpreters.examine(plan),
+        *judge_environments(plan.stages, loaded.path.parent),
         *judge_tasks(str(loaded.path)),
     ]
 
@@ -87,7 +90,7 @@ def judge_tasks(path: str) -> list[Finding]:
         return [Finding("tasks", BAD, sentence) for sentence in str(error).splitlines()]
     told = f"{len(tasks)} tasks, {len(groups)} groups, {len(schedules)} schedules"
     starved = [Finding("tasks", DOUBTFUL, sentence) for sentence in plan.starved(tasks, stages)]
-    return [Finding("tasks", GOOD, told), *starved]
+    return [Finding("tasks", GOOD, told), *starved, *judge_environments(stages, file.parent)]
 
 
 def tell_shared(plan: Plan) -> list[str]:
@@ -104,6 +107,20 @@ def judge_secrets(plan: Plan) -> list[Finding]:
     except UserError as error:
         return [Finding("secret", BAD, sentence) for sentence in str(error).splitlines()]
     return []
+
+
+def judge_environments(stages: Sequence[StagePlan], folder: Path) -> list[Finding]:
+    """Those that stages name: whether they are locked, and can be built."""
+    names = sorted({stage.env for stage in stages if stage.env})
+    if not names:
+        return []
+    from penstock.cli import envproject, envview
+
+    try:
+        found = envview.examine(envproject.of(str(folder)), names)
+    except UserError as error:
+        return [Finding("environment", BAD, sentence) for sentence in str(error).splitlines()]
+    return [each._replace(subject=f"environment {each.subject}") for each in found]
 
 
 def judge_import(name: str, took: float) -> Finding:

@@ -70,6 +70,11 @@ def _died(record: Record) -> str:
     return f"died: {record['cause']}{again}\n{record['details']}"
 
 
+def _retired(it: Record) -> str:
+    why = f"cannot run: {it['cause']}; " if it["cause"] else ""
+    return f"{why}gets no more calls: {it['kept']} gets all of {it['service']}"
+
+
 def _ended(record: Record) -> str:
     return "the run has failed" if record["failed"] else f"the run has ended{_cut_short(record)}"
 
@@ -87,11 +92,21 @@ _SENTENCES: dict[str, Callable[[Record], str]] = {
     "letters_stranded": lambda it: figures.stranded(it["link"], it["count"]),
     "drain_began": lambda it: "draining: nothing new is made, what is in flight is finished",
     "script_awaited": lambda it: figures.awaited(it["stage"], it["items"], it["patience"]),
+    "host_joined": lambda it: f"host {it['host']} takes part: {it['cores']} cores",
+    "host_unfit": lambda it: f"host {it['host']} cannot take part: {it['cause']}",
+    "host_misspoke": lambda it: f"refused a message of a host, {it['count']:,} so far: {it['cause']}",
+    "host_awaited": lambda it: f"waits for a host with the label {it['label']!r}",
+    "host_leaves": lambda it: f"host {it['host']} leaves: its workers drain",
+    "host_left": lambda it: f"host {it['host']} has left",
+    "host_lost": lambda it: f"host {it['host']} is lost: {it['cause']}",
     "stop_began": lambda it: f"stopping: who has not ended in {figures.duration(it['grace'])} is killed",
     "kill_began": lambda it: "killing all workers",
     "run_failed": lambda it: f"failed: {it['cause']}\n{it['traceback']}",
     "run_ended": _ended,
     "stage_scaled": lambda it: f"scaled: {it['before']} → {it['after']}",
+    "version_deployed": lambda it: f"deployed: gets {it['share']:.0%} of the calls of {it['service']}",
+    "version_shared": lambda it: f"gets {it['share']:.0%} of the calls of {it['service']}",
+    "version_retired": _retired,
     "stage_paused": lambda it: "paused: its workers begin nothing more",
     "stage_resumed": lambda it: "goes on",
     "stage_drained": lambda it: "told to finish what it holds",

@@ -42,16 +42,20 @@ def config() -> None:
 @click.option("--origin", is_flag=True, help="Also where each value was said.")
 @json_option
 def show(app: str | None, flags: tuple[str, ...], profile: str | None, origin: bool, as_json: bool) -> None:
-    """Show each knob of each stage, and the settings.
+    """Show each knob of each stage, the settings, and what is said of groups of tasks.
 
     Nothing is started. A secret is shown as ***.
     """
     from penstock.cli import appfile
-    from penstock.config.configuration import configuration
-    from penstock.config.listing import listing
+    from penstock.config.configuration import PROFILE, configuration
+    from penstock.config.listing import listing, of_groups
 
-    pipeline = appfile.load(app).pipeline
+    loaded = appfile.load(app)
+    pipeline = loaded.pipeline
     rows = listing(pipeline, configuration(pipeline, os.environ, flags=flags, profile=profile))
+    environ = {**os.environ, **({PROFILE: profile} if profile else {})}
+    groups = sorted({task.group for task in appfile.work(str(loaded.path))[1]})
+    rows += of_groups(str(loaded.path.parent), environ, groups)
     if as_json:
         terminal.data(document("config", pipeline=pipeline.name, **as_fields(rows)))
     else:

@@ -10,7 +10,7 @@ import click
 
 from penstock.cli import ending, figures, terminal
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import json_option, pipeline_option, timeout_option
+from penstock.cli.options import json_option, run_option, timeout_option
 from penstock.errors import TimedOut
 from penstock.runtime import client
 from penstock.runtime.client import Run, RunGone
@@ -22,7 +22,7 @@ STEPS = ("drain", "stop", "kill")
 
 
 @click.command(cls=VerbCommand, examples=["penstock down", "penstock down -p demo --timeout 30s"])
-@pipeline_option
+@run_option
 @timeout_option
 @json_option
 def down(name: str | None, timeout: float | None, as_json: bool) -> int:
@@ -38,8 +38,8 @@ def down(name: str | None, timeout: float | None, as_json: bool) -> int:
     while True:
         try:
             step = _take(run, step)
-            _watch(run, until, timeout, quiet=as_json)
-            return ending.tell(ending.last_words(run), as_json=as_json)
+            ended = _watch(run, until, timeout, quiet=as_json)
+            return ending.tell(ended if run.trunk else ending.last_words(run), as_json=as_json)
         except RunGone:
             return ending.tell(ending.last_words(run), as_json=as_json)
         except KeyboardInterrupt:
@@ -59,8 +59,8 @@ def _take(run: Run, step: int) -> int:
     return step
 
 
-def _watch(run: Run, until: float | None, timeout: float | None, *, quiet: bool) -> None:
-    """Return when it has ended; meanwhile say how much is in flight, when that has changed.
+def _watch(run: Run, until: float | None, timeout: float | None, *, quiet: bool) -> dict[str, Any]:
+    """How it has ended, when it has; meanwhile say how much is in flight, when that has changed.
 
     Raises:
         TimedOut: ``until`` has come.
@@ -69,7 +69,7 @@ def _watch(run: Run, until: float | None, timeout: float | None, *, quiet: bool)
     while True:
         left = pause if until is None else min(pause, max(0.0, until - time.monotonic()))
         try:
-            client.call(run, "wait", goal="ended", timeout=left)
+            return client.call(run, "wait", goal="ended", timeout=left)
         except TimedOut:
             flying = client.call(run, "ledger")["totals"]["in_flight"]
             if until is not None and time.monotonic() >= until:
@@ -80,5 +80,3 @@ def _watch(run: Run, until: float | None, timeout: float | None, *, quiet: bool)
             if flying != told and not quiet:
                 terminal.talk(terminal.dim(f"  {figures.number(flying)} in flight"))
             told = flying
-        else:
-            return

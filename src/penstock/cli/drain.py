@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import json_option, pipeline_option, timeout_option
+from penstock.cli.options import json_option, run_option, timeout_option
 
 
 @click.command(cls=VerbCommand, examples=["penstock drain", "penstock drain -p demo --timeout 30s"])
-@pipeline_option
+@run_option
 @timeout_option
 @json_option
 def drain(name: str | None, timeout: float | None, as_json: bool) -> int:

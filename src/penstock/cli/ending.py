@@ -63,6 +63,8 @@ def last_words(run: Run) -> dict[str, Any]:
     Raises:
         NotRunning: it was killed before it could.
     """
+    if run.trunk is not None:
+        raise NotRunning(f"{run.pipeline} is not heard any more, and has not said how it ended")
     until = time.monotonic() + PATIENCE
     while rundir.is_alive(run.path) and time.monotonic() < until:
         time.sleep(LOOK)

@@ -11,11 +11,12 @@ import click
 
 from penstock.cli import chronicle, statedir, terminal
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import json_option, pipeline_option, state_option
+from penstock.cli.options import json_option, run_option, state_option
 from penstock.errors import UserError
 from penstock.pipeline.place import near
-from penstock.runtime import client, journal
+from penstock.runtime import client
 from penstock.runtime.client import Run
+from penstock.runtime.supervisor import journal
 
 EXAMPLES = ("penstock events", "penstock events -f --json")
 
@@ -28,7 +29,7 @@ class NothingKept(UserError):
 
 @click.command(cls=VerbCommand, examples=EXAMPLES)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the pipeline ends.")
-@pipeline_option
+@run_option
 @state_option
 @json_option
 def events(follow: bool, name: str | None, state: Path | None, as_json: bool) -> None:
@@ -39,7 +40,11 @@ def events(follow: bool, name: str | None, state: Path | None, as_json: bool) ->
     one document a line; each has the name of its event under "event".
     """
     expected = 0
-    for record in _records(statedir.find(state, name), follow=follow):
+    if client.is_afar():
+        records = client.history(client.find(name), follow=follow)
+    else:
+        records = _records(statedir.find(state, name), follow=follow)
+    for record in records:
         if gap := chronicle.missing(expected, record):
             terminal.talk(terminal.dim(gap))
         expected = record["n"] + 1

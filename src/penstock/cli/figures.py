@@ -5,13 +5,24 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Mapping, cast
 
-from penstock.runtime import statement
-from penstock.runtime.statement import REASONS, awaited, duration, number, size, stranded
+from penstock.runtime.supervisor import statement
+from penstock.runtime.supervisor.statement import MISSED, REASONS, awaited, duration, number, size, stranded
 
 if TYPE_CHECKING:
-    from penstock.runtime.account import Totals
+    from penstock.runtime.supervisor.account import Totals
 
-__all__ = ["REASONS", "awaited", "duration", "headway", "last_line", "number", "size", "stranded", "took"]
+__all__ = [
+    "MISSED",
+    "REASONS",
+    "awaited",
+    "duration",
+    "headway",
+    "last_line",
+    "number",
+    "size",
+    "stranded",
+    "took",
+]
 
 
 def took(seconds: float | None) -> str:

@@ -6,15 +6,21 @@ import asyncio
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from penstock.cli.group import VerbCommand
 from penstock.errors import UserError
 
+if TYPE_CHECKING:
+    from penstock.tasks.home import Home
+    from penstock.tasks.retention import Keeping
+
 EXAMPLES = (
     "penstock hub --broker amqps://rabbit.example/penstock",
     "PENSTOCK_JOBS=/var/lib/penstock/jobs.db penstock hub",
+    "penstock hub --recover",
 )
 EXITS = (
     ("0", "it was ended: Ctrl-C or SIGTERM"),
@@ -25,7 +31,12 @@ EXITS = (
 
 @click.command(cls=VerbCommand, examples=EXAMPLES, terms={"Exit codes": EXITS})
 @click.option("--broker", metavar="URL", default="", help="The RabbitMQ that jobs go over.")
-def hub(broker: str) -> int:
+@click.option(
+    "--recover",
+    is_flag=True,
+    help="The store was lost, or is an old copy: have from the broker, and from workers, what they know.",
+)
+def hub(broker: str, recover: bool) -> int:
     """Keep the store of jobs, where these go over a broker.
 
     It writes down what is submitted and what becomes of it, says who may begin a job, and answers whoever
@@ -33,7 +44,10 @@ def hub(broker: str) -> int:
     what runs goes on, and what is said waits in the broker. Start a second one on the same store, and it
     stands by.
     """
+    from penstock.config.file import nearest_file
+    from penstock.config.tasks import keeping
     from penstock.tasks import home
+    from penstock.tasks.retention import USUAL
 
     directory = os.getcwd()
     address = home.broker(directory, os.environ, broker)
@@ -42,16 +56,19 @@ def hub(broker: str) -> int:
             "no broker is named: say --broker amqps://..., or PENSTOCK_BROKER,"
             " or [tasks] broker in penstock.toml"
         )
-    asyncio.run(_keep(address, home.locate(directory, os.environ).store))
+    file = nearest_file(directory)
+    kept = keeping(file) if file else USUAL
+    asyncio.run(_keep(address, home.locate(directory, os.environ), kept, recovers=recover))
     return 0
 
 
-async def _keep(address: str, store: str) -> None:
+async def _keep(address: str, home: Home, keeping: Keeping, *, recovers: bool) -> None:
     from penstock.rabbitmq import url
     from penstock.rabbitmq.hub import Hub
 
     found = url.parse(address)
-    keeper = asyncio.ensure_future(Hub(found, store, say=_say).run(lambda: _say(f"{found}: ready; {store}")))
+    hub = Hub(found, home, say=_say, keeping=keeping, recovers=recovers)
+    keeper = asyncio.ensure_future(hub.run(lambda: _say(f"{found}: ready; {home.store}")))
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             asyncio.get_running_loop().add_signal_handler(number, keeper.cancel)

@@ -46,12 +46,13 @@ def several(count: int) -> str:
     return f"{count} job{'' if count == 1 else 's'}"
 
 
-def about(row: JobRow, attempts: Sequence[Attempt], arguments: str) -> str:
-    """One, for people."""
+def about(row: JobRow, attempts: Sequence[Attempt], arguments: str, waits: str = "") -> str:
+    """One, for people. ``waits``: why it does."""
     rows = [
         ["job", f"{terminal.strong(str(row.seq))}   {row.id}"],
         ["task", f"{task_of(row)}   group {row.group}   priority {row.priority}"],
         ["state", f"{_state(row)}   {_note(row)}".rstrip()],
+        *([["waits", terminal.doubtful(waits)]] if waits else []),
         ["submitted", _when(row.submitted_at)],
         *([["not before", _when(row.run_at)]] if row.state == "scheduled" and not row.after else []),
         *([["started", f"{_when(row.started_at)}   by {row.owner}"]] if row.started_at else []),
@@ -116,7 +117,7 @@ def _few(numbers: Sequence[int]) -> str:
 def _attempt(each: Attempt) -> str:
     seconds = (each.ended_at - each.started_at) / 1000
     head = f"attempt {each.fence}   {each.outcome} after {figures.took(seconds)}   {_when(each.started_at)}"
-    lines = [terminal.strong(head)]
+    lines = [terminal.strong(head), *([f"environment {each.env}"] if each.env else [])]
     if each.error:
         lines.append(terminal.bad(f"{each.cause}: {each.error}" if each.cause else each.error))
     if each.traceback:

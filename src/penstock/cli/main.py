@@ -9,25 +9,29 @@ import click
 
 from penstock.cli.group import Verb, VerbGroup
 
-BEGIN, RUNNING, JOBS = "Begin", "A running pipeline", "Jobs"
+BEGIN, RUNNING, JOBS, KEYS = "Begin", "A running pipeline", "Jobs", "Who may speak"
 WRONG, MEASURE = "When something is wrong", "Measure"
 
 VERBS = (
     Verb("init", BEGIN, "Write a pipeline that runs at once."),
     Verb("run", BEGIN, "Run a pipeline here, in the foreground."),
     Verb("up", BEGIN, "Run a pipeline in the background."),
+    Verb("join", BEGIN, "Run workers of another host's pipeline here."),
     Verb("worker", BEGIN, "Run the jobs of an app's groups here, in the foreground."),
     Verb("graph", BEGIN, "Draw how a pipeline is wired."),
     Verb("check", BEGIN, "Look for mistakes without starting anything."),
+    Verb("env", BEGIN, "Lock, build and look at the environments of stages and tasks."),
     Verb("config", BEGIN, "Show what counts for a pipeline, and who said so."),
     Verb("ps", RUNNING, "Show stages and their workers."),
     Verb("top", RUNNING, "Show a pipeline as it runs, every second anew."),
     Verb("logs", RUNNING, "Show what the workers printed."),
     Verb("events", RUNNING, "Show what has happened in a run."),
     Verb("tap", RUNNING, "Show samples of what flows between stages."),
+    Verb("topic", RUNNING, "Listen to what a running pipeline publishes."),
     Verb("record", RUNNING, "Keep all that goes by the links of a running pipeline."),
     Verb("replay", RUNNING, "Run a pipeline, or a part of it, on what was recorded."),
     Verb("scale", RUNNING, "Change how many workers a stage has."),
+    Verb("deploy", RUNNING, "Try another version of a service, then take it or leave it."),
     Verb("pause", RUNNING, "Have stages begin nothing more, until `resume`."),
     Verb("resume", RUNNING, "Let paused stages go on."),
     Verb("restart", RUNNING, "Replace workers by new ones, without a gap."),
@@ -40,6 +44,8 @@ VERBS = (
     Verb("hub", JOBS, "Keep the store of jobs, where these go over a broker."),
     Verb("queues", JOBS, "Show what waits for each group of tasks."),
     Verb("broker", JOBS, "Set up the RabbitMQ that jobs go over, and examine it."),
+    Verb("keys", KEYS, "Make keys, and say whose are trusted."),
+    Verb("relay", KEYS, "Pass on connections between networks that cannot see each other."),
     Verb("dead", WRONG, "Read, put back, export and discard what kept failing."),
     Verb("doctor", WRONG, "Examine this machine and the stages' interpreters."),
     Verb("bench", MEASURE, "Measure this machine against plain pyzmq."),

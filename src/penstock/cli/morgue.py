@@ -122,7 +122,8 @@ class Morgue:
         return self.state(each) / "dead" / f"{each.name}.requeued"
 
     def __str__(self) -> str:
-        return near(self.store)
+        jobs = self._jobs.place if self._jobs is not None else ""
+        return near(self.store) if jobs in {"", near(self.store)} else f"{near(self.store)}, nor over {jobs}"
 
 
 @contextmanager

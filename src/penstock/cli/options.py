@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Sequence, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Sequence, TypeVar, cast
 
 import click
 
@@ -54,6 +55,35 @@ def pipeline_option(command: Command) -> Command:
     )(command)
 
 
+def run_option(command: Command) -> Command:
+    """``-p NAME``, and ``--at tcp://HOST:PORT`` with its keys: which run is asked."""
+
+    @functools.wraps(command)
+    def asked(*words: Any, at: str | None, key_file: str | None, server: str | None, **options: Any) -> Any:
+        if at is None:
+            if key_file or server:
+                raise click.UsageError("--key-file and --server belong to --at tcp://HOST:PORT")
+            return command(*words, **options)
+        from penstock.cli.towards import only_server, towards
+        from penstock.runtime import client
+        from penstock.runtime.trunk import Trunk
+
+        expected = server or (None if key_file else only_server())
+        with client.afar(Trunk(at, towards(key_file, expected))):
+            return command(*words, **options)
+
+    found = click.option(
+        "--server", metavar="NAME|KEY", help="Whom --at finds there.  [default: the only one]"
+    )(click.option("--key-file", metavar="FILE", help="For --at: a key in place of our own.")(asked))
+    found = click.option(
+        "--at",
+        metavar="TCP://HOST:PORT",
+        envvar="PENSTOCK_AT",
+        help="A run on another machine (PENSTOCK_AT).",
+    )(found)
+    return pipeline_option(cast("Command", found))
+
+
 def state_option(command: Command) -> Command:
     """``--state DIR``: where logs and dead letters lie, when nothing else says so."""
     kind = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -80,6 +110,16 @@ def in_seconds(_ctx: click.Context, _parameter: click.Parameter, text: str | Non
         return None if text is None else seconds(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def in_ports(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> str:
+    """The callback of an option that names ports that follow each other; empty: it was not said."""
+    if text is None:
+        return ""
+    first, _, last = text.partition("-")
+    if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last) < 1 << 16):
+        raise click.BadParameter(f"{text!r}: write FIRST-LAST, like 7810-7819")
+    return text
 
 
 def since(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
@@ -119,6 +159,15 @@ def again(loaded: App, flags: Sequence[str], profile: str | None) -> list[str]:
     """The words by which another command gets the same app and configuration."""
     words = [f"{loaded.path}:{loaded.pipeline.name}", *(word for flag in flags for word in ("--set", flag))]
     return words if profile is None else [*words, "--profile", profile]
+
+
+def terms_options(command: Command) -> Command:
+    """``--offline`` and ``--frozen``: on which terms environments are made ready."""
+    offline = click.option("--offline", is_flag=True, help="For environments, take nothing from the network.")
+    frozen = click.option(
+        "--frozen", is_flag=True, help="Take penstock.lock as it is, whatever it was made from has become."
+    )
+    return offline(frozen(command))
 
 
 def config_options(command: Command) -> Command:

@@ -7,14 +7,14 @@ import click
 from penstock.cli import terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import json_option, pipeline_option
+from penstock.cli.options import json_option, run_option
 from penstock.cli.stagename import refuse_unknown
 from penstock.runtime import client
 
 
 @click.command(cls=VerbCommand, examples=["penstock pause detect", "penstock pause"])
 @click.argument("stages", metavar="[STAGE]...", nargs=-1)
-@pipeline_option
+@run_option
 @json_option
 def pause(stages: tuple[str, ...], name: str | None, as_json: bool) -> None:
     """Have stages begin nothing more, until `resume`.

@@ -10,17 +10,18 @@ import click
 from penstock.cli import figures, statedir, terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import json_option, pipeline_option
+from penstock.cli.options import json_option, run_option
 from penstock.cli.table import table
 from penstock.errors import NotRunning
-from penstock.pipeline.plan import GROUP
+from penstock.pipeline.plan import GROUP, SERVICE
 from penstock.runtime import client
 
 WORKERS = ("WORKER", "STATE", "BUSY", "IDLE", "WAIT", "ITEMS/S", "P50", "P99", "HOLDS", "CPU", "RSS")
 COUNTS = ("FAILED", "RESTARTS", "PID")
 WIDE = ("ITEMS", "PYTHON")
 LINKS = ("LINK", "SENT", "DONE", "IN FLIGHT", "WAITING", "AGAIN", "DEAD")
-WHERE_ANY = ("given_back", "unfinished", "lost", "requeued", "unmatched", "duplicates")
+HOSTS = ("HOST", "STATE", "CORES", "WORKERS", "ADDRESS", "LABELS")
+WHERE_ANY = ("given_back", "unfinished", "lost", "senders_lost", "requeued", "unmatched", "duplicates")
 """Counts that have a column where one of them is not 0, as in the ledger of a run."""
 FLOW = ("ITEMS/S", "DATA/S", "FILL", "OLDEST", "BY")
 
@@ -58,7 +59,7 @@ Answer = dict[str, Any]
     examples=["penstock ps", "penstock ps -p demo --json"],
     terms={"What the columns say": MEANINGS},
 )
-@pipeline_option
+@run_option
 @click.option(
     "-w", "--wide", is_flag=True, help="Also what each worker has done in all, and by which Python."
 )
@@ -86,8 +87,8 @@ def ps(name: str | None, wide: bool, quiet: bool, as_json: bool) -> int:
 
 def about(answer: Answer, *, wide: bool = False) -> str:
     """One pipeline for people: its workers, its links, what they wait for, the line that adds up."""
-    lines = [head(answer), "", *stage_table(answer, wide=wide), *shared(answer)]
-    if all(stage["kind"] == GROUP for stage in answer["stages"]):
+    lines = [head(answer), "", *stage_table(answer, wide=wide), *shared(answer), *host_table(answer)]
+    if all(stage["kind"] in {GROUP, SERVICE} for stage in answer["stages"]):
         return "\n".join(lines)  # what becomes of jobs is told by `penstock queues`
     lines += ["", *link_table(answer), ""]
     if answer["bottleneck"]:
@@ -100,6 +101,10 @@ def stage_table(answer: Answer, *, wide: bool = False) -> list[str]:
     header = (*WORKERS, *COUNTS, *(WIDE if wide else ()))
     rows = [row[: len(header)] for stage in answer["stages"] for row in _stage(stage)]
     right = range(2, len(header))
+    hosts = [one.get("host", "") for stage in answer["stages"] for one in stage["replicas"] or [{}]]
+    if any(hosts):
+        header = (*header, "HOST")
+        rows = [[*row, host] for row, host in zip(rows, hosts, strict=True)]
     told = [_progress(one) for stage in answer["stages"] for one in stage["replicas"] or [{}]]
     if any(told):
         header = (*header, "PROGRESS")
@@ -107,10 +112,36 @@ def stage_table(answer: Answer, *, wide: bool = False) -> list[str]:
     return table(rows, header, right=right)
 
 
+def host_table(answer: Answer) -> list[str]:
+    """The hosts that have joined, a line each; none: nothing."""
+    rows = [
+        [
+            each["host"],
+            each["state"],
+            figures.number(each["cores"]),
+            figures.number(each["workers"]),
+            each["address"],
+            ", ".join(each["labels"]),
+        ]
+        for each in answer.get("hosts", [])
+    ]
+    return ["", *table(rows, HOSTS, right=(2, 3))] if rows else []
+
+
 def shared(answer: Answer) -> list[str]:
-    """What runs in the workers of a stage, where that is more than the stage."""
+    """What runs in the workers of a stage, where that is more than the stage; and in which environment."""
     return [
-        f"{stage['name']} runs {' + '.join(stage['steps'])}" for stage in answer["stages"] if stage["steps"]
+        *(
+            f"{each['name']} gets {each['share']:.0%} of the calls of {each['service']}"
+            for each in answer["stages"]
+            if each.get("service", each["name"]) != each["name"]
+        ),
+        *(f"{each['name']} runs {' + '.join(each['steps'])}" for each in answer["stages"] if each["steps"]),
+        *(
+            f"{each['name']} runs in {each['env']['name']} {each['env']['key']}"
+            for each in answer["stages"]
+            if each.get("env")
+        ),
     ]
 
 

@@ -11,7 +11,7 @@ import click
 from penstock.cli import figures, terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import json_option, pipeline_option, timeout_option
+from penstock.cli.options import json_option, run_option, timeout_option
 from penstock.cli.stagename import refuse_unknown
 from penstock.errors import TimedOut
 from penstock.runtime import client
@@ -40,7 +40,7 @@ EXAMPLES = ("penstock restart detect", "penstock restart detect/1 --drain-first"
     help="End each worker before its successor is started: it holds what only one can.",
 )
 @timeout_option
-@pipeline_option
+@run_option
 @json_option
 def restart(
     place: Place | None, drain_first: bool, timeout: float | None, name: str | None, as_json: bool

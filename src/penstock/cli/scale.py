@@ -10,7 +10,7 @@ import click
 from penstock.cli import terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import json_option, pipeline_option, timeout_option
+from penstock.cli.options import json_option, run_option, timeout_option
 from penstock.cli.stagename import refuse_unknown
 from penstock.errors import TimedOut
 from penstock.runtime import client
@@ -37,7 +37,7 @@ def _wish(text: str) -> Wish:
 @click.argument("wishes", metavar="STAGE=NUMBER...", nargs=-1, required=True, callback=_wishes)
 @click.option("--wait", is_flag=True, help="Return when all of them are ready, and none too many is left.")
 @timeout_option
-@pipeline_option
+@run_option
 @json_option
 def scale(wishes: list[Wish], wait: bool, timeout: float | None, name: str | None, as_json: bool) -> None:
     """Change how many workers a stage has.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import json_option, pipeline_option, timeout_option
+from penstock.cli.options import json_option, run_option, timeout_option
 
 
 @click.command(cls=VerbCommand, examples=["penstock stop", "penstock stop --now"])
 @click.option("--now", is_flag=True, help="Kill; do not wait for the current items either.")
-@pipeline_option
+@run_option
 @timeout_option
 @json_option
 def stop(now: bool, name: str | None, timeout: float | None, as_json: bool) -> int:

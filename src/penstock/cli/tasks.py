@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from penstock.tasks.job import JobRow
 
 SHOWN = 50
-LOOK = 0.1
-"""Seconds between two looks at a log that is followed. (Only this command looks.)"""
 
 EXAMPLES = (
     "penstock tasks submit app.py:train --arg model=resnet50 --wait",
@@ -157,15 +154,18 @@ def list_(limit: int, quiet: bool, as_json: bool, **said: Any) -> None:
 def show(job: str, as_json: bool) -> None:
     """Show all that is known of one job: its arguments, its attempts, why they failed."""
     from penstock.cli import jobstore, jobview
+    from penstock.tasks.shortage import shortage
 
     found = jobstore.job(job)
     row, attempts = found.row, found.attempts
-    shown = jobview.arguments(jobstore.existing().arguments(row.id) or b"")
+    desk = jobstore.existing()
+    shown = jobview.arguments(desk.arguments(row.id) or b"")
     if as_json:
         told = [jobview.attempt_fields(each) for each in attempts]
         terminal.data(document("job", **jobview.fields(row), arguments=shown, attempts=told))
     else:
-        terminal.data(jobview.about(row, attempts, shown))
+        short = shortage(row.group, row.rules.gpus, desk.queues()) if row.state == "ready" else ""
+        terminal.data(jobview.about(row, attempts, shown, short))
 
 
 @tasks.command(cls=VerbCommand, examples=["penstock tasks logs 17", "penstock tasks logs 17 -f"])
@@ -177,9 +177,8 @@ def show(job: str, as_json: bool) -> None:
 def logs(job: str, follow: bool, attempt: int | None, as_json: bool) -> None:
     """Show what a job has printed, attempt after attempt."""
     from penstock.cli import jobstore
-    from penstock.tasks.job import LIVE
 
-    found, shown = jobstore.job(job), ""
+    found = jobstore.job(job)
     if as_json:
         if follow:
             raise click.UsageError("--json is one document, and --follow has no end: say one of them")
@@ -188,15 +187,8 @@ def logs(job: str, follow: bool, attempt: int | None, as_json: bool) -> None:
         told = [{"attempt": number, "text": found.logs(number)} for number in numbers]
         terminal.data(document("logs", id=row.id, seq=row.seq, state=row.state, logs=told))
         return
-    while True:
-        is_over = found.state not in LIVE
-        text = found.logs(attempt)
-        if text != shown:
-            click.echo(text.removeprefix(shown), nl=False)
-            shown = text
-        if is_over or not follow:
-            return
-        time.sleep(LOOK)
+    for text in found.follow(attempt) if follow else [found.logs(attempt)]:
+        click.echo(text, nl=False)
 
 
 @tasks.command(

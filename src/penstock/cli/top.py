@@ -10,7 +10,7 @@ import click
 from penstock.cli import board, ending, ps, screen, terminal
 from penstock.cli.board import Board, Pause, Quit, Restart, Scale, Wish
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import pipeline_option
+from penstock.cli.options import run_option
 from penstock.cli.screen import Screen
 from penstock.errors import PenstockError
 from penstock.runtime import client
@@ -21,7 +21,7 @@ EVERY = 1.0
 
 
 @click.command(cls=VerbCommand, examples=["penstock top", "penstock top -p demo"], terms={"Keys": board.KEYS})
-@pipeline_option
+@run_option
 def top(name: str | None) -> int:
     """Show a pipeline as it runs, every second anew.
 

@@ -10,7 +10,14 @@ import click
 from penstock.cli import terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import again, app_argument, config_options, json_option, timeout_option
+from penstock.cli.options import (
+    again,
+    app_argument,
+    config_options,
+    json_option,
+    terms_options,
+    timeout_option,
+)
 from penstock.pipeline.place import near
 
 if TYPE_CHECKING:
@@ -27,16 +34,21 @@ EXITS = (
 @click.command(cls=VerbCommand, examples=EXAMPLES, terms={"Exit codes": EXITS})
 @app_argument
 @config_options
+@click.option("--jobs", is_flag=True, help="Run the jobs of the file's tasks, too, until the pipeline ends.")
 @click.option("--resume", is_flag=True, help="Sources that can, go on from where the last run came to.")
 @click.option("--reload", is_flag=True, help="New workers for the stages whose files change.")
+@terms_options
 @timeout_option
 @json_option
 def up(
     app: str | None,
     flags: tuple[str, ...],
     profile: str | None,
+    jobs: bool,
     resume: bool,
     reload: bool,
+    offline: bool,
+    frozen: bool,
     timeout: float | None,
     as_json: bool,
 ) -> None:
@@ -45,7 +57,8 @@ def up(
     Returns when every worker is ready. It outlives this terminal, and says what `penstock run` would say
     into run.log in its state directory. `penstock down` ends it.
     """
-    started = start(app, flags, profile, resume=resume, reload=reload)
+    terms = [option for option, said in (("--offline", offline), ("--frozen", frozen)) if said]
+    started = start(app, flags, profile, terms, jobs=jobs, resume=resume, reload=reload)
     try:
         run = started.wait_ready(timeout)
     except KeyboardInterrupt:
@@ -63,7 +76,14 @@ def up(
 
 
 def start(
-    app: str | None, flags: tuple[str, ...], profile: str | None, *, resume: bool, reload: bool
+    app: str | None,
+    flags: tuple[str, ...],
+    profile: str | None,
+    terms: list[str],
+    *,
+    jobs: bool = False,
+    resume: bool,
+    reload: bool,
 ) -> Background:
     """What can be wrong with the app and its configuration is said here, before anything is started.
 
@@ -71,15 +91,19 @@ def start(
         UserError: the app, its wiring or its configuration is wrong, or it runs already.
     """
     from penstock.cli import appfile
-    from penstock.runtime import reloader, statedir
+    from penstock.runtime import statedir
     from penstock.runtime.background import Background
+    from penstock.runtime.supervisor import reloader
     from penstock.settings import Settings
 
     loaded = appfile.load(app)
     loaded.plan(flags, profile)
     name = loaded.pipeline.name
     where = statedir.locate(Settings.read(os.environ).state_dir, str(loaded.path), name)
-    arguments = again(loaded, flags, profile)
+    arguments = [*again(loaded, flags, profile), *terms]
+    if jobs:
+        appfile.tasks(str(loaded.path))
+        arguments.append("--jobs")
     if resume:
         arguments.append("--resume")
     if reload:

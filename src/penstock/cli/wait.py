@@ -10,7 +10,7 @@ import click
 from penstock.cli import figures, terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import json_option, pipeline_option, timeout_option
+from penstock.cli.options import json_option, run_option, timeout_option
 from penstock.errors import PenstockError, PipelineFailed, TimedOut
 from penstock.runtime import client
 from penstock.runtime.client import Run, RunGone
@@ -41,7 +41,7 @@ MEANINGS = (
     help="What to wait for.",
 )
 @timeout_option
-@pipeline_option
+@run_option
 @json_option
 def wait(goal: str, timeout: float | None, name: str | None, as_json: bool) -> None:
     """Wait until a pipeline is ready, idle, drained or ended.

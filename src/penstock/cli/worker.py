@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
-import os
-from typing import TYPE_CHECKING, Any, Sequence
-
 import click
 
-from penstock.cli import terminal
 from penstock.cli.group import VerbCommand
-
-if TYPE_CHECKING:
-    from penstock.tasks.task import Task
+from penstock.cli.options import terms_options
 
 EXAMPLES = (
     "penstock worker app.py",
@@ -41,7 +33,15 @@ EXITS = (
     help="Processes for each group; else as penstock.toml says, or 1.",
 )
 @click.option("--broker", metavar="URL", default="", help="The RabbitMQ that jobs go over.")
-def worker(app: str | None, groups: tuple[str, ...], workers: int | None, broker: str) -> int:
+@terms_options
+def worker(
+    app: str | None,
+    groups: tuple[str, ...],
+    workers: int | None,
+    broker: str,
+    offline: bool,
+    frozen: bool,
+) -> int:
     """Run the jobs of an app's groups here, in the foreground.
 
     Jobs are taken from the store beside the app, or from a broker where one is named (--broker,
@@ -51,38 +51,20 @@ def worker(app: str | None, groups: tuple[str, ...], workers: int | None, broker
     group in penstock.toml, [group.NAME], counts here.
     """
     from penstock.cli import appfile
-    from penstock.config.groups import overlays
+    from penstock.cli.crews import crews
     from penstock.runtime.run import run_foreground
-    from penstock.tasks import home, plan
+    from penstock.runtime.supervisor.provision import Terms
+    from penstock.tasks import plan
 
     if app is None and not groups:
         raise click.UsageError("say which app, or with --group whose command lines are to be run")
     path, tasks = appfile.tasks(app) if app else (None, [])
-    known = {task.group for task in tasks} | set(groups)
-    said = overlays(str(path.parent) if path else os.getcwd(), os.environ, sorted(known))
-    stages = plan.only(plan.groups(tasks, said), groups, str(path or ""), said)
-    name = path.stem if path else groups[0]
-    schedules = plan.schedules(tasks, {stage.name for stage in stages}) if app else None
-    run = plan.plan(name, stages, workers or 0)
-    for sentence in plan.starved(tasks, run.stages):
-        terminal.talk(terminal.doubtful(sentence))
-    address = home.broker(str(path.parent) if path else os.getcwd(), os.environ, broker)
-    if address:
-        look(address, [stage.name for stage in stages], tasks)
-    return run_foreground(run, app=str(path) if path else None, schedules=schedules, broker=address)
-
-
-def look(address: str, groups: Sequence[str], tasks: Sequence[Task[Any, Any]]) -> None:
-    """Look at the broker before anything is started; what is doubtful is said.
-
-    Raises:
-        EnvironmentFault: it cannot be reached, or is not fit for these groups; says the cure.
-    """
-    from penstock.rabbitmq.holding import needed
-    from penstock.rabbitmq.url import parse
-    from penstock.rabbitmq.verify import before
-
-    held = needed((task.group, task.rules) for task in tasks)
-    # Of a group that runs command lines no time-out is known here.
-    for remark in asyncio.run(before(parse(address), {name: held.get(name, math.inf) for name in groups})):
-        terminal.talk(f"{terminal.doubtful('warning:')} {remark.text}; {remark.cure}")
+    found = crews(path, tasks, groups, broker=broker)
+    run = plan.plan(path.stem if path else groups[0], found.stages, workers or 0)
+    return run_foreground(
+        run,
+        app=str(path) if path else None,
+        schedules=found.schedules,
+        broker=found.broker,
+        terms=Terms(offline, frozen),
+    )

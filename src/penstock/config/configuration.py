@@ -64,7 +64,12 @@ def configured(
         WiringError: knobs that do not go together, or wrong wires.
     """
     found = configuration(pipeline, environ, flags=flags, profile=profile)
-    return pipeline.plan(found.overlays, found.config)
+    plan = pipeline.plan(found.overlays, found.config)
+    if any(stage.env for stage in plan.stages):
+        from penstock.config.envs import envs, needed  # costs start-up time, which most need not pay
+
+        needed(plan, envs(os.path.dirname(os.path.abspath(pipeline.file))))
+    return plan
 
 
 def configuration(

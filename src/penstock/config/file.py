@@ -19,7 +19,7 @@ from penstock.pipeline.nearest import nearest
 from penstock.pipeline.place import Place, near
 
 SCHEMA = 1
-KEYS = ("schema", "app", "stages", "config", "tasks", "group", "profile")
+KEYS = ("schema", "app", "stages", "config", "tasks", "group", "envs", "profile")
 OURS, SHARED = "penstock.toml", "pyproject.toml"
 
 

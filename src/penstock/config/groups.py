@@ -2,7 +2,7 @@
 
 [group.gpu]
 workers = 2
-interpreter = "env/bin/python"
+env = "torch"
 gpus = [0, 1]
 variables = { OMP_NUM_THREADS = "4", TOKEN = { env = "HUB_TOKEN" } }
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from penstock.config.configuration import PROFILE, Misconfigured
 from penstock.config.entry import secret_of
@@ -26,7 +26,7 @@ Fields = dict[str, Any]
 """Of a ``StagePlan``."""
 
 UNITS = {"MiB": 2**20, "GiB": 2**30, "MB": 10**6, "GB": 10**9}
-SYNONYMS = {"env": "interpreter", "environment": "variables", "python": "interpreter", "replicas": "workers"}
+SYNONYMS = {"environment": "variables", "python": "interpreter", "replicas": "workers"}
 
 
 def overlays(directory: str, environ: Mapping[str, str], groups: Sequence[str]) -> dict[str, Fields]:
@@ -58,6 +58,44 @@ def overlays(directory: str, environ: Mapping[str, str], groups: Sequence[str]) 
     if mistakes:
         raise Misconfigured(mistakes)
     return found
+
+
+class Said(NamedTuple):
+    """A knob of a group, as it is said."""
+
+    path: tuple[str, ...]
+    """``("group", "gpu", "workers")``."""
+    value: Any
+    place: Place
+
+
+def said(directory: str, environ: Mapping[str, str], groups: Sequence[str]) -> list[Said]:
+    """What counts for groups, group by group: of these, and of others that are named in the file.
+
+    Raises:
+        Misconfigured: with all mistakes there are.
+    """
+    overlays(directory, environ, groups)
+    source = nearest_file(directory)
+    if source is None:
+        return []
+    profile = environ.get(PROFILE)
+    found: dict[tuple[str, ...], Said] = {}
+    for above in [(), *([("profile", profile)] if profile else [])]:
+        for name, table in _tables(source, above, []):
+            for path, value in _leaves(("group", name), table):
+                place = source.place(*above, *path)
+                found[path] = Said(path, secret_of(value, place) or value, place)
+    return sorted(found.values(), key=lambda each: each.path)
+
+
+def _leaves(path: tuple[str, ...], table: Fields) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Its knobs; each variable is one."""
+    for name, value in table.items():
+        if name == "variables" and isinstance(value, dict):
+            yield from _leaves((*path, name), value)
+        else:
+            yield (*path, name), value
 
 
 def named(directory: str) -> list[str]:
@@ -166,6 +204,7 @@ def _run_without_store(value: Any, _: Place) -> Fields:
 
 KNOBS: dict[str, Callable[[Any, Place], Fields]] = {
     "workers": _workers,
+    "env": _of_stages("env"),
     "interpreter": _of_stages("interpreter"),
     "variables": _variables,
     "gpus": _gpus,

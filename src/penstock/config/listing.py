@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from penstock.config import groups
 from penstock.config.configuration import Configuration
 from penstock.config.redaction import redacted
 from penstock.pipeline.checks import CHECKS, NOT_EXTERNAL, REFUSED
@@ -35,6 +37,19 @@ def listing(pipeline: Pipeline, found: Configuration) -> list[Row]:
     rows = [row for node in pipeline.nodes for row in _knobs(node, found)]
     settings = [each for path, each in found.counting.items() if path[0] == "config"]
     return rows + [Row(each.path, redacted(each.value, each.path[-1]), str(each.place)) for each in settings]
+
+
+def of_groups(directory: str, environ: Mapping[str, str], names: Sequence[str]) -> list[Row]:
+    """What counts for groups of tasks: of these, and of others that the nearest file names.
+
+    Raises:
+        Misconfigured: something is wrong in it.
+    """
+    known = groups.said(directory, environ, names)
+    silent = [name for name in names if ("group", name, "workers") not in {each.path for each in known}]
+    rows = [Row(("group", name, "workers"), 1, DEFAULT) for name in silent]
+    rows += [Row(each.path, redacted(each.value, each.path[-1]), str(each.place)) for each in known]
+    return sorted(rows, key=lambda row: row.path)
 
 
 def _knobs(node: Node[Any, Any], found: Configuration) -> list[Row]:

@@ -13,7 +13,7 @@ from penstock.pipeline.duration import seconds
 from penstock.pipeline.nearest import nearest
 from penstock.tasks.retention import USUAL, Keeping
 
-KEYS = ("store", "broker", "keep", "keep_jobs")
+KEYS = ("store", "broker", "files", "keep", "keep_jobs")
 SYNONYMS = {
     "url": "broker",
     "broker_url": "broker",
@@ -30,9 +30,22 @@ def store(file: File) -> str:
     Raises:
         UserError: there is something else in the table, or it is no path.
     """
-    said = _table(file).get("store", "")
+    return _path(file, "store", "jobs.db")
+
+
+def files(file: File) -> str:
+    """The folder that those share whose jobs go over a broker, as an absolute path; empty: nothing is said.
+
+    Raises:
+        UserError: as ``store``.
+    """
+    return _path(file, "files", "/shared/penstock")
+
+
+def _path(file: File, key: str, example: str) -> str:
+    said = _table(file).get(key, "")
     if not isinstance(said, str):
-        raise UserError(f'{file.place("tasks", "store")}: store={said!r}: must be a path, like "jobs.db"')
+        raise UserError(f'{file.place("tasks", key)}: {key}={said!r}: must be a path, like "{example}"')
     return os.path.join(os.path.dirname(file.path), os.path.expanduser(said)) if said else ""
 
 

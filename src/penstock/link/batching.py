@@ -24,6 +24,9 @@ SLOW = 20_000_000
 """ns: from here on an item is handed only to a receiver that has nothing to do. Waiting in the wrong
 queue would cost more than the tenth of a millisecond that the hand-over takes."""
 
+SLOW_AFAR = 1_000_000_000
+"""The same for a receiver on another host: a large array may take that long to get there."""
+
 
 FALL, RISE, RISE_BY_ONE = 0.5, 0.25, 0.1
 """How much a report counts that says less than was thought, that says more, that says more of one item only.
@@ -59,14 +62,15 @@ class Pace:
         """Items in a batch that costs about ``GOAL`` and has about ``BODY``. Before anything is known: 1."""
         if not self.cost:
             return 1
-        return max(1, min(MOST, int(GOAL / self.cost), int(BODY / self.size)))
+        return max(1, int(min(MOST, GOAL / self.cost, BODY / self.size)))
 
-    def depth(self) -> int:
+    def depth(self, *, afar: bool = False) -> int:
         """Batches a receiver may have: one in hand, and the next ones, so that it need not wait for them.
 
         More than one of these only where they are cheap: then their sender need not look at its sockets
-        between one item and the next.
+        between one item and the next. Or where they go to another host: one is being enciphered, one
+        deciphered, and neither can be begun before it is whole.
         """
-        if self.cost > SLOW:
+        if self.cost > (SLOW_AFAR if afar else SLOW):
             return 1
-        return 4 if 0 < self.cost <= CHEAP else 2
+        return 4 if 0 < self.cost <= (SLOW if afar else CHEAP) else 2

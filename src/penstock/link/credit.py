@@ -33,7 +33,7 @@ class Offer(NamedTuple):
 class _Room:
     """What one receiver has in hand."""
 
-    __slots__ = ("batch", "batches", "items", "nbytes", "open", "window", "window_bytes")
+    __slots__ = ("afar", "batch", "batches", "items", "nbytes", "open", "window", "window_bytes")
 
     def __init__(self, window: int, window_bytes: int) -> None:
         self.window = window
@@ -44,6 +44,8 @@ class _Room:
         self.items = 0
         self.nbytes = 0
         self.open = True
+        self.afar = False
+        """Whether it is on another host."""
 
 
 class Credit:
@@ -67,6 +69,10 @@ class Credit:
             raise ValueError(f"a window of {window} items and {window_bytes} bytes, for batches of {batch}")
         room = self._rooms.setdefault(receiver, _Room(window, window_bytes))
         room.window, room.window_bytes, room.batch, room.open = window, window_bytes, batch, True
+
+    def afar(self, receiver: int) -> None:
+        """It is on another host: what it is sent takes its time."""
+        self._rooms[receiver].afar = True
 
     def close(self, receiver: int) -> None:
         """It said BYE: nothing more for it, but it finishes what it has."""
@@ -165,7 +171,7 @@ class Credit:
         if room.window:
             if room.items >= room.window:
                 return NEVER
-        elif len(room.batches) >= self.pace.depth() and room.items >= 2 * room.batch:
+        elif len(room.batches) >= self.pace.depth(afar=room.afar) and room.items >= 2 * room.batch:
             return NEVER
         wanted = min(room.batches[-1], self._most(room))
         if room.items < 2 * room.batch:  # it may be waiting for no more than the rest of a batch

@@ -16,7 +16,7 @@ from penstock.link.batching import MOST
 from penstock.link.credit import NEVER
 from penstock.link.lanes import Lanes
 from penstock.link.ledger import Cargo, Run, Tag
-from penstock.link.link import Dispatch, Link, Put
+from penstock.link.link import Dispatch, Link, Put, sooner
 from penstock.link.outbox import Extras
 from penstock.message.envelope import Hello
 
@@ -89,8 +89,8 @@ class KeyedLink(Link):
 
     def next_due(self) -> Optional[float]:
         """When time alone gives it something to do. What is due already lies in a lane: it needs no clock."""
-        times = [self.ledger.next_burial(), self.ledger.next_due(), self._patience, self.easing]
-        return min((due for due in times if due is not None), default=None)
+        again = sooner(self.ledger.next_burial(), self.ledger.next_due())
+        return sooner(again, sooner(self._patience, self.easing))
 
     def next_batch(self, clock: Callable[[], float]) -> Optional[Dispatch]:
         """What may be sent now; None: better wait."""

@@ -100,11 +100,9 @@ class Link:
     def next_due(self) -> Optional[float]:
         """When time alone gives it something to do: an item to deliver again, a letter to write again. An
         item for which nobody has room needs no clock: it will go when credit comes."""
-        times = [self.ledger.next_burial(), self.ledger.next_due()]
-        if self.credit.trigger() == NEVER:
-            times.pop()
-        times.append(self.easing)
-        return min((due for due in times if due is not None), default=None)
+        due = sooner(self.ledger.next_burial(), self.easing)
+        again = self.ledger.next_due()
+        return due if again is None or self.credit.trigger() == NEVER else sooner(due, again)
 
     def next_batch(self, clock: Callable[[], float]) -> Optional[Dispatch]:
         """What may be sent now; None: better wait."""
@@ -167,6 +165,13 @@ class Link:
         words[at + page.SHARED_BYTES] = self.shared
         words[at + page.OLDEST] = int(ledger.oldest * 1e9)
         words[at + page.COST] = int(self.credit.pace.cost)
+
+
+def sooner(one: Optional[float], other: Optional[float]) -> Optional[float]:
+    """The earlier of two times that may not be."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 def _all(watchers: List[Callable[[Cargo], None]]) -> Callable[[Cargo], None]:

@@ -7,6 +7,7 @@ called with the worker's lock held, except that ``Inbound.emitted`` is counted b
 
 from __future__ import annotations
 
+import functools
 import socket
 import time
 from collections import deque
@@ -15,7 +16,7 @@ from typing import Any, Callable, Container, Deque, Dict, Iterable, List, Option
 import msgspec
 
 from penstock.errors import PeerError
-from penstock.link.sockets import Context, Dealer
+from penstock.link.sockets import Context
 from penstock.message import envelope
 from penstock.message.arena import Mapping
 from penstock.message.source import Source
@@ -35,7 +36,7 @@ TRACEBACKS = 4 * 1024 * 1024
 class Connection:
     """One sender this worker takes from."""
 
-    def __init__(self, *, dealer: Dealer, link: int, peer: int, label: str, word: int) -> None:
+    def __init__(self, *, dealer: Any, link: int, peer: int, label: str, word: int) -> None:
         self.dealer = dealer
         self.link = link
         self.peer = peer
@@ -51,6 +52,8 @@ class Connection:
         """Whether the sender has said that nothing more will come."""
         self.dry = False
         """Whether the sender has said that it has nothing more, and has sent nothing since."""
+        self.landing: Any = None
+        """Of a sender on another host: what becomes of its batches (see ``far.Landing``)."""
 
     def say(self, message: Any) -> None:
         """Send one envelope; to a sender that is gone it makes no difference."""
@@ -152,25 +155,39 @@ class Receiver:
         self.ebbs = False
         """Whether a sender has ever said that it is dry: before that nobody need ask whether all are."""
 
-    def connect(self, link: int, peer: int, label: str, endpoint: str) -> None:
-        """Take work from a sender.
+    def connect(self, link: int, peer: int, label: str, endpoint: str, *, far: Any = None) -> None:
+        """Take work from a sender. ``far``: of one on another host, what makes its socket and its landing.
 
         Raises:
             PeerError: no such in-link.
         """
         if link not in self._links:
             raise PeerError(f"no in-link {link} here")
-        dealer = self._context.dealer(endpoint, envelope.identity(self._number, link))
+        dealer, landing = (far or self._near)(endpoint, envelope.identity(self._number, link))
         connection = Connection(dealer=dealer, link=link, peer=peer, label=label, word=self._links[link])
+        if landing is not None:
+            connection.landing, connection.source = landing, landing.source
         self.connections[peer, link] = connection
         self._awaited.pop(link, None)
         self.changes += 1
         if not self._leaving:
-            connection.say(self._hello(link))
+            connection.say(self._hello(link, landing.ways if landing is not None else []))
 
-    def _hello(self, link: int) -> envelope.Hello:
+    def _near(self, endpoint: str, identity: bytes) -> Tuple[Any, None]:
+        return self._context.dealer(endpoint, identity), None
+
+    def calls(self) -> Dict[Any, Callable[[], Any]]:
+        """What to call for each of its sockets, to take one message."""
+        calls: Dict[Any, Callable[[], Any]] = {}
+        for each in self.connections.values():
+            calls[each.dealer] = functools.partial(self.take, each)
+            if each.landing is not None:
+                calls[each.dealer.watch] = each.dealer.look
+        return calls
+
+    def _hello(self, link: int, ways: List[str]) -> envelope.Hello:
         room = (self._window, self._window_bytes, self._batch, self._replica)
-        return envelope.Hello(envelope.VERSION, self._number, link, HOST, *room)
+        return envelope.Hello(envelope.VERSION, self._number, link, HOST, *room, ways)
 
     def gone(self, peer: int, *, finished: bool = False) -> None:
         """A sender has ended. What it sent and we have not begun, others get from those who own it.
@@ -196,10 +213,10 @@ class Receiver:
         Raises:
             PeerError: it is none of the protocol; nothing has changed.
         """
-        frames = connection.dealer.receive() if connection.open else None
-        if frames is None:
-            return False
         try:
+            frames = connection.dealer.receive() if connection.open else None
+            if frames is None:
+                return False
             self.handle(connection, frames)
         except PeerError as error:
             raise PeerError(f"{error} (from {connection.label})") from None
@@ -215,6 +232,8 @@ class Receiver:
         kind = type(message)
         if kind is envelope.Batch:
             inbound = Inbound(connection, message, body, frames[1:])  # type: ignore[arg-type]
+            if connection.landing is not None:
+                inbound.expires, inbound.frames = connection.landing.adopt(message, inbound.frames)
             self._queue.append(inbound)
             connection.dry = False
             self.unsettled += 1
@@ -288,6 +307,7 @@ class Receiver:
 
     def flush(self) -> None:
         """Send the settlements and releases that have gathered."""
+        self._views.end_leases()
         self._sort_releases()
         for connection in self.connections.values():
             if connection.settles:
@@ -340,6 +360,10 @@ class Receiver:
             raise PeerError(
                 f"version {welcome.version} of the link protocol, this one speaks {envelope.VERSION}"
             )
+        if connection.landing is not None:
+            if welcome.arena:
+                raise PeerError("shared memory, from another host")
+            return
         mapping = None
         if welcome.arena:
             try:
@@ -358,7 +382,6 @@ class Receiver:
         connection.source = Source(mapping, released, self._views)
 
     def _sort_releases(self) -> None:
-        self._views.end_leases()
         while self._released:
             key, view = self._released.popleft()
             connection = self.connections.get(key)

@@ -10,11 +10,11 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Se
 
 from penstock.errors import PeerError
 from penstock.link.ledger import Cargo
-from penstock.link.link import Link, faults
+from penstock.link.link import Link, faults, sooner
 from penstock.link.lossy import Lossy
 from penstock.link.parting import give_up, let_go
 from penstock.link.peers import Peer, Peers
-from penstock.link.sockets import Router, give_way
+from penstock.link.sockets import Call, Router, give_way
 from penstock.message import envelope
 from penstock.message.arena import Arena
 from penstock.observe import page
@@ -61,6 +61,8 @@ class Sender:
         """
         self.router = router
         self.links = list(links)
+        self.address = ""
+        """Where receivers of other hosts come; empty: nowhere."""
         self.stride = 1
         """After so many more items, whoever makes them looks at the sockets again."""
         self._eager = eager
@@ -99,7 +101,14 @@ class Sender:
 
     def next_due(self) -> Optional[float]:
         """When time alone gives a link something to do, on the clock; None: it does not."""
-        return min((due for due in (link.next_due() for link in self.links) if due is not None), default=None)
+        found = None
+        for link in self.links:
+            found = sooner(found, link.next_due())
+        return found
+
+    def calls(self) -> Dict[Any, Call]:
+        """What to call for its socket, to take one message."""
+        return {self.router: self.take} if self.links else {}
 
     def take(self) -> bool:
         """Handle the next message from a receiver; whether there was one.
@@ -108,17 +117,15 @@ class Sender:
             PeerError: it is none of the protocol; nothing has changed.
         """
         received = self.router.receive()
-        if received is None:
-            return False
+        return received is not None and self.hear(*received)
+
+    def hear(self, name: bytes, frames: List[Any]) -> bool:
+        """``handle``, and say of whom it was what is refused."""
         try:
-            self.handle(*received)
+            self.handle(name, frames)
         except PeerError as error:
-            peer = self._peers.find(received[0])
-            who = (
-                "a stranger"
-                if peer is None
-                else f"worker {peer.number}, which takes {peer.link.target}'s items"
-            )
+            peer = self._peers.find(name)
+            who = f"worker {peer.number}, which takes {peer.link.target}'s items" if peer else "a stranger"
             raise PeerError(f"{error} (from {who})") from None
         return True
 
@@ -256,9 +263,12 @@ class Sender:
         if joined is None:
             return
         self._news(joined[1])
-        self.router.send(
-            name, envelope.pack(envelope.Welcome(envelope.VERSION, self._number, self._arena.path))
-        )
+        welcome = envelope.Welcome(envelope.VERSION, self._number, self._shown(name))
+        self.router.send(name, envelope.pack(welcome))
+
+    def _shown(self, name: bytes) -> str:
+        """The arena, as it is told a receiver."""
+        return self._arena.path
 
     def _credit(self, peer: Peer, credit: envelope.Credit) -> None:
         link = peer.link

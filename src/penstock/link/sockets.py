@@ -1,4 +1,5 @@
-"""Every ZeroMQ socket penstock has. The only module here that knows pyzmq; its errors become ours.
+"""Every ZeroMQ socket that links have within a host (``tcp`` has those between hosts). Only these two know
+pyzmq; its errors become ours.
 
 Defaults that are never left to ZeroMQ: LINGER is bounded, ROUTER_MANDATORY is on (an unknown peer is an
 error, not silence), MAXMSGSIZE is set, and there is no high-water mark: credit bounds what is on its way,
@@ -8,9 +9,10 @@ at a time; who may use them is the business of the worker's lock.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import zmq
 
@@ -28,6 +30,7 @@ LONGEST = 3600.0
 
 # pyzmq's constants are enums: plain integers spare each call their conversion.
 _NOBLOCK, _MORE, _POLLIN = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE), int(zmq.POLLIN)
+_RCVMORE = int(zmq.RCVMORE)
 
 
 class Context:
@@ -42,18 +45,26 @@ class Context:
         Raises:
             OSError: the endpoint cannot be bound.
         """
-        socket = self._socket(zmq.ROUTER)
+        socket = self.plain(zmq.ROUTER)
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         socket.bind(endpoint)
         return Router(socket)
 
     def dealer(self, endpoint: str, identity: bytes) -> Dealer:
         """A DEALER that connects, now or as soon as the other side is there."""
-        socket = self._socket(zmq.DEALER)
+        socket = self.plain(zmq.DEALER)
         socket.setsockopt(zmq.IDENTITY, identity)
         socket.setsockopt(zmq.RECONNECT_IVL, 20)
         socket.connect(endpoint)
         return Dealer(socket)
+
+    def caller(self, identity: bytes) -> Caller:
+        """A ROUTER that connects to many, and names each itself."""
+        socket = self.plain(zmq.ROUTER)
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        socket.setsockopt(zmq.IDENTITY, identity)
+        socket.setsockopt(zmq.RECONNECT_IVL, 20)
+        return Caller(socket)
 
     def close(self, within: float = LINGER / 1000 + 0.5) -> None:
         """Close all; in another thread, as ``term`` can hang in spite of LINGER (zeromq/libzmq#2586)."""
@@ -61,7 +72,8 @@ class Context:
         closer.start()
         closer.join(within)
 
-    def _socket(self, kind: int) -> Any:
+    def plain(self, kind: int) -> Any:
+        """A socket of pyzmq's that is neither bound nor connected."""
         socket = self._context.socket(kind)
         socket.setsockopt(zmq.LINGER, LINGER)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
@@ -69,8 +81,8 @@ class Context:
         return socket
 
 
-class _Socket:
-    """What ROUTER and DEALER share."""
+class Socket:
+    """What all of them share."""
 
     def __init__(self, socket: Any) -> None:
         self.raw = socket
@@ -79,6 +91,7 @@ class _Socket:
         self._receive = socket.recv
         self._put = super(zmq.Socket, socket).send  # type: ignore[misc]  # Any: that of its backend
         """Past the wrapper, which looks at options that are not used here: 0.5 us of 1."""
+        self._ask = super(zmq.Socket, socket).get  # type: ignore[misc]  # Any: as above
 
     def frames(self) -> Optional[List[Any]]:
         """The frames that have come, uncopied. (``Frame.more`` costs a third of asking the socket.)"""
@@ -92,12 +105,22 @@ class _Socket:
             frames.append(frame.buffer)
         return frames
 
+    def descriptor(self) -> int:
+        """A file that can be read when something *may* have changed, and only once: so look until there is
+        nothing, also after each word that was sent."""
+        found: int = self.raw.getsockopt(zmq.FD)
+        return found
+
+    def fileno(self) -> int:
+        """A file that becomes readable when something has changed: then read until nothing is left."""
+        return int(self.raw.getsockopt(zmq.FD))
+
     def close(self) -> None:
         """The peer is gone: what it has not taken is nobody's, and waiting for it would delay our own end."""
         self.raw.close(0)
 
 
-class Router(_Socket):
+class Router(Socket):
     """The sender's end: each message names its peer first."""
 
     def receive(self) -> Optional[Tuple[bytes, List[Any]]]:
@@ -107,6 +130,15 @@ class Router(_Socket):
         except zmq.Again:
             return None
         return peer, self.frames() or []
+
+    def letter(self) -> Optional[Tuple[bytes, bytes, Sequence[Any]]]:
+        """The same, for messages that are small: the first frame is copied, which takes less time than to
+        wrap it; the others are not."""
+        try:
+            peer, first = self._receive(_NOBLOCK), self._receive(_NOBLOCK)
+        except zmq.Again:
+            return None
+        return peer, first, (self.frames() or ()) if self._ask(_RCVMORE) else ()
 
     def send(self, peer: bytes, frame: bytes, arrays: Sequence[Any] = ()) -> bool:
         """Whether ``peer`` is there and has room. ``frame`` is copied by libzmq, ``arrays`` are not."""
@@ -120,10 +152,27 @@ class Router(_Socket):
         return True
 
 
-class Dealer(_Socket):
+class Caller(Router):
+    """The end of who calls: one socket for all replicas, so that one wait and one reader do for all."""
+
+    def connect(self, endpoint: str, name: bytes) -> None:
+        """From now on ``name`` is whoever listens there, now or as soon as it does."""
+        self.raw.setsockopt(zmq.CONNECT_ROUTING_ID, name)
+        self.raw.connect(endpoint)
+
+    def disconnect(self, endpoint: str) -> None:
+        """Nobody listens there any more; what it has not taken is nobody's."""
+        try:
+            self.raw.disconnect(endpoint)
+        except zmq.ZMQError as error:
+            if error.errno != errno.ENOENT:
+                raise
+
+
+class Dealer(Socket):
     """The receiver's end of one connection."""
 
-    receive = _Socket.frames
+    receive = Socket.frames
 
     def send(self, frame: bytes) -> bool:
         """Whether there is room."""
@@ -132,6 +181,28 @@ class Dealer(_Socket):
         except zmq.ZMQError as error:
             return _not_now(error)
         return True
+
+    def say(self, first: bytes, second: bytes) -> bool:
+        """The same, of two frames."""
+        try:
+            self._put(first, _MORE)
+            self._put(second, _NOBLOCK)
+        except zmq.ZMQError as error:
+            return _not_now(error)
+        return True
+
+
+def wait(wanted: List[Tuple[Any, int]], timeout: Optional[float]) -> List[Tuple[Any, int]]:
+    """Block until one of those (made by ``wanted``) can be read, or ``timeout`` seconds (None: for ever) have
+    passed; which can, each with a number that means nothing."""
+    milliseconds = FOREVER if timeout is None else max(0, int(min(timeout, LONGEST) * 1000 + 0.999))
+    found: List[Tuple[Any, int]] = zmq.zmq_poll(wanted, milliseconds)
+    return found
+
+
+def wanted(ready: Iterable[Any]) -> List[Tuple[Any, int]]:
+    """Raw sockets and the numbers of files, for ``wait``."""
+    return [(each, _POLLIN) for each in ready]
 
 
 def give_way() -> None:
@@ -161,11 +232,11 @@ class Waiter:
         self._calls: Dict[Any, Call] = {}
         self.watch({})
 
-    def watch(self, sockets: Dict[_Socket, Call]) -> None:
+    def watch(self, sockets: Dict[Socket, Call]) -> None:
         """From now on, wait on these too."""
         self._calls = {socket.raw: call for socket, call in sockets.items()}
         self._calls.update(self._files)
-        self._wanted = [(ready, _POLLIN) for ready in self._calls]
+        self._wanted = wanted(self._calls)
 
     def attend(self, file: int, expects: Callable[[], bool]) -> None:
         """From the next ``watch`` on, wait on that file too. ``expects`` is for waiters that are not real."""
@@ -178,6 +249,5 @@ class Waiter:
     def ready(self, timeout: Optional[float]) -> List[Call]:
         """Block until something can be read, or ``timeout`` seconds (None: for ever) have passed; what is
         now to be called."""
-        milliseconds = FOREVER if timeout is None else max(0, int(min(timeout, LONGEST) * 1000 + 0.999))
         calls = self._calls
-        return [calls[ready] for ready, _ in zmq.zmq_poll(self._wanted, milliseconds)]
+        return [calls[ready] for ready, _ in wait(self._wanted, timeout)]

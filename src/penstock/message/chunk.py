@@ -106,7 +106,7 @@ def find(view: memoryview, at: int) -> Optional[Found]:
         return None
     try:
         found = Found(_decode(view[start : start + head]), start + head, end - bulk, end)
-    except msgspec.MsgspecError:
+    except (ValueError, RecursionError):
         return None
     return found if not isinstance(found.head, Sent) or _adds_up(found.head, found) else None
 

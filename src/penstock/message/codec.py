@@ -276,7 +276,7 @@ class Decoder:
         self._source = source
         source.begin()
         try:
-            values = self._rows(body, count) or self._unpack(body)
+            values = (self._rows(body, count) if self.borrow else None) or self._unpack(body)
             if type(values) is not list or (count is not None and len(values) != count):
                 raise PeerError(f"the body of a batch of {count or 'some'} items is not a list of them")
             return values
@@ -307,7 +307,7 @@ class Decoder:
 
     def _rows(self, body: Any, count: Optional[int]) -> Optional[List[Any]]:
         """The values of a body of nothing but arrays like the last one; None for any other."""
-        if not self.borrow or not count or self._like is None:
+        if not count or self._like is None:
             return None
         head = array_head(count)
         return self._like.rows(body, len(head), count) if body[: len(head)] == head else None

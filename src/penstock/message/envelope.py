@@ -13,8 +13,9 @@ The envelope is a msgpack array whose first element is the kind:
 
     receiver -> sender                                  sender -> receiver
     HELLO    version, worker, link, host,               WELCOME  version, sender, arena
-             window, bytes, batch, replica
-    CREDIT   batch, busy, settled, failures,            BATCH    batch, attempt, ids, count, expires
+             window, bytes, batch, replica,
+             packings
+    CREDIT   batch, busy, settled, failures,            BATCH    batch, attempt, ids, count, expires, slots
              releases, stale
     SETTLE   batches                                    END      sent, settled, dead
     RELEASE  slots, passed                              DRY
@@ -29,7 +30,7 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import Any, List, Optional, Tuple, Union
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import msgspec
 
@@ -86,6 +87,8 @@ class Hello(msgspec.Struct, array_like=True, frozen=True, tag=1):
     one gathers while another is worked on."""
     replica: int = 0
     """Which of its stage it is, from 0: a key belongs to one of them."""
+    packings: List[str] = []
+    """To a sender of another host that has asked: how frames may be packed for it."""
 
 
 class Credit(msgspec.Struct, array_like=True, frozen=True, tag=2):
@@ -138,7 +141,10 @@ class Batch(msgspec.Struct, array_like=True, frozen=True, tag=_BATCH):
     ids: List[IdRun]
     count: int
     expires: int = 0
-    """From when on an item of it is not to be begun: ns on the monotonic clock of the host; 0: never."""
+    """From when on an item of it is not to be begun: ns on the monotonic clock of the host; 0: never. Between
+    hosts, whose clocks differ: ns from its arrival on."""
+    slots: List[Tuple[int, int, int]] = []
+    """Between hosts: what each of the last frames is, by arena, offset and generation (see ``freight``)."""
 
 
 class End(msgspec.Struct, array_like=True, frozen=True, tag=8):
@@ -193,11 +199,18 @@ def pack(message: Union[FromReceiver, FromSender]) -> bytes:
     return _LENGTH.pack(len(data)) + data
 
 
-def pack_batch(number: int, attempt: int, ids: List[IdRun], payloads: List[bytes], expires: int = 0) -> bytes:
+def pack_batch(
+    number: int,
+    attempt: int,
+    ids: List[IdRun],
+    payloads: List[bytes],
+    expires: int = 0,
+    slots: Sequence[Tuple[int, int, int]] = (),
+) -> bytes:
     """A BATCH as its first frame: the envelope, and one msgpack array of values that are encoded already.
     (Written as what its struct would become: to make one only to write it took as long as the writing.)"""
     count = len(payloads)
-    data = _encode((_BATCH, number, attempt, ids, count, expires))
+    data = _encode((_BATCH, number, attempt, ids, count, expires, slots))
     return b"".join((_LENGTH.pack(len(data)), data, array_head(count), *payloads))
 
 

@@ -19,7 +19,6 @@ from typing import Any, List, Optional, Union
 import msgspec
 
 from penstock.errors import PenstockError
-from penstock.message.codec import Decoder
 
 SUFFIX, REQUEUED = ".letter", ".requeued"
 
@@ -59,6 +58,8 @@ class Letter(msgspec.Struct, frozen=True):
             PeerError: it holds a pickle and ``allow_pickle`` is not said.
             EnvironmentFault: it holds an array and NumPy is missing, or the like.
         """
+        from penstock.message.codec import Decoder
+
         return Decoder(allow_pickle=allow_pickle).values(self.payload)[0]
 
 
@@ -111,7 +112,7 @@ def parse(data: bytes, name: str) -> Letter:
     """
     try:
         return msgspec.msgpack.decode(data, type=Letter)
-    except msgspec.MsgspecError as error:
+    except (ValueError, RecursionError) as error:
         raise PenstockError(f"{name} is no dead letter: {error}") from None
 
 

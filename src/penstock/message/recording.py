@@ -93,7 +93,7 @@ def read(folder: str) -> Manifest:
         return msgspec.json.decode(data, type=Manifest)
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"there is no recording {folder}") from None
-    except msgspec.MsgspecError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{folder} is no recording that this Penstock can read: {error}") from None
 
 

@@ -22,6 +22,7 @@ from penstock.message import arrays
 from penstock.message.chunk import ALIGNMENT, VERSION, About, Found, Head, Over, Sent, end_of, find, lay
 from penstock.message.codec import Decoder
 from penstock.message.envelope import IdRun
+from penstock.message.freight import SlotName, name_of
 from penstock.message.source import Source
 from penstock.message.views import Place
 
@@ -30,8 +31,6 @@ MAGIC = b"PENSTREC"
 MOST_PARTS = 1024
 """Buffers that the kernel takes in one call."""
 
-SlotName = Tuple[int, int, int]
-"""The arena (its inode; 0 for the writer's own), the offset there, and the generation."""
 SlotPart = Tuple[int, int, int, Any]
 """The same, and the bytes."""
 Places = Dict[SlotName, Tuple[int, int]]
@@ -44,11 +43,6 @@ Places = Dict[SlotName, Tuple[int, int]]
 def file_name(link: int, worker: int) -> str:
     """Of what one worker sends by one link."""
     return f"{link}.{worker}{SUFFIX}"
-
-
-def name_of(place: Place) -> SlotName:
-    """Of an array that is passed on: it may begin within its slot."""
-    return place.address[2], place.offset + place.start, place.generation
 
 
 class Writer:

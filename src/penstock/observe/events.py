@@ -88,6 +88,55 @@ class ScriptAwaited(Event, frozen=True, kw_only=True):
     """Seconds for which nothing may move before the run is given up."""
 
 
+class HostJoined(Event, frozen=True, kw_only=True):
+    """Another host takes part: workers may be started there."""
+
+    host: str
+    cores: int
+    labels: list[str] = []
+
+
+class HostUnfit(Event, frozen=True, kw_only=True):
+    """A host wanted to take part and cannot."""
+
+    host: str
+    cause: str
+
+
+class HostMisspoke(Event, frozen=True, kw_only=True):
+    """Who may join has said what no host says; told of the 1st, 2nd, 4th, 8th ... such message."""
+
+    count: int
+    """So far."""
+    cause: str
+
+
+class HostAwaited(Event, frozen=True, kw_only=True):
+    """No host is there for a stage; its workers are started when one has joined."""
+
+    stage: str
+    label: str
+
+
+class HostLeaves(Event, frozen=True, kw_only=True):
+    """Its workers drain; then it goes."""
+
+    host: str
+
+
+class HostLeft(Event, frozen=True, kw_only=True):
+    """Nobody is left there, and it has gone."""
+
+    host: str
+
+
+class HostLost(Event, frozen=True, kw_only=True):
+    """A host is gone with its workers; what they held goes to others."""
+
+    host: str
+    cause: str
+
+
 class StopBegan(Event, frozen=True, kw_only=True):
     """Each worker ends after its current item; who has not after ``grace`` seconds is killed."""
 
@@ -124,6 +173,36 @@ class StageScaled(Event, frozen=True, kw_only=True):
     after: int
 
 
+class VersionDeployed(Event, frozen=True, kw_only=True):
+    """Another version of a service gets a part of its calls."""
+
+    stage: str
+    """The version: a stage of its own."""
+    service: str
+    share: float
+    """The part, from 0 to 1."""
+    replicas: int
+
+
+class VersionShared(Event, frozen=True, kw_only=True):
+    """It gets another part of them."""
+
+    stage: str
+    service: str
+    share: float
+
+
+class VersionRetired(Event, frozen=True, kw_only=True):
+    """A version gets no more calls, and its workers end."""
+
+    stage: str
+    service: str
+    kept: str
+    """The version that gets all of them."""
+    cause: str = ""
+    """Why it cannot run; empty: somebody has decided so."""
+
+
 class StagePaused(Event, frozen=True, kw_only=True):
     """Its workers begin nothing more until it is resumed."""
 
@@ -149,6 +228,8 @@ class WorkerStarted(WorkerEvent, frozen=True, kw_only=True):
     """Its process was made."""
 
     pid: int
+    host: str = ""
+    """On which host; empty: the first."""
 
 
 class GuestAttached(WorkerEvent, frozen=True, kw_only=True):

@@ -87,6 +87,22 @@ def link_word(position: int, name: int) -> int:
     return HEAD + STRIDE * position + name
 
 
+def mapped(path: str, size: int, *, create: bool) -> mmap.mmap:
+    """A file of numbers, shared with whoever maps it; with ``create`` made first (mode 0600, all zero).
+
+    Raises:
+        OSError: no such file, or no room for it.
+    """
+    flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if create else 0)
+    fd = os.open(path, flags, 0o600)
+    try:
+        if create:
+            os.posix_fallocate(fd, 0, size)
+        return mmap.mmap(fd, size)
+    finally:
+        os.close(fd)
+
+
 class Page:
     """One mapped page; ``page.words[STARTED] = n`` writes, ``page.words[STARTED]`` reads."""
 
@@ -96,14 +112,7 @@ class Page:
         Raises:
             OSError: no such file, or no room for it.
         """
-        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if create else 0)
-        fd = os.open(path, flags, 0o600)
-        try:
-            if create:
-                os.posix_fallocate(fd, 0, SIZE)
-            self._map = mmap.mmap(fd, SIZE)
-        finally:
-            os.close(fd)
+        self._map = mapped(path, SIZE, create=create)
         self.words = memoryview(self._map).cast("Q")
 
     def link(self, position: int) -> List[int]:

@@ -10,7 +10,7 @@ from penstock.pipeline.duration import seconds
 from penstock.pipeline.flow import chooser
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.place import Place
-from penstock.pipeline.plan import MOST_REPLICAS, By, How, OnFull
+from penstock.pipeline.plan import MOST_REPLICAS, By, Compress, How, OnFull
 from penstock.pipeline.reference import told
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
@@ -61,6 +61,27 @@ TOGETHER = {
     "ordered": "it puts items together as they arrive",
 }
 
+NOT_RETRIED = (
+    "what is published is given once, and is gone when that fails; wire a stage for what must not be"
+)
+
+PUBLISHED = {
+    "max_failures": NOT_RETRIED,
+    "max_age": "say conflate=True for a subscriber that only wants the newest",
+    "on_full": "who publishes never waits; too many drop the oldest, or say conflate=True",
+    "dedupe": NOT_RETRIED,
+    "key": "each replica of a subscriber gets all that it asks for",
+    "ports": "nothing comes out of a subscriber; it can ctx.publish",
+    "batch": "a subscriber takes values one by one",
+    "batch_wait": "a subscriber takes values one by one",
+    "pad": "a subscriber takes values one by one",
+    "concurrency": "a subscriber takes values one after the other",
+    "threads": "a subscriber takes values one after the other",
+    "compress": "nothing comes out of a subscriber",
+    "ordered": "values of one publisher come in its order anyway",
+    "fuse": "a subscriber has its process for itself",
+}
+
 REFUSED: Dict[How, Dict[str, str]] = {
     "source": {
         "window": "a source gets no items, so it has no window",
@@ -81,9 +102,25 @@ REFUSED: Dict[How, Dict[str, str]] = {
     "stage": {
         "dedupe": NO_SINK,
     },
-    "sink": {"ports": "nothing comes out of a sink; make it a @stage"},
+    "service": {
+        "ports": "a service answers whoever calls it, and sends nothing else; make it a @stage",
+        "dedupe": NO_SINK,
+        "key": "a call goes to the replica that has the fewest",
+        "compress": "a service answers whoever calls it, and sends no items",
+        "max_age": "a call has a time of its own: call(..., timeout=...)",
+        "on_full": "whoever calls waits for room, as long as the call has time",
+        "ordered": "calls are answered as they come",
+        "fuse": "a service has its process for itself",
+        "concurrency": "a replica answers one call after the other; say replicas=",
+        "threads": "a replica answers one call after the other; say replicas=",
+    },
+    "sink": {
+        "ports": "nothing comes out of a sink; make it a @stage",
+        "compress": "nothing comes out of a sink; say it of the stage or source before it",
+    },
     "window": TOGETHER,
     "join": TOGETHER,
+    "subscriber": PUBLISHED,
     "map": ONE_LINE,
     "filter": ONE_LINE,
     "split": ONE_LINE,
@@ -99,8 +136,10 @@ NOT_EXTERNAL = {
     "threads": "a script that is attached takes its items one by one",
     "dedupe": "a script that is attached sees the id of each item, and remembers for itself",
     "fuse": "it runs in the script that is attached",
+    "env": "the script that is attached runs in its own",
     "interpreter": "the script that is attached has its own",
     "variables": "the script that is attached has its own",
+    "hosts": "the script that is attached is where it is",
     "max_restarts": "a script is never started again by the pipeline; whoever runs it attaches again",
 }
 """Knobs that say nothing for a stage without code of its own, and why."""
@@ -121,8 +160,11 @@ SYNONYMS = {
     "deduplicate": "dedupe",
     "drop": "on_full",
     "colocate": "fuse",
-    "env": "interpreter",
+    "compression": "compress",
     "environment": "variables",
+    "host": "hosts",
+    "label": "hosts",
+    "node": "hosts",
     "group_by": "key",
     "exactly_once": "dedupe",
     "idempotent": "dedupe",
@@ -189,6 +231,12 @@ def check_on_full(value: Any) -> OnFull:
     """
     if value not in get_args(OnFull):
         raise ValueError(f"there is no such choice{nearest(str(value), get_args(OnFull))}")
+    return value  # type: ignore[no-any-return]
+
+
+def _compress(value: Any, _: Place) -> Optional[Compress]:
+    if value is not None and value not in get_args(Compress):
+        raise ValueError(f"there is no such way to compress{nearest(str(value), get_args(Compress))}")
     return value  # type: ignore[no-any-return]
 
 
@@ -260,6 +308,10 @@ def _limit(value: Any, _: Place) -> Optional[float]:
     return None if value is None else _more_than_zero(value)
 
 
+def _env(value: Any, _: Place) -> Optional[str]:
+    return None if value is None else check_name(value)
+
+
 def _interpreter(value: Any, place: Place) -> Optional[str]:
     """An absolute path, or a name to be found on ``PATH``.
 
@@ -321,10 +373,13 @@ CHECKS: Dict[str, Callable[[Any, Place], Any]] = {
     "max_failures": _at_least(0),
     "max_age": _limit,
     "on_full": lambda value, _: check_on_full(value),
+    "compress": _compress,
     "max_restarts": _at_least(0),
     "start_timeout": lambda value, _: _more_than_zero(value),
+    "env": _env,
     "interpreter": _interpreter,
     "variables": _variables,
+    "hosts": _env,
     "ports": _ports,
     "dedupe": _dedupe,
     "key": _key,

@@ -25,13 +25,19 @@ class Context:
         attempt: 1 at the first delivery of an item, more when it is delivered again.
         replica: Which replica this is, from 0.
         replicas: How many there were when this one was started.
+        cancelled: In a service: True once nobody waits for the answer any more; what takes long may end then.
         stopping: True once the pipeline drains: a source that waits for something should return.
         config: The ``[config]`` of ``penstock.toml``: a read-only mapping; its tables are such, too, and its
             lists are tuples.
         log: A standard logger whose lines land in this replica's log.
         emitted: What ``emit`` was called with, where no pipeline runs.
         progressed: The same of ``progress``: how far, from 0 to 1, and the numbers.
+        published: The same of ``publish``: topics and values.
+        topic: Of a subscriber: that of the value in hand; else empty.
     """
+
+    topic: str = ""
+    cancelled: bool = False
 
     def __init__(
         self,
@@ -51,6 +57,7 @@ class Context:
         self.log: logging.Logger = logging.getLogger("penstock.stage")
         self.emitted: list[Tuple[str, Any]] = []
         self.progressed: list[Tuple[float, dict[str, float]]] = []
+        self.published: list[Tuple[str, Any]] = []
 
     def emit(self, port: str, value: Any, *, of: Optional[int] = None) -> None:
         """Send ``value`` out of ``port`` (``""`` is the default port) as a child of the current item.
@@ -80,6 +87,26 @@ class Context:
             numbers: Whatever else is to be seen: losses, counts, rates.
         """
         self.progressed.append((part(done, total), {name: float(numbers[name]) for name in numbers}))
+
+    def publish(self, topic: str, value: Any, *, last: bool = False) -> None:
+        """Give ``value`` to whoever has subscribed to ``topic``: ``ctx.publish("metrics.loss", 0.1)``.
+
+        Never waits. Who is slow misses what is too much, and that is counted; nobody else waits for it. From
+        any thread.
+
+        Args:
+            topic: Any text without ``*``; dots make families, to be asked for as ``metrics.*``.
+            value: What is published: anything that can be sent.
+            last: Keep it, until the next of its topic, for subscribers that come later and ask for that.
+
+        Raises:
+            UserError: that is no topic.
+            UnsupportedType: ``value`` cannot travel.
+        """
+        from penstock.message.topics import written  # in a run, whoever publishes has it
+
+        written(topic)
+        self.published.append((topic, value))
 
     def empty(self, shape: Union[int, Sequence[int]], dtype: npt.DTypeLike = float) -> np.ndarray[Any, Any]:
         """An uninitialised C-ordered array to fill in and send on without any copy.

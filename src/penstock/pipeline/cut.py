@@ -26,8 +26,8 @@ from penstock.pipeline.nearest import nearest
 from penstock.pipeline.plan import LinkPlan, Plan, Reel, StagePlan
 from penstock.pipeline.reference import Reference
 
-MADE = Reference("", "penstock.runtime.replayer", "made")
-LET_GO = Reference("", "penstock.runtime.replayer", "let_go")
+MADE = Reference("", "penstock.runtime.worker.order.replayer", "made")
+LET_GO = Reference("", "penstock.runtime.worker.order.replayer", "let_go")
 PLAYED = "~replay"
 """Ends the name of what plays for a window or a join. (No name that people give has this sign.)"""
 
@@ -179,7 +179,7 @@ def _stand_in(stage: StagePlan, kind: str, code: Reference, **more: Any) -> Stag
     """Another in the place of ``stage``, under its Python: what it sends or gets may need its libraries."""
     same: Dict[str, Any] = {
         name: getattr(stage, name)
-        for name in ("name", "interpreter", "variables", "secrets", "start_timeout", "where")
+        for name in ("name", "env", "interpreter", "variables", "secrets", "start_timeout", "where")
     }
     return StagePlan(**same, kind=kind, code=code, **more)
 

@@ -18,7 +18,6 @@ classes, by what their ``__call__`` says; for mypy ``Load >> Detect``, of classe
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -39,7 +38,7 @@ from typing import (
 
 from penstock.errors import WiringError
 from penstock.pipeline import reference
-from penstock.pipeline.graph import Choice, Edge
+from penstock.pipeline.edge import Choice, Edge
 from penstock.pipeline.place import Place, caller
 from penstock.pipeline.plan import By, OnFull
 
@@ -260,15 +259,11 @@ def join(
         WiringError: there are none of one or the other.
     """
     if not left.exits:
-        name = _named(left, "sink")
-        raise WiringError(
-            f"nothing comes out of {name!r}, a sink; make it a @stage to wire it on", str(place)
-        )
+        raise WiringError(_dead_end(left, "sink", "comes out of", "to wire it on"), str(place))
     if not right.entries:
-        name = _named(right, "source")
-        raise WiringError(f"nothing goes into {name!r}, a source; make it a @stage to feed it", str(place))
+        raise WiringError(_dead_end(right, "source", "goes into", "to feed it"), str(place))
     wires = (edge for out in left.exits for entry in right.entries for edge in _edges(out, entry, place))
-    made = tuple(replace(wire, on_full=on_full, side=side) for wire in wires)
+    made = tuple(wire._replace(on_full=on_full, side=side) for wire in wires)
     return Flow(
         left.nodes + right.nodes,
         left.edges + right.edges + made,
@@ -277,8 +272,16 @@ def join(
     )
 
 
-def _named(flow: Flow[Any, Any], kind: str) -> str:
-    return next(node.name for node in flow.nodes if node.kind == kind)
+def _dead_end(flow: Flow[Any, Any], kind: str, way: str, purpose: str) -> str:
+    """Why nothing can be wired there."""
+    aside = [node.name for node in flow.nodes if node.kind == "subscriber"]
+    if aside:
+        return (
+            f"nothing {way} {aside[0]!r}: a subscriber gets what is published and is not wired;"
+            f" name it beside the others: Pipeline(..., a >> b, {aside[0]})"
+        )
+    name = next(node.name for node in flow.nodes if node.kind == kind)
+    return f"nothing {way} {name!r}, a {kind}; make it a @stage {purpose}"
 
 
 def _edges(out: Exit, entry: Entry, place: Place) -> List[Edge]:
@@ -334,6 +337,8 @@ def chooser(by: Any) -> By:
         ValueError: neither, or no other process could import it.
     """
     if isinstance(by, str) and by:
+        if "{" in by or "}" in by:
+            raise ValueError("is no format, but the key or the attribute of the value that says it")
         return by
     if isinstance(by, Flow) or not callable(by):
         what = "must be a function at the top level of a module, or the key of the value that says it"

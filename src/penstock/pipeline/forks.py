@@ -15,7 +15,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Collection, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 if TYPE_CHECKING:
-    from penstock.pipeline.graph import Edge
+    from penstock.pipeline.edge import Edge
 
 
 class Meeting(NamedTuple):

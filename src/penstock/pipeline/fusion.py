@@ -25,14 +25,14 @@ from penstock.pipeline.plan import ONE_LINERS, LinkPlan, Plan, StagePlan, Step
 
 ITSELF = frozenset(("name", "kind", "code", "how", "gives", "steps", "shape", "where", "fuse"))
 """What says what a stage is, and not how its process is to be run."""
-HOME = frozenset(("interpreter", "variables", "secrets"))
+HOME = frozenset(("env", "hosts", "interpreter", "variables", "secrets"))
 """What must be the same for code that shares a process."""
 EITHER = ITSELF | HOME | {"replicas", "window", "window_bytes", "timeout", "max_failures", "max_restarts"}
 EITHER |= {"start_timeout", "ports", "ordered"}
 """What a stage may choose, and still take in others, before it or after it."""
 AFTER = EITHER | {"key", "on_full", "max_age"}
 """What it may choose and take in what comes after it: these are about what comes to it, as ever."""
-BEFORE = EITHER | {"batch", "batch_wait", "dedupe", "pad"}
+BEFORE = EITHER | {"batch", "batch_wait", "compress", "dedupe", "pad"}
 """What it may choose and take in what comes before it: items go through that on their way into a batch."""
 
 
@@ -179,7 +179,8 @@ def _apart(step: StagePlan, host: StagePlan, allowed: FrozenSet[str]) -> str:
         return f"{host.name!r} has {own[0]}="
     for knob in sorted(HOME):
         if getattr(step, knob) != getattr(host, knob):
-            return f"{host.name!r} has {'another' if knob == 'interpreter' else 'other'} {knob}"
+            other = "another" if knob in {"env", "interpreter"} else "other"
+            return f"{host.name!r} has {other} {knob}"
     return ""
 
 

@@ -6,46 +6,15 @@ that a name means one stage.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from penstock.errors import WiringError
 from penstock.observe.page import LINKS
 from penstock.pipeline import forks, ordering
+from penstock.pipeline.edge import Choice, Edge
 from penstock.pipeline.nearest import nearest
-from penstock.pipeline.plan import WRITTEN, By, LinkPlan, OnFull, Plan, RoutePlan, StagePlan
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Each value goes to one of these, and ``by`` says to which."""
-
-    by: By
-    targets: Tuple[str, ...]
-    """Names of stages, in the order they were written."""
-
-
-@dataclass(frozen=True)
-class Edge:
-    """What leaves ``port`` of ``source`` arrives at ``target``."""
-
-    source: str
-    target: str
-    port: str = ""
-    where: str = ""
-    """``file:line`` of the wiring."""
-    choice: Optional[Choice] = None
-    """``None``: it is a copy. Else ``target`` is one of the choice's targets."""
-    on_full: Optional[OnFull] = None
-    """``None``: as the target says."""
-    side: int = 0
-    """Into a join: which of its flows it belongs to, from 0."""
-
-    @property
-    def ends(self) -> Tuple[str, str, str]:
-        """What makes it another edge than others."""
-        return self.source, self.port, self.target
+from penstock.pipeline.plan import SERVICE, SUBSCRIBER, WRITTEN, LinkPlan, Plan, RoutePlan, StagePlan
 
 
 def plan(
@@ -79,6 +48,7 @@ def plan(
         _check_ids(named[name], wired, named)
     links = [_link(at, edge, named[edge.target]) for at, edge in enumerate(wired)]
     ordering.check(list(named.values()), links)
+    order.sort(key=lambda name: named[name].kind == SUBSCRIBER)
     return Plan(pipeline, [named[name] for name in order], links, allow_pickle, _routes(wired), config or {})
 
 
@@ -147,7 +117,7 @@ def _distinct(edges: Iterable[Edge]) -> List[Edge]:
                 f" {first.on_full!r} in {first.where}; it is one link, so say it once",
                 edge.where,
             )
-        known[edge.ends] = replace(first, on_full=first.on_full or edge.on_full)
+        known[edge.ends] = first._replace(on_full=first.on_full or edge.on_full)
     return list(known.values())
 
 
@@ -156,6 +126,13 @@ def _check_ends(edge: Edge, named: Mapping[str, StagePlan]) -> None:
         if name not in named:
             raise WiringError(f"there is no stage {name!r}{nearest(name, named)}", edge.where)
     source, target = named[edge.source], named[edge.target]
+    for each in (source, target):
+        if each.kind == SERVICE:
+            raise WiringError(
+                f"{each.name!r} is a service: it is called, {each.name}.call(...), and not wired;"
+                " make it a @stage for that",
+                edge.where,
+            )
     if source.kind == "sink":
         raise WiringError(
             f"nothing comes out of {source.name!r}, a sink; make it a @stage to wire it on", edge.where
@@ -203,7 +180,9 @@ def _order(named: Mapping[str, StagePlan], edges: Sequence[Edge]) -> List[str]:
 
 
 def _check_stage(stage: StagePlan, edges: Sequence[Edge]) -> None:
-    """Every stage but a source is fed, every output but a sink's leads somewhere."""
+    """Every stage but a source is fed, every output but a sink's leads somewhere; some have no links."""
+    if stage.kind in {SERVICE, SUBSCRIBER}:
+        return
     into = [edge for edge in edges if edge.target == stage.name]
     out = [edge for edge in edges if edge.source == stage.name]
     if not into and stage.kind != "source":

@@ -6,7 +6,7 @@ import os
 from typing import Any, Callable, Mapping, Optional, Tuple, TypedDict, Union
 
 from penstock.pipeline.duration import Duration
-from penstock.pipeline.plan import OnFull
+from penstock.pipeline.plan import Compress, OnFull
 
 
 class Common(TypedDict, total=False):
@@ -29,14 +29,22 @@ class Common(TypedDict, total=False):
     on_full: OnFull
     """What happens to items for which this stage has no room: ``"block"`` has their maker wait,
     ``"drop_oldest"`` drops those that wait longest, ``"drop_newest"`` those that come. Not for sources."""
+    compress: Optional[Compress]
+    """How what it gives is compressed on its way to other hosts: ``"lz4"``, ``"zstd"``, or ``"auto"``, which
+    measures whether it pays. Never within a host. Not for sinks."""
     max_restarts: int
     """Restarts within a minute before the pipeline gives up; 20."""
     start_timeout: Duration
     """How long a replica may take until its ``setup`` is done; ``"60s"``."""
+    env: Optional[str]
+    """The environment that it runs in: ``[envs.NAME]`` of ``penstock.toml``; else that of the supervisor."""
     interpreter: Union[str, os.PathLike[str], None]
     """The Python that runs it (relative to the file); else the one that runs the pipeline."""
     variables: Mapping[str, str]
     """Added to its environment."""
+    hosts: Optional[str]
+    """The label of the hosts that run it, where several run the pipeline; ``"first"``: the one that began
+    it. Else sources and sinks are there, and stages anywhere."""
     ports: Tuple[str, ...]
     """Names it may ``ctx.emit`` to besides its default output. Not for sinks."""
     dedupe: Union[bool, int]

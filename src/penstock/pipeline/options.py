@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Mapping, Optional, Tuple, Union
+
+import msgspec
 
 from penstock.errors import WiringError
 from penstock.pipeline.checks import NOT_EXTERNAL, check
 from penstock.pipeline.place import Place
-from penstock.pipeline.plan import By, How, OnFull
+from penstock.pipeline.plan import By, Compress, How, OnFull
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """The knobs of one stage, checked; times in seconds."""
 
     name: Optional[str] = None
@@ -22,10 +22,13 @@ class Options:
     max_failures: int = 3
     max_age: Optional[float] = None
     on_full: OnFull = "block"
+    compress: Optional[Compress] = None
     max_restarts: int = 20
     start_timeout: float = 60.0
+    env: Optional[str] = None
     interpreter: Optional[str] = None
-    variables: Dict[str, str] = field(default_factory=dict)
+    variables: Dict[str, str] = {}
+    hosts: Optional[str] = None
     ports: Tuple[str, ...] = ()
     dedupe: int = 0
     """Ids that are remembered; 0: none."""
@@ -45,7 +48,7 @@ class Options:
     """No code: scripts take part in it while the pipeline runs. No knob, but what ``external`` makes."""
     queue: str = ""
     """The durable queue its items come from, or go to. No knob, but what its two makers make."""
-    places: Dict[str, Place] = field(default_factory=dict, compare=False)
+    places: Dict[str, Place] = {}
     """Where each knob was chosen, for those that were; no knob itself."""
 
     def with_knobs(self, how: How, knobs: Mapping[str, Any], place: Place) -> Options:
@@ -66,7 +69,7 @@ class Options:
         Raises:
             WiringError: they do not go together.
         """
-        chosen = replace(self, **values, places={**self.places, **places})
+        chosen = msgspec.structs.replace(self, **_displaced(values), places={**self.places, **places})
         for knob in values:
             clash = _clash(chosen, knob)
             if clash:
@@ -74,8 +77,19 @@ class Options:
         return chosen
 
 
+def _displaced(values: Mapping[str, Any]) -> Dict[str, Any]:
+    """``values``, and that what says the same in another way counts no more."""
+    found = dict(values)
+    for one, other in (("env", "interpreter"), ("interpreter", "env")):
+        if found.get(one) is not None:
+            found.setdefault(other, None)
+    return found
+
+
 def _clash(chosen: Options, knob: str) -> Optional[str]:
     """Why ``knob``, which was just chosen, does not go with the others; ``None`` when it does."""
+    if knob in {"env", "interpreter"} and chosen.env and chosen.interpreter:
+        return "env= and interpreter= both say which Python runs it; say one of them"
     if chosen.external and knob in NOT_EXTERNAL:
         return f"{chosen.name!r} is an external stage, which has no {knob}=: {NOT_EXTERNAL[knob]}"
     if knob in {"batch_wait", "pad"} and not chosen.batch:

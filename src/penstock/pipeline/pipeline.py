@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Type, TypeVar, Union, overload
 
 from penstock.errors import UserError, WiringError
-from penstock.pipeline import fusion, graph
 from penstock.pipeline.checks import check_name, check_on_full
 from penstock.pipeline.duration import Duration
 from penstock.pipeline.flow import Flow, Handler, as_flow, join
@@ -41,7 +40,9 @@ class Pipeline:
             host, and only when everything that feeds the pipeline is trusted.
     """
 
-    def __init__(self, name: str, *flows: Flow[Any, Any], allow_pickle: bool = False) -> None:
+    def __init__(
+        self, name: str, *flows: Union[Flow[Any, Any], Type[Any]], allow_pickle: bool = False
+    ) -> None:
         """Take the flows; what is wrong with them together, ``plan`` says.
 
         Raises:
@@ -137,6 +138,8 @@ class Pipeline:
         Raises:
             WiringError: it cannot run as it is wired; says the file, the line and the cure.
         """
+        from penstock.pipeline import fusion, graph  # a worker imports the file, and plans nothing
+
         said = overlays or {}
         plans = [node.plan(said.get(node.name)) for node in self.nodes]
         edges = [edge for flow in self._flows for edge in flow.edges]

@@ -18,9 +18,15 @@ from penstock.pipeline.secret import Secret
 GROUP = "task"
 """The ``kind`` of a stage that is a group of tasks."""
 
+SERVICE = "service"
+"""The ``kind`` of a stage that is called, and has no links."""
+
 By = Union[Reference, str]
 """How a route chooses. A reference: called with the value, it names the target (a stage, its name or
 its position). A string: the key (or attribute) of the value that names it."""
+
+SUBSCRIBER = "subscriber"
+"""The ``kind`` of a stage that gets what others publish, and has no links."""
 
 MOST_REPLICAS = 1000
 """Of one stage. Each is a process with open files: one zero too many would take the machine with it."""
@@ -31,12 +37,14 @@ UNBOUNDED = -1
 OnFull = Literal["block", "drop_oldest", "drop_newest"]
 """What a full link does: have its maker wait, drop the oldest item that waits, or refuse the new one."""
 
+Compress = Literal["lz4", "zstd", "auto"]
+"""How what goes to other hosts is packed; ``auto`` measures which way pays, if any."""
 
-How = Literal["source", "stage", "sink", "map", "filter", "split", "window", "join"]
+How = Literal["source", "stage", "sink", "map", "filter", "split", "window", "join", "subscriber", "service"]
 """What code was declared as, which says how it is called: a filter's answer is not what is sent. (A window
 and a join have none of the user's.)"""
 
-WRITTEN: Tuple[How, ...] = ("source", "stage", "sink")
+WRITTEN: Tuple[How, ...] = ("source", "stage", "sink", "subscriber", "service")
 """What stands above a definition: met twice, it is the same. Others are new wherever they are written."""
 
 ONE_LINERS: Tuple[How, ...] = ("map", "filter", "split")
@@ -103,12 +111,24 @@ class Reel(msgspec.Struct, frozen=True):
     its label; said where somebody takes them in order."""
 
 
+class Ear(msgspec.Struct, frozen=True):
+    """What a subscriber has asked for."""
+
+    topics: List[str]
+    """``metrics.loss``; ``metrics.*`` is all that begins so."""
+    last: bool = False
+    """Also what was published before it came, where that was kept."""
+    conflate: bool = False
+    """Of each topic only the newest waits for it."""
+
+
 class StagePlan(msgspec.Struct, frozen=True):
     """One stage: where its code is, in how many processes and under which rules it runs."""
 
     name: str
     kind: str
-    """``source``, ``stage`` or ``sink``; ``task``: it is a group of tasks, and has no links."""
+    """``source``, ``stage`` or ``sink``; without links: ``task``, a group of tasks, ``subscriber``, which
+    gets what is published, ``service``, which is called."""
     code: Reference
     replicas: int = 1
     window: int = 0
@@ -122,14 +142,20 @@ class StagePlan(msgspec.Struct, frozen=True):
     """Seconds from when an item was made until it is not to be begun here any more; ``None``: for ever."""
     on_full: OnFull = "block"
     """What its in-links do when they are full, where the wire says nothing else."""
+    compress: Optional[Compress] = None
+    """How what it gives is packed for other hosts; ``None``: not at all."""
     max_restarts: int = 20
     """Restarts inside a minute before the pipeline gives up."""
     start_timeout: float = 60.0
     """Seconds from the start of the process until ``setup`` is done."""
+    env: Optional[str] = None
+    """The environment that it runs in, ``[envs.NAME]``; ``None``: it names none."""
     interpreter: Optional[str] = None
     """Path of the Python that runs it; ``None``: the supervisor's own."""
     variables: Dict[str, str] = {}
     """Added to the worker's environment."""
+    hosts: Optional[str] = None
+    """The label of the hosts that may run it; ``None``: it says none."""
     secrets: Dict[str, Secret] = {}
     """Added too, by value found when the run starts."""
     ports: Tuple[str, ...] = ()
@@ -166,6 +192,8 @@ class StagePlan(msgspec.Struct, frozen=True):
     """Of a source or a sink of ours: the durable queue from which its items come, or to which they go."""
     tasks: Dict[str, Reference] = {}
     """Of a group: the code of each of its tasks, by its name."""
+    ear: Optional[Ear] = None
+    """Of a subscriber: what it gets."""
     devices: List[str] = []
     """Of a group: the GPUs of this machine that are its own; each worker has its part of them."""
     max_jobs: int = 0
@@ -259,6 +287,16 @@ class Plan(msgspec.Struct, frozen=True):
                 return stage
         raise KeyError(name)
 
+    @property
+    def queues(self) -> Dict[str, str]:
+        """The sources that draw from queues, each with its queue."""
+        return {stage.name: stage.queue for stage in self.stages if stage.queue and stage.kind == "source"}
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether it needs a store of jobs: it has a group of tasks, or draws from a queue."""
+        return bool(self.queues) or any(stage.kind == GROUP for stage in self.stages)
+
 
 class OutLink(msgspec.Struct, frozen=True):
     """One link this worker feeds."""
@@ -283,6 +321,8 @@ class OutLink(msgspec.Struct, frozen=True):
     """Somebody below takes items in order, and has to know of those that never arrive."""
     ahead: int = 0
     """Of a source: how many of its items may be unsettled then; 0: the link chooses; or ``UNBOUNDED``."""
+    compress: Optional[Compress] = None
+    """The sender's: how what goes to other hosts is packed."""
 
 
 class Outlet(msgspec.Struct, frozen=True):
@@ -306,6 +346,8 @@ class InLink(msgspec.Struct, frozen=True):
     """Of a join: which of its flows it belongs to, from 0."""
     roots: List[str] = []
     """Of an ordered stage: the sources whose items come by it; ``camera:rejected`` is a port of one."""
+    compress: Optional[Compress] = None
+    """The sender's: how what comes from other hosts may be packed."""
 
 
 def outlets(plan: Plan, stage: str, asked: Mapping[str, int] = MappingProxyType({})) -> List[Outlet]:
@@ -327,7 +369,11 @@ def outlets(plan: Plan, stage: str, asked: Mapping[str, int] = MappingProxyType(
 
 def inlinks(plan: Plan, stage: str) -> List[InLink]:
     """What feeds ``stage``, in the order of the plan."""
-    return [InLink(link.id, link.source, link.side) for link in plan.links if link.target == stage]
+    return [
+        InLink(link.id, link.source, link.side, compress=plan.stage(link.source).compress)
+        for link in plan.links
+        if link.target == stage
+    ]
 
 
 def order(plan: Plan) -> List[str]:
@@ -339,12 +385,14 @@ def order(plan: Plan) -> List[str]:
     feeds: Dict[str, List[str]] = {stage.name: [] for stage in plan.stages}
     for link in plan.links:
         feeds[link.target].append(link.source)
-    return list(TopologicalSorter(feeds).static_order())
+    aside = {stage.name for stage in plan.stages if stage.kind == SUBSCRIBER}
+    return sorted(TopologicalSorter(feeds).static_order(), key=aside.__contains__)
 
 
 def _outlink(plan: Plan, link: LinkPlan, asked: Mapping[str, int]) -> OutLink:
     target = plan.stage(link.target)
-    plain = OutLink(link.id, link.target, target.max_failures, link.on_full, target.room, target.max_age)
+    fields = (link.id, link.target, target.max_failures, link.on_full, target.room, target.max_age)
+    plain = OutLink(*fields, compress=plan.stage(link.source).compress)
     if target.key is None:
         return plain
     replicas = asked.get(link.target, target.replicas)

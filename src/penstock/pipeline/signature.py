@@ -11,7 +11,6 @@ import collections.abc
 import inspect
 import sys
 import typing
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
@@ -31,8 +30,7 @@ LISTS = (list, collections.abc.Sequence, collections.abc.Collection, collections
 """Annotations of code that takes its items in a list."""
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(NamedTuple):
     """How to call a function or class as a source, stage or sink."""
 
     is_class: bool

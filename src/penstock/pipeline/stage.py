@@ -22,6 +22,8 @@ from typing import (
     overload,
 )
 
+import msgspec
+
 from penstock.errors import WiringError
 from penstock.pipeline import reference as code
 from penstock.pipeline.checks import check
@@ -31,7 +33,7 @@ from penstock.pipeline.nearest import nearest
 from penstock.pipeline.options import Options
 from penstock.pipeline.overlay import Overlay
 from penstock.pipeline.place import Place, caller
-from penstock.pipeline.plan import Gives, How, StagePlan
+from penstock.pipeline.plan import SUBSCRIBER, Gives, How, StagePlan
 from penstock.pipeline.signature import Signature, describe, misfit, misfit_batch, misfit_hand
 
 if TYPE_CHECKING:
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
 
 NO_KNOBS = ("name", "external", "places")
 """What ``Options`` has and a plan keeps otherwise, or not at all."""
+
+NO_ENTRY, NO_EXIT = ("source", SUBSCRIBER), ("sink", SUBSCRIBER)
+"""Kinds into which, and out of which, nothing is wired."""
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -73,8 +78,8 @@ class Node(Flow[I_contra, O_co]):
         self.options = options
         self.where = where
         self._named = named
-        exits = () if self.kind == "sink" else (Exit(self.name),)
-        super().__init__((self,), entries=() if self.kind == "source" else (self.name,), exits=exits)
+        exits = () if self.kind in NO_EXIT else (Exit(self.name),)
+        super().__init__((self,), entries=() if self.kind in NO_ENTRY else (self.name,), exits=exits)
         if target is not None:
             self.__wrapped__ = target  # help(), inspect.signature() and doctest look through it
             self.__doc__ = target.__doc__
@@ -152,7 +157,9 @@ class Node(Flow[I_contra, O_co]):
         unfit = self._misfit(signature, options) if signature else None
         if unfit:
             raise WiringError(f"{self.name!r} {unfit}", self.where)
-        knobs = {knob: value for knob, value in vars(options).items() if knob not in NO_KNOBS}
+        knobs = {
+            knob: value for knob, value in msgspec.structs.asdict(options).items() if knob not in NO_KNOBS
+        }
         if signature is not None and signature.is_async and self.kind != "source":
             knobs["concurrency"] = options.concurrency or 1
         return StagePlan(

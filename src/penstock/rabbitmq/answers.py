@@ -4,6 +4,7 @@ that one.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ import msgspec
 from penstock.errors import EnvironmentFault, PenstockError, UserError
 from penstock.pipeline.nearest import nearest
 from penstock.rabbitmq import asks
-from penstock.tasks import steering, survey
+from penstock.tasks import freight, steering, survey
 from penstock.tasks.desk import JobState
 from penstock.tasks.job import Attempt
 from penstock.tasks.schema import attempting
@@ -24,6 +25,17 @@ LARGEST = 4_000_000
 one thing at a time."""
 
 
+class Passed(NamedTuple):
+    """A question that only the supervisor can answer who has run a job."""
+
+    supervisor: str
+    """The key of his queue."""
+    group: str
+    id: str
+    fence: int
+    begin: int
+
+
 class Answered(NamedTuple):
     """What the hub has to do now."""
 
@@ -31,6 +43,8 @@ class Answered(NamedTuple):
     """Of the answer, for who has asked."""
     changed: bool
     """Whether something in the store may be another than before."""
+    passed: Passed | None = None
+    """Who else is to be asked first; ``body``: if he is not there."""
 
 
 def answer(store: Store, body: bytes) -> Answered:
@@ -39,6 +53,8 @@ def answer(store: Store, body: bytes) -> Answered:
         ask = asks.decode(body)
         with attempting(store.db):
             found = ACTS[type(ask)](store, ask)
+        if isinstance(found, Passed):
+            return Answered(asks.reply_to(None), changed=False, passed=found)
         return Answered(asks.reply_to(found), isinstance(ask, asks.STEERING))
     except PenstockError as error:
         return Answered(asks.reply_to(error=error), changed=False)
@@ -62,21 +78,21 @@ def _states(store: Store, ask: asks.States) -> list[JobState]:
     return [found[job]._replace(id=id) for id, job in pairs if job in found]
 
 
-def _results(store: Store, ask: asks.Results) -> list[bytes | None]:
+def _results(store: Store, ask: asks.Results) -> list[asks.Body | None]:
     """Of the first, as many as an answer holds, and of one at least."""
-    found: list[bytes | None] = []
+    found: list[asks.Body | None] = []
     size = 0
     for id in _meant(store, ask.ids):
-        body = store.result(id)
-        size += len(body or b"")
+        body = _sent(store, store.result_at(id), "its result has")
+        size += len(body) if isinstance(body, bytes) else 0
         if found and size > LARGEST:
             break
-        found.append(_sized(body, "its result has"))
+        found.append(body)
     return found
 
 
-def _arguments(store: Store, ask: asks.Arguments) -> bytes | None:
-    return _sized(store.arguments(_one(store, ask.id)), "its arguments have")
+def _arguments(store: Store, ask: asks.Arguments) -> asks.Body | None:
+    return _sent(store, store.arguments_at(_one(store, ask.id)), "its arguments have")
 
 
 def _attempts(store: Store, ask: asks.Attempts) -> list[Attempt]:
@@ -89,13 +105,41 @@ def _attempts(store: Store, ask: asks.Attempts) -> list[Attempt]:
     return found[::-1]
 
 
-def _submit(store: Store, ask: asks.Submit) -> list[str]:
-    _known(store, [job.group for job in ask.jobs])
-    return store.submit(ask.jobs)
+def _log(store: Store, ask: asks.Log) -> Passed | None:
+    """Of the last attempt: who has run those before, and where, nobody knows any more."""
+    row = store.job(_one(store, ask.id))
+    if row is None or row.fence != ask.fence or not row.owner.startswith("worker."):
+        return None
+    return Passed(row.owner, row.group, row.id, ask.fence, ask.begin)
 
 
 def _cancel(store: Store, ask: asks.Cancel) -> list[str]:
     return _named(store, ask.ids, lambda ids: steering.cancel(store, ids, ask.why))
+
+
+def _submit(store: Store, ask: asks.Submit) -> Any:
+    for job in ask.jobs:
+        _check(store, job.file, job.id)
+    return store.submit(ask.jobs)
+
+
+def _amend(store: Store, ask: asks.Amend) -> Any:
+    id = _one(store, ask.id)
+    _check(store, ask.file, id)
+    return store.amend(id, ask.args, ask.file)
+
+
+def _check(store: Store, file: str, id: str) -> None:
+    """Nobody is to have the files of another store read.
+
+    Raises:
+        UserError: it is none of that job's in this one.
+    """
+    try:
+        if file:
+            store.beside.own(file, id)
+    except ValueError as error:
+        raise UserError(f"job {id}: {error}") from None
 
 
 def _requeue(store: Store, ask: asks.Requeue) -> list[str]:
@@ -124,10 +168,12 @@ ACTS: dict[type[Any], Callable[[Store, Any], Any]] = {
     asks.Queues: lambda store, _: survey.queues(store),
     asks.Stats: lambda store, _: survey.figures(store),
     asks.Timings: lambda store, _: survey.timings(store),
+    asks.Log: _log,
+    asks.Whose: lambda store, _: store.id,
     asks.Submit: _submit,
     asks.Cancel: _cancel,
     asks.Requeue: _requeue,
-    asks.Amend: lambda store, ask: store.amend(_one(store, ask.id), ask.args),
+    asks.Amend: _amend,
     asks.Remove: _remove,
     asks.Pause: lambda store, ask: steering.pause(store, _known(store, ask.groups), ask.why),
     asks.Resume: lambda store, ask: steering.resume(store, ask.groups),
@@ -154,10 +200,15 @@ def _meant(store: Store, ids: Sequence[str]) -> list[str]:
     return [known.get(id, id) for id in ids]
 
 
-def _sized(body: bytes | None, what: str) -> bytes | None:
-    if body is not None and len(body) > LARGEST:
-        raise UserError(
-            f"{what} {len(body):,} bytes, too many to be sent over a broker;"
-            " write a file where all can read it, and pass its path"
-        )
+def _sent(store: Store, at: tuple[bytes | None, str] | None, what: str) -> asks.Body | None:
+    """As it goes over the broker: itself, or what its file is called where whoever asks may see that."""
+    if at is None:
+        return None
+    depot = store.beside.depot
+    called = depot.called(at[1]) if depot and at[1] else ""
+    if called and os.path.getsize(at[1]) > LARGEST:
+        return asks.Filed(called)
+    body = freight.whole(*at)
+    if len(body) > LARGEST:
+        raise UserError(f"{what} {len(body):,} bytes, too many to be sent over a broker")
     return body

@@ -17,9 +17,9 @@ import msgspec
 
 from penstock.errors import EnvironmentFault, PeerError, PenstockError, UserError
 from penstock.rabbitmq.letters import Unreadable
-from penstock.tasks.desk import Figures, JobState, Queue, Timing
+from penstock.tasks.desk import Figures, JobState, Piece, Queue, Timing
 from penstock.tasks.filter import ANY, Filter
-from penstock.tasks.job import Attempt, JobRow, NewJob
+from penstock.tasks.job import Attempt, Count, JobRow, NewJob, Offset
 
 TYPE = "penstock.ask/1"
 ANSWER_TYPE = "penstock.answer/1"
@@ -27,6 +27,15 @@ MOST = 1000
 """Ids, or jobs, in one message."""
 
 Ids = Annotated[list[str], msgspec.Meta(max_length=MOST)]
+
+
+class Filed(msgspec.Struct, frozen=True):
+    """In place of arguments or of a result that are too large for a message: what their file is called."""
+
+    file: str
+
+
+Body = Union[bytes, Filed]
 
 
 class Find(msgspec.Struct, frozen=True, tag_field="ask", tag="find"):
@@ -84,6 +93,18 @@ class Timings(msgspec.Struct, frozen=True, tag_field="ask", tag="timings"):
     """Which tasks are called by themselves?"""
 
 
+class Log(msgspec.Struct, frozen=True, tag_field="ask", tag="log"):
+    """What has that attempt printed from byte ``begin`` on? -1: the end of it."""
+
+    id: str
+    fence: Count
+    begin: Offset
+
+
+class Whose(msgspec.Struct, frozen=True, tag_field="ask", tag="whose"):
+    """What is the id of the store, by which its part of the depot is called?"""
+
+
 class Submit(msgspec.Struct, frozen=True, tag_field="ask", tag="submit"):
     """Have these on disk, all or none: some wait for others."""
 
@@ -108,6 +129,8 @@ class Amend(msgspec.Struct, frozen=True, tag_field="ask", tag="amend"):
 
     id: str
     args: bytes
+    file: str = ""
+    """Where they lie, if they are too large for a message."""
 
 
 class Remove(msgspec.Struct, frozen=True, tag_field="ask", tag="remove"):
@@ -130,7 +153,7 @@ class Resume(msgspec.Struct, frozen=True, tag_field="ask", tag="resume"):
 
 
 Steering = Union[Submit, Cancel, Requeue, Amend, Remove, Pause, Resume]
-Looking = Union[Find, Look, Listing, States, Results, Arguments, Attempts, Queues, Stats, Timings]
+Looking = Union[Find, Look, Listing, States, Results, Arguments, Attempts, Queues, Stats, Timings, Whose, Log]
 Ask = Union[Steering, Looking]
 STEERING = (Submit, Cancel, Requeue, Amend, Remove, Pause, Resume)
 ONCE = (Requeue, Amend, Remove)
@@ -141,12 +164,14 @@ ANSWERS: dict[type[Any], Any] = {
     Look: Optional[JobRow],
     Listing: list[JobRow],
     States: list[JobState],
-    Results: list[Optional[bytes]],
-    Arguments: Optional[bytes],
+    Results: list[Optional[Body]],
+    Arguments: Optional[Body],
     Attempts: list[Attempt],
     Queues: list[Queue],
     Stats: list[Figures],
     Timings: list[Timing],
+    Whose: str,
+    Log: Optional[Piece],
     Submit: list[str],
     Cancel: list[str],
     Requeue: list[str],
@@ -192,7 +217,7 @@ def decode(body: bytes) -> Ask:
     """
     try:
         found: Ask = _ask.decode(body)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Unreadable(f"the hub does not know such a request: {str(error)[:200]}") from None
     return found
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 Found = TypeVar("Found")
@@ -30,6 +30,11 @@ class Background:
         except BaseException:
             future.cancel()
             raise
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Call ``act`` there, after so long; it must not block."""
+        loop = self._loop()
+        loop.call_soon_threadsafe(loop.call_later, seconds, act)
 
     def _loop(self) -> asyncio.AbstractEventLoop:
         with self._turn:

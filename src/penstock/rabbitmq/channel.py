@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Awaitable, Callable, Mapping, Sequence, T
 
 from penstock.errors import BrokerLost, PenstockError, TimedOut
 from penstock.rabbitmq import faults, volley
-from penstock.rabbitmq.message import Delivery, Message
+from penstock.rabbitmq.message import Delivery, Message, Receipt
 from penstock.rabbitmq.policies import Version
 from penstock.rabbitmq.url import BrokerUrl
+from penstock.rabbitmq.wire import Take, Wire
 
 if TYPE_CHECKING:
     import aiormq.abc
@@ -26,21 +27,26 @@ CANCELLED = "the broker has ended the consumer: its queue is gone, or a delivery
 
 Found = TypeVar("Found")
 Lost = Callable[[str], None]
-Take = Callable[[Delivery], None]
-"""Is given each delivery, on the loop; it must not block."""
 
 
 class Channel:
     """One. It is made by ``Connection.channel``."""
 
     def __init__(
-        self, url: BrokerUrl, version: Version, underneath: aiormq.channel.Channel, lost: Lost | None
+        self,
+        url: BrokerUrl,
+        version: Version,
+        underneath: aiormq.channel.Channel,
+        wire: Wire,
+        lost: Lost | None,
     ) -> None:
         self._url, self._version = url, version
         self._underneath = underneath
+        self._wire = wire
         self._lost = lost
         self._closing = False
         self._tag = ""
+        self._take: Take | None = None
         underneath.closing.add_done_callback(self._ended)
         underneath.on_consumer_cancel_callbacks.add(self._cancelled)
 
@@ -63,6 +69,7 @@ class Channel:
             BrokerAway: the broker does not want it now: a queue is full, a leader is being elected. Try
                 again.
             BrokerLost: the channel has ended.
+            UserError: it cannot be written: a text is too long, or a header of no kind of AMQP's.
             TimedOut: it has not said so in time; perhaps it takes nothing, for want of memory or disk.
         """
         try:
@@ -99,13 +106,15 @@ class Channel:
         if not postings:
             return []
         user = self._url.user
-        letters = [(exchange, key, each.body, _properties(each, user)) for exchange, key, each in postings]
         try:
+            letters = [
+                (exchange, key, each.body, _properties(each, user)) for exchange, key, each in postings
+            ]
             waiting = await volley.send(self._underneath, letters)
         except asyncio.CancelledError as error:
             raise faults.lost_not_cancelled(self._url, error) from None
         except Exception as error:  # noqa: BLE001 - whatever it is, none of them was sent
-            return [faults.not_published(self._url, "", "", error)] * len(letters)
+            return [faults.not_published(self._url, "", "", error)] * len(postings)
         await asyncio.wait(waiting, timeout=within)
         return [
             self._become(exchange, key, each, within)
@@ -146,14 +155,12 @@ class Channel:
             BrokerFault: there is no such queue, or it is not ours to read.
         """
         longest: Any = {"x-consumer-timeout": held} if held and self._version >= (4, 3) else None
-
-        async def came(delivered: aiormq.abc.DeliveredMessage) -> None:
-            take(_delivery(delivered))
-
+        self._take = take
+        self._wire.take(self._underneath.number, take)
         if prefetch:
             await self._answered(self._underneath.basic_qos(prefetch_count=prefetch, timeout=faults.ANSWER))
         asked = self._underneath.basic_consume(
-            queue, came, no_ack=not prefetch, arguments=longest, timeout=faults.ANSWER
+            queue, _unheard, no_ack=not prefetch, arguments=longest, timeout=faults.ANSWER
         )
         self._tag = str((await self._answered(asked)).consumer_tag)
 
@@ -169,20 +176,25 @@ class Channel:
         return None if found.delivery_tag is None else _delivery(found)
 
     async def ack(self, tag: int, *, multiple: bool = False) -> None:
-        """Settle: it is done. With ``multiple``, so are all that came before it.
+        """It is done. With ``multiple``, so are all that came before it.
 
         Raises:
-            BrokerLost: the channel has ended, and the delivery is somebody else's.
+            BrokerLost: as of ``settle``.
         """
-        await self._settled(self._underneath.basic_ack(tag, multiple=multiple, wait=False))
+        await self.settle([Receipt(tag, multiple)])
 
-    async def reject(self, tag: int, *, requeue: bool) -> None:
-        """Settle: give it back, which counts as one delivery more, or away, to the dead letters of its queue.
+    async def settle(self, receipts: Sequence[Receipt]) -> None:
+        """Say what becomes of deliveries, in that order and in one go.
 
         Raises:
-            BrokerLost: as of ``ack``.
+            BrokerLost: the channel has ended, and the deliveries are somebody else's.
         """
-        await self._settled(self._underneath.basic_reject(tag, requeue=requeue, wait=False))
+        try:
+            await volley.settle(self._underneath, receipts)
+        except asyncio.CancelledError as error:
+            raise faults.lost_not_cancelled(self._url, error) from None
+        except Exception as error:
+            raise BrokerLost(f"the broker at {self._url.place}: {faults.why(error)}") from error
 
     # --------------------------------------------------------------------------------- declaring
 
@@ -252,14 +264,6 @@ class Channel:
     async def _answered(self, asked: Awaitable[Found]) -> Found:
         return await faults.answered(asked, self._url)
 
-    async def _settled(self, asked: Awaitable[None]) -> None:
-        try:
-            await asked
-        except asyncio.CancelledError as error:
-            raise faults.lost_not_cancelled(self._url, error) from None
-        except Exception as error:
-            raise BrokerLost(f"the broker at {self._url.place}: {faults.why(error)}") from error
-
     def _ended(self, closing: asyncio.Future[Any]) -> None:
         self._end(faults.why(None if closing.cancelled() else closing.exception()))
 
@@ -267,10 +271,16 @@ class Channel:
         self._end(CANCELLED)
 
     def _end(self, why: str) -> None:
+        if self._take is not None:
+            self._wire.leave(self._underneath.number, self._take)
         if not self._closing:
             self._closing = True
             if self._lost is not None:
                 self._lost(why)
+
+
+async def _unheard(_: object) -> None:
+    """In the library's place for who consumes: ``wire`` has taken all deliveries out."""
 
 
 def _properties(message: Message, user: str) -> aiormq.spec.Basic.Properties:

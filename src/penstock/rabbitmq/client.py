@@ -22,7 +22,7 @@ from penstock.errors import BrokerAway, BrokerFault, BrokerLost, TimedOut
 from penstock.rabbitmq import asks, topology
 from penstock.rabbitmq.channel import Channel
 from penstock.rabbitmq.connection import Connection, connect
-from penstock.rabbitmq.message import Delivery, Message
+from penstock.rabbitmq.message import Delivery, Message, Posting
 from penstock.rabbitmq.url import BrokerUrl
 from penstock.tasks.job import new_id
 
@@ -33,14 +33,6 @@ PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Seconds between tries; the last one again and again."""
 
 Found = TypeVar("Found")
-
-
-class Posting(NamedTuple):
-    """A message, and where it goes."""
-
-    exchange: str
-    key: str
-    message: Message
 
 
 class Link(NamedTuple):
@@ -69,6 +61,12 @@ class Client:
         self._hears = False
         """Whether the doorbell was asked for; from then on it is heard: most who wait wait again."""
 
+    @property
+    def node(self) -> BrokerUrl | None:
+        """Which one it is connected to; nothing: none at the moment."""
+        link = self._link
+        return link.connection.url if link is not None and link.alive else None
+
     # Publishing ------------------------------------------------------------------------------------------
 
     async def publish(self, postings: Sequence[Posting], within: float) -> None:
@@ -95,6 +93,19 @@ class Client:
 
         while left:
             await self._tried(some, within)
+
+    async def missing(self, queues: Sequence[str], within: float) -> set[str]:
+        """Those of them that the broker does not have.
+
+        Raises:
+            BrokerFault: it cannot be reached, or refuses.
+            TimedOut: it does not answer.
+        """
+
+        async def look(link: Link) -> set[str]:
+            return {queue for queue in queues if not await link.connection.has(queue)}
+
+        return await self._tried(look, within)
 
     # Asking ----------------------------------------------------------------------------------------------
 

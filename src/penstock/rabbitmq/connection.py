@@ -11,14 +11,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import ssl
 from typing import TYPE_CHECKING, Any, Callable, Mapping, cast
 
-from penstock.errors import BrokerFault, EnvironmentFault
+from penstock.errors import BrokerAway, BrokerFault, BrokerLost, EnvironmentFault
 from penstock.rabbitmq import faults
 from penstock.rabbitmq.channel import Channel
 from penstock.rabbitmq.policies import Version, version_of
 from penstock.rabbitmq.url import BrokerUrl
+from penstock.rabbitmq.wire import Plug, Wire
 
 if TYPE_CHECKING:
     import aiormq.channel
@@ -28,13 +30,15 @@ HEARTBEAT = 30
 """Seconds; a peer that has said nothing for three times as long is gone."""
 CONNECT = 10.0
 """Seconds to reach it and to log in."""
+FIRST, LONGEST = 0.1, 5.0
+"""Seconds before it is tried again: at first, and at last."""
 
 Lost = Callable[[str], None]
 """Is told once that something has ended that was not closed from here, and why."""
 
 
 async def connect(url: BrokerUrl, *, name: str, lost: Lost | None = None) -> Connection:
-    """Make one connection.
+    """Make one connection, to the first node that will have us.
 
     Args:
         url: Where to.
@@ -46,24 +50,65 @@ async def connect(url: BrokerUrl, *, name: str, lost: Lost | None = None) -> Con
         BrokerFault: there is no broker, it is none, or it does not let us in.
         UserError: the password's file or variable cannot be read.
     """
+    refusals: list[BrokerFault] = []
+    for node in url.nodes:
+        try:
+            return await _connect(node, name, lost)
+        except BrokerFault as error:
+            refusals.append(error)
+    # One that has answered has more to say than one that is away.
+    raise next((each for each in refusals if not isinstance(each, BrokerAway)), refusals[-1])
+
+
+async def reach(url: BrokerUrl, *, name: str, away: Callable[[str], None]) -> Connection:
+    """The same, however long nobody is there: ``away`` is told why, once.
+
+    Raises:
+        EnvironmentFault, BrokerFault, UserError: as of ``connect``, for all but that.
+    """
+    tries = 0
+    while True:
+        try:
+            return await connect(url, name=name)
+        except BrokerAway as error:
+            if not tries:
+                away(str(error))
+            if faults.is_cancelled():
+                raise asyncio.CancelledError from None  # the library has swallowed it while it connected
+            await asyncio.sleep(pause(tries))
+            tries += 1
+
+
+def pause(tries: int) -> float:
+    """Seconds before the next try to connect. Each has another: a broker that comes back is not to meet all
+    at once."""
+    return min(LONGEST, FIRST * 2.0 ** min(tries, 10)) * (0.5 + random.random())  # noqa: S311
+
+
+async def _connect(url: BrokerUrl, name: str, lost: Lost | None) -> Connection:
     aiormq = _library()
     line = _line(url, url.reveal(os.environ), name)
-    underneath = aiormq.Connection(line, context=_context(url))
+    plug = Plug()
+    underneath = aiormq.Connection(line, context=context(url), transport_factory=plug)
     try:
         async with asyncio.timeout(CONNECT):
             await underneath.connect()
     except Exception as error:  # noqa: BLE001 - whatever it is, there is no connection
         # Without what it stems from: the frames of the library know the password.
         raise faults.not_connected(url, error) from None
-    return Connection(url, underneath, lost)
+    assert plug.wire is not None
+    return Connection(url, underneath, plug.wire, lost)
 
 
 class Connection:
     """One, that is there. When it ends it is not made again here: that is its owner's."""
 
-    def __init__(self, url: BrokerUrl, underneath: aiormq.connection.Connection, lost: Lost | None) -> None:
+    def __init__(
+        self, url: BrokerUrl, underneath: aiormq.connection.Connection, wire: Wire, lost: Lost | None
+    ) -> None:
         self.url = url
         self._underneath = underneath
+        self._wire = wire
         self._lost = lost
         self._closing = False
         underneath.closing.add_done_callback(self._ended)
@@ -99,7 +144,23 @@ class Connection:
         """
         opened = self._underneath.channel(on_return_raises=True)
         underneath = cast("aiormq.channel.Channel", await faults.answered(opened, self.url))
-        return Channel(self.url, self.version, underneath, lost)
+        return Channel(self.url, self.version, underneath, self._wire, lost)
+
+    async def has(self, queue: str) -> bool:
+        """Whether there is such a queue. To ask for one that is not costs a channel.
+
+        Raises:
+            BrokerLost: the connection has ended.
+        """
+        channel = await self.channel()
+        try:
+            await channel.depth(queue)
+        except BrokerLost:
+            raise
+        except BrokerFault:
+            return False
+        await channel.close()
+        return True
 
     async def close(self) -> None:
         """End it. What was not settled goes to somebody else."""
@@ -140,16 +201,21 @@ def _line(url: BrokerUrl, password: str, name: str) -> Any:
     )
 
 
-def _context(url: BrokerUrl) -> ssl.SSLContext | None:
+def context(url: BrokerUrl) -> ssl.SSLContext | None:
+    """How the broker is known, and we to it; nothing: without TLS.
+
+    Raises:
+        BrokerFault: a certificate cannot be read.
+    """
     if not url.tls:
         return None
     try:
-        context = ssl.create_default_context(cafile=url.ca or None)
+        found = ssl.create_default_context(cafile=url.ca or None)
     except OSError as error:
         raise BrokerFault(f"{url}: ca={url.ca} holds no certificates: {faults.short(error)}") from None
     try:
         if url.cert:
-            context.load_cert_chain(url.cert, url.key)
+            found.load_cert_chain(url.cert, url.key)
     except OSError as error:
         raise BrokerFault(f"{url}: cert={url.cert}, key={url.key}: {faults.short(error)}") from None
-    return context
+    return found

@@ -54,7 +54,7 @@ def judge_secrecy(url: BrokerUrl) -> Remark:
     """Who could read what goes over the connection."""
     if url.tls:
         return Remark("encryption", "good", f"TLS{', with a certificate of ours' if url.cert else ''}")
-    if _is_local(url.host):
+    if all(_is_local(node.host) for node in url.nodes):
         return Remark("encryption", "good", "none, and none needed: the broker is on this machine")
     text = "none: the password and all jobs can be read on the way"
     return Remark("encryption", "doubtful", text, "use amqps:// (ssl_options in the broker's rabbitmq.conf)")
@@ -77,7 +77,7 @@ def _api(url: BrokerUrl) -> tuple[Inventory | None, list[Remark]]:
         text = f"{fault}; so policies, alarms and accounts cannot be seen"
         return None, [Remark("management", "doubtful", text, "look as a user with the tag administrator")]
     return there, [
-        Remark("management", "good", url.api),
+        Remark("management", "good", " ".join(url.apis)),
         *judge_nodes(nodes),
         *judge_queues(queues, len(nodes)),
     ]

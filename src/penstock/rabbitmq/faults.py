@@ -6,15 +6,27 @@ import asyncio
 import os
 import re
 import ssl
+import struct
 from typing import Awaitable, TypeVar
 
-from penstock.errors import BrokerAway, BrokerFault, BrokerLost, PenstockError, TimedOut, Unroutable
+from penstock.errors import (
+    BrokerAway,
+    BrokerFault,
+    BrokerLost,
+    PenstockError,
+    TimedOut,
+    Unroutable,
+    UserError,
+)
 from penstock.rabbitmq.url import BrokerUrl
 
 ANSWER = 30.0
 """Seconds for which the broker is waited for."""
 VHOST_CURE = "`penstock broker init` as an administrator sees to both"
 UNSAID = "it has ended the connection"
+
+UNWRITABLE = (TypeError, ValueError, struct.error)
+"""What a message raises that is none, by its headers, key or texts: the next try would raise it again."""
 
 Found = TypeVar("Found")
 
@@ -28,13 +40,16 @@ async def answered(asked: Awaitable[Found], url: BrokerUrl) -> Found:
         TimedOut: it says nothing.
     """
     try:
-        return await asked
+        found = await asked
     except TimeoutError:
         raise TimedOut(f"the broker at {url.place} has not answered within {ANSWER:g} s") from None
     except asyncio.CancelledError as error:
         raise lost_not_cancelled(url, error) from None
     except Exception as error:
         raise refusal(url, error) from error
+    if is_cancelled():
+        raise asyncio.CancelledError  # `wait_for` of Python 3.11 forgets that where the answer comes as well
+    return found
 
 
 def lost_not_cancelled(url: BrokerUrl, error: asyncio.CancelledError) -> BaseException:
@@ -43,12 +58,13 @@ def lost_not_cancelled(url: BrokerUrl, error: asyncio.CancelledError) -> BaseExc
     The library ends what waits by a cancellation when a connection has been silent for too long, or was
     closed. Taken as one it would end our task, and nobody would make a new connection.
     """
+    return error if is_cancelled() else BrokerLost(f"the broker at {url.place}: {UNSAID}")
+
+
+def is_cancelled() -> bool:
+    """Whether somebody wants our own task to end."""
     task = asyncio.current_task()
-    return (
-        error
-        if task is not None and task.cancelling()
-        else BrokerLost(f"the broker at {url.place}: {UNSAID}")
-    )
+    return task is not None and task.cancelling() > 0
 
 
 def refusal(url: BrokerUrl, error: BaseException) -> BrokerFault:
@@ -70,6 +86,8 @@ def not_published(url: BrokerUrl, exchange: str, key: str, error: BaseException)
             f"the broker at {url.place} does not take {key!r} in {exchange} now: "
             "a queue is full, or has no leader at the moment"
         )
+    if isinstance(error, UNWRITABLE):
+        return UserError(f"a message for {key[:80]!r} cannot be written for a broker: {short(error)}")
     return refusal(url, error)
 
 

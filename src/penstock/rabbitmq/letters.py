@@ -12,6 +12,7 @@
                    ps-preempted        so often it was given back
                    ps-due (ms)         a copy: when it may be begun
                    ps-resume, ps-step  its last checkpoint
+                   ps-file             the file that holds what is too large for the body (``tasks.depot``)
     body           of ``message.codec`` with one value: [positional, named]
 
 Only these headers are written. What a broker adds (``x-death`` and the like) never gets into a copy: some
@@ -29,12 +30,22 @@ import msgspec
 from penstock.errors import PeerError, UserError
 from penstock.rabbitmq.message import Message
 from penstock.rabbitmq.topology import MOST_BODY
+from penstock.tasks.depot import Depot
 from penstock.tasks.job import NewJob, Rules, is_id
 
 TYPE = "penstock.job/1"
 LONGEST = 1024
 """Letters of a name, a key, a checkpoint's address."""
 FURTHEST = 2**53
+
+WORDS = {
+    "ps-task": "the name of a task",
+    "ps-by": "the name of who submits it",
+    "ps-unique": "a unique key",
+    "ps-resume": "the address of a checkpoint",
+    "ps-file": "the name of a file",
+}
+"""The texts of a letter: what each is called when it is too long."""
 
 _rules = msgspec.json.Decoder(Rules)
 
@@ -63,13 +74,13 @@ def sealed(letter: Letter) -> Message:
     """As a message.
 
     Raises:
-        UserError: its arguments are too large.
+        UserError: its arguments or a text are too large: ``opened`` would refuse it.
     """
     job = letter.job
     if len(job.args) > MOST_BODY:
         raise UserError(
             f"{job.task}: {len(job.args):,} bytes of arguments are too many for a broker, which takes"
-            f" {MOST_BODY:,}: write a file where all can read it, and pass its path"
+            f" {MOST_BODY:,}"
         )
     said = {
         "ps-task": job.task,
@@ -85,8 +96,15 @@ def sealed(letter: Letter) -> Message:
         "ps-due": letter.due,
         "ps-resume": letter.resume_uri,
         "ps-step": letter.resume_step,
+        "ps-file": job.file,
     }
     headers = {name: value for name, value in said.items() if value}
+    for name, word in WORDS.items():
+        if (size := len(str(headers.get(name, "")))) > LONGEST:
+            raise UserError(
+                f"{job.task[:80]}: {size:,} letters are too many for {word}"
+                f" over a broker, which takes {LONGEST:,}"
+            )
     return Message(body=job.args, type=TYPE, id=job.id, headers=headers)
 
 
@@ -113,6 +131,7 @@ def opened(message: Message, key: str) -> Letter:
         unique=said.text("ps-unique"),
         rules=said.rules(),
         by=said.text("ps-by"),
+        file=said.file(message.id),
     )
     return Letter(
         job,
@@ -151,11 +170,19 @@ class _Headers:
             raise Unreadable(f"its header {name} is no whole number from {least} to {FURTHEST}")
         return found
 
+    def file(self, id: str) -> str:
+        """What its file is called; empty where there is none."""
+        found = self.text("ps-file")
+        try:
+            return Depot("").path(found, id) if found else ""
+        except ValueError as error:
+            raise Unreadable(f"its header ps-file: {error}") from None
+
     def rules(self) -> Rules:
         """How the job is to be treated."""
         found = self._said.get("ps-rules", "{}")
         try:
             return _rules.decode(found)
-        except (msgspec.DecodeError, TypeError, UnicodeError) as error:
+        except (msgspec.DecodeError, TypeError, UnicodeError, RecursionError) as error:
             why = str(error)[:200]
             raise Unreadable(f"its header ps-rules is no JSON of the rules of a job: {why}") from None

@@ -7,10 +7,11 @@ import ssl
 import urllib.error
 import urllib.request
 from base64 import b64encode
+from contextlib import suppress
 from typing import Any, Mapping
 from urllib.parse import quote
 
-from penstock.errors import BrokerFault
+from penstock.errors import BrokerAway, BrokerFault
 from penstock.rabbitmq.url import BrokerUrl
 
 PATIENCE = 20.0
@@ -64,48 +65,56 @@ class Management:
         self._ask("DELETE", path, None)
 
     def _ask(self, method: str, path: tuple[str, ...], body: object) -> Any:
-        address = "/".join([self.url.api, "api", *(quote(part, safe="") for part in path)])
+        *others, last = self.url.apis
+        for api in others:
+            with suppress(BrokerAway):
+                return self._ask_at(api, method, path, body)
+        return self._ask_at(last, method, path, body)
+
+    def _ask_at(self, api: str, method: str, path: tuple[str, ...], body: object) -> Any:
+        address = "/".join([api, "api", *(quote(part, safe="") for part in path)])
         request = urllib.request.Request(address, method=method)  # noqa: S310 - `url` has seen to the scheme
         request.add_header("Authorization", f"Basic {self._proof.decode()}")
         if body is not None:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
         try:
-            opened = urllib.request.urlopen(request, timeout=PATIENCE, context=self._context())  # noqa: S310
+            opened = urllib.request.urlopen(request, timeout=PATIENCE, context=self._context(api))  # noqa: S310
             with opened as answer:
                 content = answer.read()
         except urllib.error.HTTPError as error:
             with error:
-                raise Refused(self._refusal(error, path), error.code) from None
+                raise Refused(self._refusal(error, api, path), error.code) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             said = getattr(reason, "strerror", None) or reason
-            raise BrokerFault(f"the management API at {self.url.api} cannot be reached: {said}") from None
-        return self._read(content)
+            raise BrokerAway(f"the management API at {api} cannot be reached: {said}") from None
+        return self._read(content, api)
 
-    def _read(self, content: bytes) -> Any:
+    @staticmethod
+    def _read(content: bytes, api: str) -> Any:
         try:
             return json.loads(content) if content else None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise BrokerFault(
-                f"what answers at {self.url.api} is no management API; say where it is: &management=http://HOST:15672"
+                f"what answers at {api} is no management API; say where it is: &management=http://HOST:15672"
             ) from None
 
-    def _refusal(self, error: urllib.error.HTTPError, path: tuple[str, ...]) -> str:
+    def _refusal(self, error: urllib.error.HTTPError, api: str, path: tuple[str, ...]) -> str:
         what = "/".join(path)
         if error.code == 401:
             return (
-                f"the management API at {self.url.api} does not let user {self.url.user!r} in: "
+                f"the management API at {api} does not let user {self.url.user!r} in: "
                 "it takes a password, and a user with the tag administrator, policymaker or monitoring"
             )
         try:
             reason = json.loads(error.read()).get("reason", "")
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             reason = ""
-        return f"the management API at {self.url.api} refuses {what}: {reason or error.reason}"
+        return f"the management API at {api} refuses {what}: {reason or error.reason}"
 
-    def _context(self) -> ssl.SSLContext | None:
-        if not self.url.api.startswith("https:"):
+    def _context(self, api: str) -> ssl.SSLContext | None:
+        if not api.startswith("https:"):
             return None
         context = ssl.create_default_context(cafile=self.url.ca or None)
         if self.url.cert:

@@ -3,7 +3,7 @@ them."""
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Mapping, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,25 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """Milliseconds after which the broker may drop it, if nobody has taken it; 0: it does not."""
     user: str = ""
     """Who has published it: the broker has checked that. It is put in by ``Channel.publish``."""
+
+
+class Posting(NamedTuple):
+    """A message, and where it goes."""
+
+    exchange: str
+    key: str
+    message: Message
+
+
+class Receipt(NamedTuple):
+    """What becomes of a delivery: a word to the broker."""
+
+    tag: int
+    multiple: bool = False
+    """So it does of all that came before it."""
+    requeue: bool | None = None
+    """``None``: it is done. True: it goes back, which counts as one delivery more; False: to the dead letters
+    of its queue."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,18 +9,18 @@ broker has given it to somebody already.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from penstock.errors import BrokerFault, PenstockError, TimedOut, Unroutable
-from penstock.rabbitmq.channel import Channel, Take
-from penstock.rabbitmq.connection import Connection, connect
+from penstock.errors import BrokerAway, BrokerFault, BrokerLost, PenstockError, TimedOut, Unroutable
+from penstock.rabbitmq import faults
+from penstock.rabbitmq.channel import Channel
+from penstock.rabbitmq.connection import Connection, connect, pause
 from penstock.rabbitmq.message import Message
 from penstock.rabbitmq.url import BrokerUrl
 
-FIRST, LONGEST = 0.1, 5.0
-"""Seconds before it is tried again: at first, and at last."""
+LEAVE = 5.0
+"""Seconds for a connection to end."""
 AGAIN = 0.2
 """Seconds before a message is published again that the broker did not want."""
 
@@ -49,18 +49,31 @@ class Session:
         self._closing = False
 
     async def open(self) -> None:
-        """Connect for the first time.
+        """Connect for the first time. A broker that is away is waited for.
 
         Raises:
-            BrokerFault: there is no broker, it does not let us in, or has no such queue.
+            BrokerFault: it does not let us in, has no such queue, or is none.
             EnvironmentFault, UserError: as of ``connect``.
         """
+        tries = 0
+        while not await self._is_open():
+            if faults.is_cancelled():
+                raise asyncio.CancelledError  # the library may swallow one while it connects
+            await asyncio.sleep(pause(tries))
+            tries += 1
+        self._keeper = asyncio.ensure_future(self._keep())
+
+    async def _is_open(self) -> bool:
         try:
             await self._connect()
+        except BrokerAway as error:
+            await self._drop()
+            self._on_lost(str(error))
+            return False
         except BaseException:
             await self._drop()
             raise
-        self._keeper = asyncio.ensure_future(self._keep())
+        return True
 
     async def close(self) -> None:
         """Leave. What was not settled goes to somebody else."""
@@ -75,6 +88,7 @@ class Session:
 
         Raises:
             Unroutable: no queue takes it.
+            UserError: it cannot be written.
         """
         while True:
             channel = await asyncio.shield(self._out)
@@ -88,18 +102,24 @@ class Session:
                     await asyncio.sleep(AGAIN)
 
     async def channel(self) -> Channel:
-        """One more to take by. Its end is that of the session."""
-        return await self._connections[0].channel(lost=self._end)
-
-    async def consume(self, queue: str, take: Take, *, prefetch: int, held: int = 0) -> Channel:
-        """Have what comes to a queue, by a channel of its own.
+        """One more to take by. Its end is that of the session.
 
         Raises:
-            BrokerFault: there is no such queue, or it is not ours to read.
+            BrokerLost: there is no connection at the moment.
         """
-        channel = await self.channel()
-        await channel.consume(queue, take, prefetch=prefetch, held=held)
-        return channel
+        if not self._connections:
+            raise BrokerLost(f"the broker at {self._url.place}: it is away")
+        return await self._connections[0].channel(lost=self._end)
+
+    async def has(self, queue: str) -> bool:
+        """Whether there is such a queue. To ask for one that is not costs the channel, and no more.
+
+        Raises:
+            BrokerLost: there is no connection at the moment.
+        """
+        if not self._connections:
+            raise BrokerLost(f"the broker at {self._url.place}: it is away")
+        return await self._connections[0].has(queue)
 
     # Below -----------------------------------------------------------------------------------------------
 
@@ -109,8 +129,7 @@ class Session:
             if tries == 0:
                 await self._ended.wait()
             await self._drop()
-            # Each waits for a time of its own: a broker that comes back is not to meet all at once.
-            await asyncio.sleep(min(LONGEST, FIRST * 2.0**tries) * (0.5 + random.random()))  # noqa: S311
+            await asyncio.sleep(pause(tries))
             try:
                 await self._connect()
                 tries = 0
@@ -136,7 +155,7 @@ class Session:
         connections, self._connections = self._connections, []
         for each in connections:
             with suppress(Exception):  # it is of no use any more, whatever it says
-                await asyncio.wait_for(each.close(), LONGEST)
+                await asyncio.wait_for(each.close(), LEAVE)
 
     def _end(self, why: str) -> None:
         if not self._closing and not self._ended.is_set():

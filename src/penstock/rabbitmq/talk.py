@@ -8,6 +8,8 @@
         | <--- ps.ctl, its own key   End -------- |      somebody has cancelled a job
         | <--- ps.ctl, its own key  Heard ------- |      a Hello is said again until it is written down
         | <--- ps.ctl, `all`   Standstill ------- |      groups that are paused
+        | <--- ps.ctl, its own key  Show -------- |      somebody looks at a log: only then does one travel
+        | ps.events   Shown        -------------> |      may be lost
         | <--- ps.ctl, `all`   RollCall --------- |      there is a new hub
 
 Nothing is asked twice at the same time, and nothing is believed because it came late: each word about an
@@ -16,15 +18,20 @@ attempt names its fence.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, Union
+from typing import Annotated, Any, TypeVar, Union
 
 import msgspec
 
 from penstock.rabbitmq.letters import Unreadable
-from penstock.tasks.job import Count, Id
+from penstock.tasks.desk import Piece
+from penstock.tasks.job import Count, Id, Offset
 from penstock.tasks.schedule import Scheduled
 from penstock.tasks.settle import Outcome
 
+RETURNED = "returned"
+"""Of the key `<group>.returned`: a job, as in a queue, for a hub that has asked for it by ``Tell``."""
+LOG = "log"
+"""Of the key `<group>.log`: a ``Shown``."""
 PROGRESS = "progress"
 CHECKPOINT = "checkpoint"
 """Of the keys `<group>.progress` and `<group>.checkpoint`: a ``Report`` of ``Saying``."""
@@ -50,6 +57,8 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
     """Jobs that run here, with their fences, from before."""
     schedules: list[Scheduled] | None = None
     """Of their tasks; ``None``: their code is not known here."""
+    gpus: Count = 0
+    """That a worker of them has."""
 
 
 class Lost(msgspec.Struct, frozen=True, tag="lost"):
@@ -121,6 +130,22 @@ class Held(msgspec.Struct, frozen=True, tag="held"):
     fence: Count
 
 
+class Tell(msgspec.Struct, frozen=True, tag="tell"):
+    """I have lost what I knew of that job. Say what your copy says, as a job on `<group>.returned`."""
+
+    id: Id
+
+
+class Show(msgspec.Struct, frozen=True, tag="show"):
+    """Somebody wants to see what that attempt has printed from byte ``begin`` on; say ``Shown``."""
+
+    question: str
+    group: str
+    id: Id
+    fence: Count
+    begin: Offset
+
+
 class Standstill(msgspec.Struct, frozen=True, tag="standstill"):
     """These groups are paused, and no others."""
 
@@ -132,6 +157,8 @@ class Heard(msgspec.Struct, frozen=True, omit_defaults=True, tag="heard"):
 
     group: str
     halt: bool = False
+    store: str = ""
+    """The id of the store: who sees a part of that name in his depot may say where a large result lies."""
 
 
 class RollCall(msgspec.Struct, frozen=True, tag="rollcall"):
@@ -141,7 +168,7 @@ class RollCall(msgspec.Struct, frozen=True, tag="rollcall"):
 class Orders(msgspec.Struct, frozen=True):
     """What the hub says to one supervisor, or to all."""
 
-    words: list[Union[Run, Skip, Later, End, Held, Standstill, Heard, RollCall]]
+    words: list[Union[Run, Skip, Later, End, Held, Standstill, Heard, RollCall, Show, Tell]]
 
 
 class Saying(msgspec.Struct, frozen=True, omit_defaults=True, tag="saying"):
@@ -167,6 +194,19 @@ class Ending(msgspec.Struct, frozen=True, omit_defaults=True, tag="ending"):
     pid: int = 0
     log: str = ""
     tail: str = ""
+    env: str = ""
+    """The hash of the environment that it ran in."""
+
+
+Question = Annotated[str, msgspec.Meta(pattern=r"^reply\.[0-9a-zA-Z_-]{1,80} [0-9a-zA-Z_-]{1,80}\Z")]
+"""To whom, and to what, an answer is."""
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What a supervisor says on `<group>.log` to ``Show``; ``None``: it has no such log."""
+
+    question: Question
+    piece: Piece | None
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -176,10 +216,10 @@ class Report(msgspec.Struct, frozen=True):
     words: list[Union[Saying, Ending]]
 
 
-Message = TypeVar("Message", Petition, Orders, Report)
+Message = TypeVar("Message", Petition, Orders, Report, Shown)
 
 encode = msgspec.msgpack.Encoder().encode
-_decoders = {kind: msgspec.msgpack.Decoder(kind) for kind in (Petition, Orders, Report)}
+_decoders = {kind: msgspec.msgpack.Decoder(kind) for kind in (Petition, Orders, Report, Shown)}
 
 
 def decode(body: bytes, kind: type[Message]) -> Message:
@@ -190,6 +230,6 @@ def decode(body: bytes, kind: type[Message]) -> Message:
     """
     try:
         found: Message = _decoders[kind].decode(body)  # type: ignore[assignment]
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Unreadable(f"it is no {kind.__name__} of this version: {str(error)[:200]}") from None
     return found

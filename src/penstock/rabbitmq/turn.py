@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 from penstock.errors import EnvironmentFault
@@ -23,16 +24,17 @@ from penstock.rabbitmq.talk import (
     Run,
     Saying,
     Skip,
+    Tell,
 )
-from penstock.rabbitmq.topology import CONTROL, LATER
-from penstock.tasks import timetable, transit
+from penstock.rabbitmq.topology import CONTROL, GROUP, LATER
+from penstock.tasks import steering, timetable, transit
 from penstock.tasks.admission import Elsewhere, Over, Pending, Unknown
 from penstock.tasks.schema import attempting
 from penstock.tasks.store import Closing, Word
-from penstock.tasks.transit import Accepted, Transit
+from penstock.tasks.transit import Accepted, Outgoing, Transit
 
-Kind = Literal["submitted", "report", "dead", "petition", "ask"]
-ORDER: tuple[Kind, ...] = ("submitted", "report", "dead", "petition", "ask")
+Kind = Literal["submitted", "report", "dead", "petition", "ask", "log"]
+ORDER: tuple[Kind, ...] = ("submitted", "report", "dead", "petition", "ask", "log")
 DISK = (sqlite3.OperationalError, OSError)
 """What is nobody's fault who has sent something: it may work a moment later."""
 ORDERS = "penstock.orders/1"
@@ -40,6 +42,8 @@ PARKED = 1000
 """Milliseconds for which a claim waits for other words."""
 UNKNOWN = 10.0
 """Seconds before a copy of a job that nobody has heard of is looked at again."""
+SOON = 1.0
+"""Seconds before one is looked at again of which the supervisor says what he knows."""
 GIVEN_UP = "the broker has delivered it too often without hearing what became of it"
 
 
@@ -66,6 +70,8 @@ class Post(NamedTuple):
     message: Message
     job: str = ""
     """The job of the outbox that it is."""
+    otherwise: Post | None = None
+    """What is published instead where nobody takes it."""
 
 
 class Contested(NamedTuple):
@@ -95,8 +101,10 @@ class Parked(NamedTuple):
 class Turn:
     """One transaction, from what came to what goes."""
 
-    def __init__(self, transit: Transit, now: int) -> None:
+    def __init__(self, transit: Transit, now: int, *, recovers: bool = False) -> None:
+        """``recovers``: jobs that are not known were known once."""
         self._transit = transit
+        self._recovers = recovers
         self._store = transit.store
         self.now = now
         self.touched: set[str] = set()
@@ -131,11 +139,12 @@ class Turn:
             "dead": self.given_up,
             "petition": self.petitioned,
             "ask": self.asked,
+            "log": self.shown,
         }
         acts[kind](parcels)
 
     def _alone(self, parcel: Parcel) -> Turn:
-        turn = Turn(self._transit, self.now)
+        turn = Turn(self._transit, self.now, recovers=self._recovers)
         try:
             with attempting(self._store.db):
                 turn._act(parcel.kind, [parcel])
@@ -149,8 +158,9 @@ class Turn:
     def _refuse(self, parcel: Parcel, why: str) -> None:
         if parcel.kind == "ask":
             fault = EnvironmentFault(f"the hub cannot do that: {why}")
-            self._answer(parcel.message, asks.reply_to(error=fault))
-        elif parcel.kind != "petition":  # that carries no job
+            message = parcel.message
+            self.posts.append(_answer(message.reply_to, message.correlation, asks.reply_to(error=fault)))
+        elif parcel.kind not in {"petition", "log"}:  # these carry no job
             self._bury(parcel, why)
 
     def _join(self, part: Turn) -> None:
@@ -174,9 +184,7 @@ class Turn:
                 self.touched.add(letter.job.id)
                 accepted.append(Accepted(letter.job, not parcel.key.startswith(f"{LATER}.")))
         if accepted:
-            for body in self._transit.accept(accepted):
-                group, _, report = body.partition(b"\0")
-                self._report(group.decode(), talk.decode(report, talk.Report))
+            self._reports(self._transit.accept(accepted, trusting=self._recovers))
 
     def _opened(self, parcel: Parcel) -> Letter | None:
         try:
@@ -193,6 +201,9 @@ class Turn:
     def reported(self, parcels: Sequence[Parcel]) -> None:
         """How far attempts are, and how they ended."""
         for parcel in parcels:
+            if parcel.key.endswith(f".{talk.RETURNED}"):
+                self._restore(parcel)
+                continue
             try:
                 self._report(parcel.group, talk.decode(parcel.message.body, talk.Report))
             except Unreadable as error:
@@ -206,9 +217,33 @@ class Turn:
             else:
                 self._said(group, report.sender, word)
 
+    def _restore(self, parcel: Parcel) -> None:
+        if self._recovers:
+            letter = letters.opened(parcel.message, parcel.group)
+            standing = (letter.after, letter.failures, letter.preemptions, letter.resume_uri)
+            self._reports(
+                self._transit.restore(
+                    Outgoing(letter.job, letter.submitted_at, *standing, letter.resume_step)
+                )
+            )
+
+    def _reports(self, early: Sequence[bytes]) -> None:
+        """What was said of jobs before they were known."""
+        for body in early:
+            group, _, report = body.partition(b"\0")
+            self._report(group.decode(), talk.decode(report, talk.Report))
+
     def _ended(self, group: str, sender: str, word: Ending) -> None:
         closing = Closing(
-            word.id, word.fence, word.outcome, word.worker, word.pid, word.log, word.tail, word.due
+            word.id,
+            word.fence,
+            word.outcome,
+            word.worker,
+            word.pid,
+            word.log,
+            word.tail,
+            word.due,
+            env=word.env,
         )
         try:
             self._transit.record(group, closing)
@@ -257,6 +292,8 @@ class Turn:
                 petition = talk.decode(parcel.message.body, Petition)
             except Unreadable:
                 continue  # it carries no job: who has sent it keeps what it is about
+            if not GROUP.fullmatch(parcel.group):
+                continue  # an account that may say anything has said it: no group is called so
             for word in petition.words:
                 self._petition(parcel.group, petition.sender, word)
 
@@ -264,15 +301,15 @@ class Turn:
         match word:
             case Ask():
                 self._claimed(group, sender, word)
-            case Hello(_, holds, schedules):
+            case Hello(_, holds, schedules, gpus):
                 self.greeted = True
-                self._store.add_group(group)
+                steering.equip(self._store, group, gpus)
                 if schedules is not None:
                     mine = [each for each in schedules if each.group == group]
                     timetable.declare(self._store, [group], mine, self.now)
                 for id, fence in holds:
                     self._hold(group, sender, id, fence)
-                self.order(sender, Heard(group))
+                self.order(sender, Heard(group, store=self._store.id))
             case Lost(id, fence):
                 place = self._transit.place(id)
                 if place is not None and place.owner == sender:
@@ -285,6 +322,8 @@ class Turn:
     def _hold(self, group: str, sender: str, id: str, fence: int) -> None:
         """They were apart, and it runs there: still, or another has taken its place."""
         place = self._transit.place(id)
+        if place is None and self._recovers:
+            self.order(sender, Tell(id))
         if place is None or place.group != group or self._store.is_running(id, fence):
             return
         if fence > place.fence and place.state in {"ready", "scheduled"}:
@@ -312,6 +351,9 @@ class Turn:
                 self._claimed(group, sender, ask)
             elif isinstance(decided, Pending):
                 self.contested.append(Contested(group, sender, ask, decided.fence, decided.owner))
+            elif self._recovers:
+                self.order(sender, Tell(ask.id))
+                self.order(sender, Later(ask.id, ask.after, SOON))
             else:
                 self.order(sender, Later(ask.id, ask.after, UNKNOWN))
 
@@ -321,10 +363,28 @@ class Turn:
         """What clients want to know, or to have done."""
         for _, _, message in parcels:
             if message.reply_to.startswith("reply."):
-                body, changed = answers.answer(self._store, message.body)
-                self.steered |= changed
-                self._answer(message, body)
+                answered = answers.answer(self._store, message.body)
+                self.steered |= answered.changed
+                answer = _answer(message.reply_to, message.correlation, answered.body)
+                self.posts.append(_passed_on(answered.passed, answer) if answered.passed else answer)
 
-    def _answer(self, message: Message, body: bytes) -> None:
-        answer = Message(type=asks.ANSWER_TYPE, body=body, correlation=message.correlation)
-        self.posts.append(Post(CONTROL, message.reply_to, answer))
+    def shown(self, parcels: Sequence[Parcel]) -> None:
+        """What supervisors have read in logs, for who has asked."""
+        for parcel in parcels:
+            with suppress(Unreadable):  # whoever has asked asks again
+                said = talk.decode(parcel.message.body, talk.Shown)
+                reply_to, _, correlation = said.question.partition(" ")
+                if reply_to.startswith("reply."):
+                    self.posts.append(_answer(reply_to, correlation, asks.reply_to(said.piece)))
+
+
+def _answer(reply_to: str, correlation: str, body: bytes) -> Post:
+    return Post(CONTROL, reply_to, Message(type=asks.ANSWER_TYPE, body=body, correlation=correlation))
+
+
+def _passed_on(passed: answers.Passed, answer: Post) -> Post:
+    """The question to who can answer it; ``answer``: if he is gone."""
+    question = f"{answer.key} {answer.message.correlation}"
+    show = talk.Show(question, passed.group, passed.id, passed.fence, passed.begin)
+    order = Message(type=ORDERS, body=talk.encode(talk.Orders([show])))
+    return Post(CONTROL, passed.supervisor, order, otherwise=answer)

@@ -2,6 +2,7 @@
 
     amqp://ps-api@broker.example/penstock?password_file=/run/secrets/ps-api
     amqps://broker.example?ca=ca.pem&cert=worker.pem&key=worker.key
+    amqp://ps-api@n1,n2,n3/penstock?password_env=PW          the nodes of a cluster, whichever answers
 
 A password by reference is read when the connection is made, and again for each further one, so it can be
 changed. One that stands in the line itself counts, too; but a line is seen by others: in a list of processes,
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import os
 from typing import Mapping, NoReturn
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
@@ -24,7 +25,7 @@ from penstock.pipeline.secret import Secret
 USUAL_VHOST = "penstock"
 USUAL_PORTS = {"amqp": 5672, "amqps": 5671}
 USUAL_MANAGEMENT = {"amqp": ("http", 15672), "amqps": ("https", 15671)}
-OPTIONS = ("password_file", "password_env", "ca", "cert", "key", "management", "consumer_timeout")
+OPTIONS = ("password_file", "password_env", "ca", "cert", "key", "management", "consumer_timeout", "timeout")
 EXAMPLE = "amqps://USER@HOST/penstock?password_file=PATH"
 SHOWN = "***"
 
@@ -34,6 +35,8 @@ class BrokerUrl(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str
     port: int
+    others: tuple[tuple[str, int], ...] = ()
+    """Hosts and ports of further nodes of its cluster."""
     user: str = ""
     """Empty: whom the client's certificate names."""
     password: str = ""
@@ -53,21 +56,33 @@ class BrokerUrl(msgspec.Struct, frozen=True, kw_only=True):
     """Milliseconds after which the broker takes a job back, as its configuration says; 0: it is not known
     here."""
 
+    timeout: float = 0.0
+    """Seconds that the broker and the hub have for one act of a client; 0: as many as usual."""
+
+    @property
+    def nodes(self) -> tuple[BrokerUrl, ...]:
+        """Each node by itself, in the order they are said."""
+        places = [(self.host, self.port), *self.others]
+        return tuple(msgspec.structs.replace(self, host=host, port=port, others=()) for host, port in places)
+
     @property
     def external(self) -> bool:
         """Whether the certificate says who we are, and no password is asked for."""
         return bool(self.cert) and not self.password and self.secret is None
 
     @property
-    def api(self) -> str:
-        """Address of the management API."""
+    def apis(self) -> tuple[str, ...]:
+        """Addresses of the management API: one for each node, unless it is said."""
         scheme, port = USUAL_MANAGEMENT["amqps" if self.tls else "amqp"]
-        return self.management or f"{scheme}://{_bracketed(self.host)}:{port}"
+        hosts = [self.host, *(host for host, _ in self.others)]
+        usual = dict.fromkeys(f"{scheme}://{_bracketed(host)}:{port}" for host in hosts)
+        return (self.management,) if self.management else tuple(usual)
 
     @property
     def place(self) -> str:
-        """``HOST:PORT``, for a sentence."""
-        return f"{_bracketed(self.host)}:{self.port}"
+        """``HOST:PORT``, for a sentence; of each node."""
+        places = [(self.host, self.port), *self.others]
+        return ",".join(f"{_bracketed(host)}:{port}" for host, port in places)
 
     def reveal(self, environ: Mapping[str, str]) -> str:
         """The password.
@@ -100,21 +115,24 @@ def parse(text: str, *, where: str = "the broker's URL", directory: str = "") ->
     """
     try:
         parts = urlsplit(text.strip())
-        port = parts.port
+        places = _places(parts)
     except ValueError:
         _refuse(where, "the host or the port is not written as one; a sign in a password is written as %XX")
-    if parts.scheme not in USUAL_PORTS or not parts.hostname or parts.fragment:
+    if parts.scheme not in USUAL_PORTS or not all(host for host, _ in places) or parts.fragment:
         _refuse(where, f"{masked(text)!r} is no URL of a broker; write {EXAMPLE}")
     options = _options(parts, where)
     tls = parts.scheme == "amqps"
+    (host, port), *others = places
     found = BrokerUrl(
-        host=parts.hostname,
-        port=port or USUAL_PORTS[parts.scheme],
+        host=host,
+        port=port,
+        others=tuple(others),
         vhost=_vhost(parts.path, where),
         tls=tls,
         secret=_secret(options, where, directory),
         management=options.get("management", "").rstrip("/"),
-        consumer_timeout=_milliseconds(options.get("consumer_timeout"), where),
+        consumer_timeout=_milliseconds(options, "consumer_timeout", where),
+        timeout=_milliseconds(options, "timeout", where) / 1000,
         **{name: os.path.join(directory, options[name]) for name in ("ca", "cert", "key") if name in options},
     )
     _check(found, parts, where)
@@ -123,6 +141,21 @@ def parse(text: str, *, where: str = "the broker's URL", directory: str = "") ->
         # What every client of RabbitMQ takes then; the server lets it in from its own machine alone.
         user, password = "guest", password or ("" if found.secret else "guest")
     return msgspec.structs.replace(found, user=user, password=password)
+
+
+def has_password(text: str) -> bool:
+    """Whether who reads the line has the password, or a variable that holds it: not if it is in a file."""
+    parts = urlsplit(text.strip())
+    return bool(parts.password) or "password_env" in dict(parse_qsl(parts.query))
+
+
+def with_file(text: str, path: str) -> str:
+    """The same line, whose password is in the file at ``path``."""
+    parts = urlsplit(text.strip())
+    who, at, host = parts.netloc.rpartition("@")
+    options = [(name, value) for name, value in parse_qsl(parts.query) if name != "password_env"]
+    query = urlencode([*options, ("password_file", path)])
+    return urlunsplit(parts._replace(netloc=f"{who.partition(':')[0]}{at}{host}", query=query))
 
 
 def masked(text: str) -> str:
@@ -135,6 +168,17 @@ def masked(text: str) -> str:
     user = before.partition(":")[0]
     shown = f"{user}:{SHOWN}" if ":" in before else before
     return f"{scheme}{mark}{shown}{at}{after}"
+
+
+def _places(parts: SplitResult) -> list[tuple[str, int]]:
+    """Hosts and ports; ``urlsplit`` knows of one.
+
+    Raises:
+        ValueError: one is not written as such.
+    """
+    said = [urlsplit(f"//{each}") for each in parts.netloc.rpartition("@")[2].split(",")]
+    usual = USUAL_PORTS.get(parts.scheme, 0)
+    return [(each.hostname or "", each.port or usual) for each in said]
 
 
 def _options(parts: SplitResult, where: str) -> dict[str, str]:
@@ -163,11 +207,11 @@ def _secret(options: Mapping[str, str], where: str, directory: str) -> Secret | 
     return None
 
 
-def _milliseconds(said: str | None, where: str) -> int:
+def _milliseconds(options: Mapping[str, str], name: str, where: str) -> int:
     try:
-        return int(seconds(said) * 1000) if said else 0
+        return int(seconds(options[name]) * 1000) if name in options else 0
     except ValueError as error:
-        _refuse(where, f"consumer_timeout: {error}")
+        _refuse(where, f"{name}: {error}")
 
 
 def _check(found: BrokerUrl, parts: SplitResult, where: str) -> None:

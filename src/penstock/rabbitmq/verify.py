@@ -7,11 +7,11 @@ Nothing is declared or changed. What needs more rights than a worker has is ``ex
 from __future__ import annotations
 
 import secrets
-from typing import Mapping
+from typing import Callable, Mapping
 
 from penstock.errors import BrokerFault, EnvironmentFault, TimedOut, Unroutable
 from penstock.rabbitmq import holding, topology
-from penstock.rabbitmq.connection import Connection, connect
+from penstock.rabbitmq.connection import Connection, reach
 from penstock.rabbitmq.message import Message
 from penstock.rabbitmq.policies import OLDEST
 from penstock.rabbitmq.remark import Remark
@@ -30,13 +30,14 @@ SHORT = Remark(
 )
 
 
-async def before(url: BrokerUrl, groups: Mapping[str, float]) -> list[Remark]:
-    """``insist``, before there is a worker, on a connection of its own.
+async def before(url: BrokerUrl, groups: Mapping[str, float], away: Callable[[str], None]) -> list[Remark]:
+    """``insist``, before there is a worker, on a connection of its own. A broker that is away is waited for,
+    and ``away`` is told so.
 
     Raises:
-        EnvironmentFault: the broker cannot be reached, or something is bad.
+        EnvironmentFault: the broker does not let us in, or something is bad.
     """
-    connection = await connect(url, name=NAME)
+    connection = await reach(url, name=NAME, away=away)
     try:
         return await insist(connection, groups)
     finally:

@@ -1,5 +1,5 @@
-"""Many messages in one go. The library sends each by itself, with a lock, a timer and a system call of its
-own; together they cost a third of that.
+"""Many messages in one go, or words on many. The library sends each by itself, with a lock, a timer and a
+system call of its own; together they cost a third of that.
 
 It counts what it has sent (``delivery_tag``), and keeps for each number who waits for its confirmation
 (``confirmations``); for what comes back it goes by the message's id. The same is done here, under the lock
@@ -12,6 +12,8 @@ import asyncio
 import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, Sequence
+
+from penstock.rabbitmq.message import Receipt
 
 if TYPE_CHECKING:
     import aiormq.channel
@@ -40,6 +42,28 @@ async def send(channel: aiormq.channel.Channel, postings: Sequence[Posting]) -> 
             _forget(channel, ids)
             raise
     return waiting
+
+
+async def settle(channel: aiormq.channel.Channel, receipts: Sequence[Receipt]) -> None:
+    """Write what becomes of deliveries, in that order. Nobody confirms it.
+
+    Raises:
+        ChannelInvalidStateError: the channel has ended; nothing was sent.
+    """
+    from aiormq.abc import ChannelFrame
+    from aiormq.exceptions import ChannelInvalidStateError
+
+    if channel.is_closed:
+        raise ChannelInvalidStateError("closed")
+    await channel.write_queue.put(ChannelFrame.marshall(channel.number, map(_word, receipts)))
+
+
+def _word(receipt: Receipt) -> Any:
+    from aiormq import spec
+
+    if receipt.requeue is None:
+        return spec.Basic.Ack(delivery_tag=receipt.tag, multiple=receipt.multiple)
+    return spec.Basic.Reject(delivery_tag=receipt.tag, requeue=receipt.requeue)
 
 
 def _frames(channel: aiormq.channel.Channel, posting: Posting) -> list[Any]:

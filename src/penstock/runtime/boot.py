@@ -15,6 +15,8 @@ import sys
 FAULT = 78
 """Exit code where this interpreter cannot run a worker; ``death.BOOT_FAULT`` for the supervisor."""
 OLDEST = (3, 9)
+LAYER = "PENSTOCK_LAYER"
+"""``zmq,msgspec:FOLDER``: what brings what an environment lacks of these, and what of it is too old there."""
 NEEDS = (("zmq", "pyzmq", (25,)), ("msgspec", "msgspec", (0, 18, 6)))
 
 
@@ -68,16 +70,46 @@ def check_interpreter() -> None:
         fault(f"{sys.executable} is {name} {version}; stages need CPython {oldest} or newer")
 
 
-def check_packages() -> None:
-    """What a worker needs must be there, and new enough."""
+def put_layer() -> str:
+    """Behind all that the environment has: its own packages count, but for those that are too old for us.
+    Returns the folder; empty: there is none."""
+    old, _, layer = os.environ.pop(LAYER, "").partition(":")
+    if not layer:
+        return ""
+    if old:
+        sys.path.insert(0, layer)
+        try:
+            for module in old.split(","):
+                __import__(module)
+        except ImportError as error:
+            fault(f"what {layer} brings cannot be imported by {sys.executable} ({error})")
+        sys.path.remove(layer)
+    sys.path.append(layer)
+    return layer
+
+
+def check_packages(layer: str) -> None:
+    """What a worker needs must be there, and new enough; ``layer`` brings what the environment lacks."""
     for module, package, least in NEEDS:
-        cure = f"{sys.executable} -m pip install '{package}>={'.'.join(map(str, least))}'"
+        cure = cure_for(f"'{package}>={'.'.join(map(str, least))}'", layer)
         try:
             version = getattr(__import__(module), "__version__", "0")
         except ImportError as error:
-            fault(f"{sys.executable} has no usable {package} ({error}); install it there: {cure}")
+            fault(f"{sys.executable} has no usable {package} ({error}); {cure}")
         if numbers(version) < least:
-            fault(f"{sys.executable} has {package} {version}, which is too old; update it there: {cure}")
+            fault(f"{sys.executable} has {package} {version}, which is too old; {cure}")
+
+
+def cure_for(requirement: str, layer: str) -> str:
+    """The command that brings ``requirement``: by pip only where this interpreter has pip. What Penstock has
+    brought is made again by the next run, when it is not there."""
+    if layer:
+        return f"what was to bring it is broken; say: rm -r {layer}, and start the run again"
+    import importlib.util
+
+    if importlib.util.find_spec("pip"):
+        return f"say: {sys.executable} -m pip install {requirement}"
+    return f"say: uv pip install --python {sys.executable} {requirement}"
 
 
 def numbers(version: str) -> tuple:  # type: ignore[type-arg]
@@ -115,9 +147,9 @@ def adopt_package() -> None:
 def debug(wish: str) -> None:
     """``penstock debug``: a worker that nobody has started but whoever looks at it. Does not return."""
     check_interpreter()
-    check_packages()
+    check_packages(put_layer())
     adopt_package()
-    from penstock.runtime import debugger
+    from penstock.runtime.guest import debugger
 
     debugger.main(wish)
 
@@ -132,11 +164,11 @@ def main() -> None:
     offer_to_oom_killer()
     keep_memory()
     check_interpreter()
-    check_packages()
+    check_packages(put_layer())
     adopt_package()
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)  # a log that is read while it is written
-    from penstock.runtime import life
+    from penstock.runtime.worker import life
 
     life.main(fd)
 

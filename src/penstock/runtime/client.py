@@ -1,4 +1,5 @@
-"""Runs in the command line: finds the pipelines that run on this machine, and asks them. Imports little."""
+"""Runs in the command line: finds the pipelines that run on this machine, or one on another, and asks them.
+Imports little."""
 
 from __future__ import annotations
 
@@ -9,19 +10,23 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Optional
 
 from penstock.errors import EnvironmentFault, NotRunning, PenstockError, PipelineFailed, TimedOut, UserError
 from penstock.runtime import rundir
 from penstock.settings import Settings
 
+if TYPE_CHECKING:
+    from penstock.runtime.trunk import Trunk
+
 PATIENCE = 5.0
 """Seconds in which a run that has just been started must take calls."""
 _PAUSE = 0.02
+_TOLD = ("run", "pipeline", "pid", "started", "app", "state_dir")
 
 
 class Run(NamedTuple):
-    """A pipeline that runs on this machine."""
+    """A pipeline that runs."""
 
     run: str
     """Unique: the name of its run directory."""
@@ -34,14 +39,36 @@ class Run(NamedTuple):
     state_dir: str
     path: str
     """Its run directory."""
+    trunk: Optional[Trunk] = None
+    """By which it is asked, when it runs on another machine; its paths are of that one then."""
 
 
 class RunGone(NotRunning):
     """The run ended before it answered."""
 
 
+_afar: list[Trunk] = []
+
+
+@contextmanager
+def afar(trunk: Trunk) -> Iterator[None]:
+    """Meanwhile, the only run there is is that at the other end of ``trunk``."""
+    _afar.append(trunk)
+    try:
+        yield
+    finally:
+        _afar.pop().close()
+
+
+def is_afar() -> bool:
+    """Whether a run on another machine is asked."""
+    return bool(_afar)
+
+
 def runs() -> list[Run]:
     """All that run here, the oldest first."""
+    if _afar:
+        return [_far(_afar[-1])]
     base = _base()
     try:
         names = os.listdir(base)
@@ -58,9 +85,10 @@ def find(name: str | None = None) -> Run:
         NotRunning: there is none, or several and it is not clear which.
     """
     found = runs()
+    here = "there" if _afar else "here"
     if name is not None:
         named = [run for run in found if name in {run.pipeline, run.run}]
-        return _only(named, f"{name} is not running here{_instead(found)}")
+        return _only(named, f"{name} is not running {here}{_instead(found)}")
     return _only(found, "no pipeline is running here; start one with `penstock run app.py`")
 
 
@@ -71,8 +99,23 @@ def call(run: Run, verb: str, /, *, within: float | None = None, **arguments: An
         NotRunning: it has ended.
         PenstockError: it refused; the message says why, and ``exit_code`` which kind of no it is.
     """
+    if run.trunk is not None:
+        return _call_afar(run, {"verb": verb, **arguments}, within)
     with _ask(run, {"verb": verb, **arguments}, within) as lines:
         return _answer(run, lines)
+
+
+def history(run: Run, *, follow: bool) -> Iterator[dict[str, Any]]:
+    """The events of a run on another machine, from its first on. ``follow``: and as they come, until it ends.
+
+    Raises:
+        NotRunning: it has ended already.
+    """
+    seen, found = 0, [{"event": ""}]
+    while found and found[-1]["event"] != "run_ended":
+        found = call(run, "sequel", seen=seen, wait=follow)["events"]
+        yield from found
+        seen = found[-1]["n"] + 1 if found else seen
 
 
 def follow(run: Run) -> Iterator[dict[str, Any]]:
@@ -127,6 +170,60 @@ class Recorder:
             _answer(self._run, self._lines)
 
 
+class Line:
+    """A question whose answer goes on, line by line, until one of the two hangs up."""
+
+    def __init__(self, run: Run, verb: str, /, **arguments: Any) -> None:
+        """Ask.
+
+        Raises:
+            NotRunning: it has ended.
+            PenstockError: it refused.
+        """
+        self._run = run
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._data = b""
+        try:
+            _put(self._socket, run, {"verb": verb, **arguments}, None)
+            self.answer = _result(run, self._first())
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def _first(self) -> bytes:
+        while b"\n" not in self._data and self._more():
+            pass
+        line, _, self._data = self._data.partition(b"\n")
+        return line
+
+    def _more(self) -> bool:
+        try:
+            part = self._socket.recv(1 << 16)
+        except OSError:
+            part = b""
+        self._data += part
+        return bool(part)
+
+    def fileno(self) -> int:
+        """To wait on."""
+        return self._socket.fileno()
+
+    def say(self) -> None:
+        """One word, that means to go on."""
+        self._socket.sendall(b"\n")
+
+    def heard(self) -> list[dict[str, Any]] | None:
+        """The lines that have come; waits for one. None: the other side has hung up."""
+        if b"\n" not in self._data and not self._more():
+            return None
+        *whole, self._data = self._data.split(b"\n")
+        return [json.loads(each) for each in whole]
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+
 def record(run: Run, links: list[int], path: str) -> Recorder:
     """Have ``run`` record these links in the folder ``path``, until ``stop`` is called or this process ends.
 
@@ -174,11 +271,31 @@ def _answer(run: Run, lines: BinaryIO) -> dict[str, Any]:
 def _result(run: Run, text: bytes) -> dict[str, Any]:
     if not text:
         raise RunGone(f"{run.pipeline} ended before it answered")
-    answer: dict[str, Any] = json.loads(text)
-    if not answer["ok"]:
-        raise _refusal(answer)
-    result: dict[str, Any] = answer["result"]
-    return result
+    try:
+        answer: dict[str, Any] = json.loads(text)
+        if answer["ok"]:
+            result: dict[str, Any] = answer["result"]
+            return result
+        refusal = _refusal(answer)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise PenstockError(f"{run.pipeline} answers what this Penstock does not understand") from None
+    raise refusal
+
+
+def _far(trunk: Trunk) -> Run:
+    nobody = Run("", trunk.endpoint, 0, 0.0, "", "", "", trunk)
+    told = call(nobody, "ps")
+    return nobody._replace(run=told["run"], pipeline=told["pipeline"], pid=told["pid"])
+
+
+def _call_afar(run: Run, question: dict[str, Any], within: float | None) -> dict[str, Any]:
+    from penstock.runtime.trunk import Silence
+
+    assert run.trunk is not None
+    try:
+        return _result(run, run.trunk.ask(json.dumps(question).encode(), within))
+    except Silence as error:
+        raise RunGone(str(error)) from None
 
 
 def _base() -> str:
@@ -189,13 +306,10 @@ def _read(path: str) -> Run | None:
     try:
         with open(os.path.join(path, "run.json"), encoding="utf-8") as file:
             told = json.load(file)
-    except (OSError, ValueError):
+        found = Run(path=path, **{name: told[name] for name in _TOLD})
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    if not rundir.is_alive(path):
-        return None
-    return Run(
-        told["run"], told["pipeline"], told["pid"], told["started"], told["app"], told["state_dir"], path
-    )
+    return found if rundir.is_alive(path) else None
 
 
 def _only(found: list[Run], none: str) -> Run:
@@ -220,6 +334,8 @@ def _ask(run: Run, question: dict[str, Any], within: float | None = None) -> Bin
 
 
 def _put(line: socket.socket, run: Run, question: dict[str, Any], within: float | None) -> None:
+    if run.trunk is not None:
+        raise UserError(f"{question['verb']} is asked on the machine of the run, where its files are")
     try:
         _connect(line, run)
         line.settimeout(within)

@@ -13,27 +13,12 @@ Supervisor and worker import this file and never each other.
 from __future__ import annotations
 
 import struct
-from types import MappingProxyType
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import msgspec
 
-from penstock.pipeline import ordering
-from penstock.pipeline.plan import (
-    ONE_LINERS,
-    InLink,
-    JoinPlan,
-    Outlet,
-    Plan,
-    Reel,
-    StagePlan,
-    Step,
-    WindowPlan,
-    inlinks,
-    outlets,
-)
+from penstock.pipeline.plan import Ear, InLink, JoinPlan, Outlet, Reel, Step, WindowPlan
 from penstock.pipeline.reference import Reference
-from penstock.runtime import jobwire
 
 VERSION = 1
 """Changes when either side would misread the other; compared at the handshake."""
@@ -43,12 +28,26 @@ LIMIT = 16 * 1024 * 1024
 """The longest message either side accepts, in bytes."""
 
 
+class Spoken(msgspec.Struct, frozen=True, tag="assignment"):
+    """Of an assignment, what every version of it has."""
+
+    version: int = 0
+
+
 class Record(msgspec.Struct, frozen=True, tag="record"):
     """Supervisor -> worker: keep all that goes out by some of your links, or no more."""
 
     links: List[int]
     path: str
     """The folder of the recording; empty: close what is open."""
+
+
+class Hearer(msgspec.Struct, frozen=True):
+    """A subscriber of the run, as those see it who may publish."""
+
+    ear: Ear
+    depth: int
+    """Values of one publisher that wait for it."""
 
 
 class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
@@ -60,7 +59,7 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     pipeline: str
     stage: str
     kind: str
-    """``source``, ``stage``, ``sink`` or ``task``."""
+    """``source``, ``stage``, ``sink``, ``task`` or ``service``."""
     replica: int
     replicas: int
     number: int
@@ -119,9 +118,21 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """Threads that run the code, an item each; 0: the main thread does."""
     tasks: Dict[str, Reference] = {}
     """Of a group: the code of each of its tasks, by its name."""
+    hearers: Dict[str, Hearer] = {}
+    """The run's subscribers, by name (``log/0``)."""
+    ear: Optional[Hearer] = None
+    """Of a subscriber: its own."""
     max_jobs: int = 0
     max_rss: int = 0
     """When a worker of a group lets a new one take its place: see ``StagePlan``."""
+    host: str = ""
+    """The id of the host that it runs on; empty: the first one."""
+    listen: str = ""
+    """Where receivers of other hosts find it, ``tcp://10.0.0.5:*`` say: a number, or an interface's name.
+    Empty: nowhere. It says in ``Bound`` what it got."""
+    curve: Optional[Tuple[str, str]] = None
+    """The run's own key, public and secret: whoever has it belongs to the run, and nobody else is let in.
+    None: tcp is spoken in the clear, on this machine alone."""
 
     @property
     def label(self) -> str:
@@ -142,72 +153,6 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
         return f"{self.label}+{incarnation}" if incarnation else self.label
 
 
-AS_PLANNED = (
-    "window_bytes", "timeout", "max_age", "dedupe", "batch", "batch_wait", "pad",
-    "concurrency", "threads", "shape", "reel", "queue", "tasks", "max_jobs", "max_rss",
-)  # fmt: skip
-"""What a worker is told as the plan of its stage has it."""
-
-
-def assign(
-    plan: Plan,
-    stage: StagePlan,
-    *,
-    run: str,
-    replica: int,
-    replicas: int,
-    number: int,
-    run_dir: str,
-    state_dir: str,
-    arena_bytes: int,
-    config: Dict[str, Any],
-    resume: bool = False,
-    incarnation: int = 0,
-    paused: bool = False,
-    asked: Mapping[str, int] = MappingProxyType({}),
-    record: Optional[Record] = None,
-) -> Assignment:
-    """The assignment of one replica: what the plan says of its stage, and its place in this run.
-
-    ``config`` is that of the plan, with the secrets in it found. ``asked``: how many replicas are wanted now,
-    by stage; else as many as planned.
-    """
-    return Assignment(
-        version=VERSION,
-        run=run,
-        pipeline=plan.pipeline,
-        stage=stage.name,
-        kind=stage.kind,
-        replica=replica,
-        replicas=replicas,
-        workers=sum(each.replicas for each in plan.stages),
-        hands=sum(each.replicas * each.hands for each in plan.stages),
-        number=number,
-        code=stage.code,
-        outlets=ordering.told(plan, outlets(plan, stage.name, asked)),
-        inlinks=ordering.rooted(plan, inlinks(plan, stage.name)),
-        run_dir=run_dir,
-        state_dir=state_dir,
-        window=stage.room,
-        arena_bytes=arena_bytes,
-        allow_pickle=plan.allow_pickle,
-        config=config,
-        resume=resume,
-        incarnation=incarnation,
-        steps=_steps(stage),
-        paused=paused,
-        record=record,
-        ordered=stage.ordered,
-        **{knob: getattr(stage, knob) for knob in AS_PLANNED},
-    )
-
-
-def _steps(stage: StagePlan) -> List[Step]:
-    if stage.steps or stage.how not in ONE_LINERS:
-        return stage.steps
-    return [Step(stage.name, stage.how, stage.code)]
-
-
 class Connect(msgspec.Struct, frozen=True, tag="connect"):
     """Supervisor -> worker: take work from this sender."""
 
@@ -216,6 +161,34 @@ class Connect(msgspec.Struct, frozen=True, tag="connect"):
     """The sender's number."""
     label: str
     endpoint: str
+    host: str = ""
+    """The sender's; what it has in shared memory can be seen on that host alone."""
+    tcp: str = ""
+    """Where it is found from another host: ``tcp://name:port``. A name is looked up at every attempt."""
+
+
+class Hear(msgspec.Struct, frozen=True, tag="hear"):
+    """Supervisor -> subscriber: there is a publisher."""
+
+    peer: int
+    label: str
+    endpoint: str
+
+
+class Mute(msgspec.Struct, frozen=True, tag="mute"):
+    """Supervisor -> subscriber: that publisher has ended."""
+
+    peer: int
+
+
+class Deaf(msgspec.Struct, frozen=True, tag="deaf"):
+    """Supervisor -> publisher: a subscriber has ended."""
+
+    name: str
+    peer: str
+    """What its sockets were called: its successor may be there already."""
+    again: bool
+    """Another one of that name is to come."""
 
 
 class Blame(msgspec.Struct, frozen=True, tag="blame"):
@@ -280,6 +253,16 @@ class Bound(msgspec.Struct, frozen=True, tag="bound"):
 
     pid: int
     python: str
+    prefix: str = ""
+    """Of the environment that it runs in."""
+    tcp: str = ""
+    """Where receivers of other hosts find it: ``Assignment.listen`` with the port it got; empty: nowhere."""
+    version: int = 0
+    """``VERSION`` as it has it; 0: as old as if none were said."""
+
+
+class Publishing(msgspec.Struct, frozen=True, tag="publishing"):
+    """Worker -> supervisor: I publish; subscribers may connect."""
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
@@ -347,21 +330,37 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
 
 
 ToWorker = Union[
-    Assignment, Connect, Gone, Drain, Stop, Pause, Requeue, Tap, Record, Inquire, Dismissed, jobwire.ToWorker
+    Assignment, Connect, Hear, Mute, Deaf, Gone, Drain, Stop, Pause, Requeue, Tap, Record, Inquire, Dismissed
 ]
 ToSupervisor = Union[
-    Progress, Bound, Ready, Failed, Imported, Leaving, Finished, Recorded, Notice, jobwire.ToSupervisor
+    Progress, Bound, Publishing, Ready, Failed, Imported, Leaving, Finished, Recorded, Notice
 ]
+"""Each side makes a decoder of what it hears, and none of what it says: that takes a millisecond. Where there
+are jobs, both know more words: see ``jobwire``."""
+
+here: Optional[Tuple[str, str]] = None
+"""Of the process of a worker: its run directory, and the name of the pipeline."""
 
 _encoder = msgspec.msgpack.Encoder()
-to_worker = msgspec.msgpack.Decoder(ToWorker)
-to_supervisor = msgspec.msgpack.Decoder(ToSupervisor)
 
 
-def frame(message: Union[ToWorker, ToSupervisor]) -> bytes:
+def frame(message: msgspec.Struct) -> bytes:
     """One message as bytes, length first."""
     body = _encoder.encode(message)
     return LENGTH.pack(len(body)) + body
+
+
+def foreign(version: int, theirs: str) -> str:
+    """Why nobody should listen to who speaks ``version``; empty: it is ours. ``theirs``: who that is.
+
+    A worker that is started again runs what lies on disk by then, and its supervisor what lay there once.
+    """
+    if version == VERSION:
+        return ""
+    return (
+        f"{theirs} speaks version {version} of what passes between supervisor and workers, and this process"
+        f" {VERSION}: penstock was changed beneath a run; end that run, and start it again"
+    )
 
 
 def split(data: bytearray) -> List[bytes]:
@@ -382,6 +381,11 @@ def split(data: bytearray) -> List[bytes]:
         at += LENGTH.size + length
     del data[:at]
     return found
+
+
+def topic_paths(run_dir: str, number: object) -> Tuple[str, str]:
+    """Socket and tally of a worker that publishes; of somebody outside, ``number`` is a name."""
+    return f"{run_dir}/{number}.pub", f"{run_dir}/{number}.tally"
 
 
 def paths(run_dir: str, number: int) -> Tuple[str, str, str]:

@@ -19,6 +19,7 @@ from typing import Any, Dict, List, Literal, Optional, Union
 
 import msgspec
 
+from penstock.runtime import control
 from penstock.runtime.queuewire import Given, Told
 from penstock.tasks.job import Count
 
@@ -78,6 +79,8 @@ class Worked(msgspec.Struct, frozen=True, tag="worked"):
     begun: bool = True
     printed: bool = False
     """There is something in its log."""
+    wrote: bool = False
+    """It has made its own directory."""
     took: float = 0.0
     """Seconds of user code."""
 
@@ -93,5 +96,5 @@ class JobNote(msgspec.Struct, frozen=True, tag="job-note"):
     resume_step: Count = 0
 
 
-ToWorker = Union[Work, Cancel, Recall, Given]
-ToSupervisor = Union[Worked, JobNote, Told]
+ToWorker = Union[control.ToWorker, Work, Cancel, Recall, Given]
+ToSupervisor = Union[control.ToSupervisor, Worked, JobNote, Told]

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from penstock.config.file import nearest_file
 from penstock.config.tasks import keeping
@@ -18,24 +18,31 @@ from penstock.lifecycle import monotonic
 from penstock.observe import events
 from penstock.pipeline.place import near
 from penstock.pipeline.plan import GROUP, Plan
-from penstock.runtime import feeds, filing, process, rundir, shm, statedir, stimulus, strays, sweep, tenure
-from penstock.runtime.account import total
-from penstock.runtime.console import Console
-from penstock.runtime.gauge import Speedometer
-from penstock.runtime.jobs import Jobs
-from penstock.runtime.journal import Journal
-from penstock.runtime.reloader import App, Reloader
-from penstock.runtime.roster import Roster
+from penstock.runtime import rundir, shm, statedir, sweep
+from penstock.runtime.policy import stimulus
+from penstock.runtime.policy.roster import Roster
 from penstock.runtime.rundir import RunDir
-from penstock.runtime.server import Server
 from penstock.runtime.shm import Budget
 from penstock.runtime.statedir import StateDir
-from penstock.runtime.supervisor import Supervisor
-from penstock.runtime.view import Document, View
+from penstock.runtime.supervisor import process, provision, tenure
+from penstock.runtime.supervisor.account import total
+from penstock.runtime.supervisor.console import Console
+from penstock.runtime.supervisor.gauge import Speedometer
+from penstock.runtime.supervisor.journal import Journal
+from penstock.runtime.supervisor.provision import USUAL_TERMS, Terms
+from penstock.runtime.supervisor.server import Server
+from penstock.runtime.supervisor.supervisor import Supervisor
+from penstock.runtime.supervisor.view import Document, View
 from penstock.settings import Settings
 from penstock.tasks import home
 from penstock.tasks.retention import USUAL
-from penstock.tasks.schedule import Scheduled
+
+if TYPE_CHECKING:
+    from penstock.environments.environment import Environment
+    from penstock.runtime.hosts.listening import Listen, Listening
+    from penstock.runtime.jobs.jobs import Jobs
+    from penstock.runtime.supervisor.reloader import App
+    from penstock.tasks.schedule import Scheduled
 
 WATCHED = 1.0
 """Seconds between two status lines on a terminal."""
@@ -57,6 +64,8 @@ def run_foreground(
     record_links: Collection[int] | None = None,
     schedules: Sequence[Scheduled] | None = None,
     broker: str = "",
+    terms: Terms = USUAL_TERMS,
+    listen: Listen | None = None,
 ) -> int:
     """Run ``plan`` here until it ends; the first Ctrl-C drains it, the second stops it, the third kills it.
 
@@ -73,6 +82,8 @@ def run_foreground(
         schedules: of the tasks of its groups; ``None``: their code is not known.
         broker: the address of what jobs go over; empty: they are kept on this machine, unless the plan draws
             from queues, which are where the app's jobs are.
+        terms: on which the environments that stages name are made ready.
+        listen: where other hosts may join; ``None``: nowhere.
 
     Returns:
         0 when all is through; 1 when the pipeline failed, 5 when an interpreter did; 130 or 143 when it was
@@ -92,8 +103,12 @@ def run_foreground(
             record_links=record_links,
             schedules=schedules,
             broker=broker,
+            listen=listen,
         )
+        foreground.provide(terms)
         return asyncio.run(foreground.run())
+    except KeyboardInterrupt:  # while environments are made; later it is a signal like others
+        return 128 + signal.SIGINT
     except PenstockError as error:
         console.refuse(str(error))
         return error.exit_code
@@ -116,8 +131,10 @@ class Foreground:
         record_links: Collection[int] | None = None,
         schedules: Sequence[Scheduled] | None = None,
         broker: str = "",
+        listen: Listen | None = None,
     ) -> None:
         """Nothing is made before ``run``."""
+        self._listen = listen
         self._lasting = lasting
         self._record = record
         self._reload = reload
@@ -130,13 +147,25 @@ class Foreground:
         self._console = console
         self._signal: int = signal.SIGTERM
         self._tasks: set[asyncio.Task[None]] = set()
+        self._environments: dict[str, Environment] = {}
         self._has_groups = any(stage.kind == GROUP for stage in plan.stages)
-        directory = os.path.dirname(os.path.abspath(app or "app.py"))
-        self._broker = broker or (home.broker(directory, os.environ) if feeds.queues(plan) else "")
+        self._has_flow = any(stage.kind != GROUP for stage in plan.stages)
+        self._directory = directory = os.path.dirname(os.path.abspath(app or "app.py"))
+        self._broker = broker or (home.broker(directory, os.environ) if plan.queues else "")
         self._home = home.locate(directory, os.environ)
         """Where jobs are kept."""
         file = nearest_file(directory)
         self._keeping = keeping(file) if file else USUAL
+
+    def provide(self, terms: Terms = USUAL_TERMS) -> None:
+        """Make the environments ready that its stages name; what is missing is built. Nothing is started yet.
+
+        Raises:
+            PenstockError: one is described or locked wrong, or cannot be made.
+        """
+        self._environments = provision.provide(
+            self._plan, self._directory, os.environ, terms, self._console.line
+        )
 
     async def run(self) -> int:
         """From the sweep of dead runs to the removal of our own; the exit code."""
@@ -152,6 +181,7 @@ class Foreground:
             return await self._run_in(run_dir, state_dir, began, swept)
         finally:
             run_dir.remove()
+            provision.release(self._environments)
             if lock is not None:
                 os.close(lock)
 
@@ -159,23 +189,26 @@ class Foreground:
         self, run_dir: RunDir, state_dir: StateDir, began: float, before: list[events.Swept]
     ) -> int:
         supervisor = self._supervisor(run_dir, state_dir)
-        needs_jobs = self._has_groups or bool(feeds.queues(self._plan))
-        jobs = (
-            Jobs(supervisor, self._home, self._schedules, self._broker, self._keeping) if needs_jobs else None
-        )
+        supervisor.provide = provision.later(self._environments, self._directory, self._console.line)
+        jobs = self._jobs(supervisor)
         journal = Journal(supervisor.state_dir.path, run_dir.name)
         supervisor.listeners.append(journal.hear)
         self._report_beginning(supervisor, before)
         view = View(supervisor, clock=monotonic)
         server = Server(supervisor, view, journal=journal)
+        listening = self._listening(supervisor, server)
         self._begin_recording(supervisor)
         restore = self._take_signals(supervisor)
         try:
             await self._open(server, supervisor)
+            if listening is not None:
+                listening.start()
             if jobs is not None:
                 await jobs.start()
             self._tasks.add(asyncio.ensure_future(self._keep_status(supervisor, view)))
             if self._reload is not None:
+                from penstock.runtime.supervisor.reloader import Reloader
+
                 reloader = Reloader(supervisor, self._reload, say=self._console.say)
                 self._tasks.add(asyncio.ensure_future(reloader.run()))
             if self._lasting is not None:
@@ -184,6 +217,8 @@ class Foreground:
         finally:
             for task in self._tasks:
                 task.cancel()
+            if listening is not None:
+                await listening.close()
             if jobs is not None:
                 await jobs.close()
             await server.stop()
@@ -210,28 +245,60 @@ class Foreground:
             state_dir=state_dir,
             budget=Budget.of(run_dir.free_bytes(), self._settings.shm_budget),
             grace=self._settings.grace,
-            environ=self._environ(),
+            environ=self._environ(run_dir),
             resume=self._resume,
             listeners=[self._console.hear],
+            environments=self._environments,
         )
 
-    def _environ(self) -> dict[str, str]:
+    def _jobs(self, supervisor: Supervisor) -> Jobs | None:
+        """Who runs jobs, if there are any: else all that belongs to them is not even imported."""
+        if not self._plan.has_jobs:
+            return None
+        from penstock.runtime.jobs.jobs import Jobs
+
+        return Jobs(supervisor, self._home, self._schedules, self._broker, self._keeping)
+
+    def _listening(self, supervisor: Supervisor, server: Server) -> Listening | None:
+        """What other hosts join by; most runs need nothing of it."""
+        if self._listen is None:
+            return None
+        from penstock.runtime.hosts.listening import Listening
+
+        app = self._app or "app.py"
+        return Listening(supervisor, self._listen, app, self._console.line, answer=server.answer)
+
+    def _environ(self, run_dir: RunDir) -> dict[str, str]:
         """Of workers: what they submit goes where their own jobs come from. (Not each Python that a stage may
         have can read ``penstock.toml``.)"""
         found = {**os.environ, home.VARIABLE: self._home.store}
+        if self._home.shared:
+            found[home.FILES] = self._home.shared
         if self._broker:
             found[home.BROKER] = self._broker
-        return found
+        if not found.get(home.BROKER):
+            return found
+        from penstock.runtime.jobs import passwords
+
+        return passwords.hidden(found, run_dir.path)
 
     def _report_beginning(self, supervisor: Supervisor, swept: list[events.Swept]) -> None:
         """What is known before the first worker starts."""
-        supervisor.report(*swept, *strays.keep(supervisor.state_dir.path, supervisor.plan))
+        supervisor.report(*swept)
+        if supervisor.state_dir.has_letters:
+            from penstock.runtime.supervisor import strays
+
+            supervisor.report(*strays.keep(supervisor.state_dir.path, supervisor.plan))
         self._file_letters(supervisor)
         run_dir = supervisor.run_dir
         if shm.is_low(free := run_dir.free_bytes()):
             supervisor.report(events.SharedMemoryLow(path=run_dir.path, free=free))
 
     def _file_letters(self, supervisor: Supervisor) -> None:
+        if not supervisor.state_dir.has_letters:
+            return
+        from penstock.runtime.supervisor import filing
+
         if trouble := filing.file(supervisor.state_dir.path, os.environ):
             self._console.line(trouble)
 
@@ -265,7 +332,7 @@ class Foreground:
                 break
             taken.append(number)
         if os.getpid() == 1 and threading.current_thread() is threading.main_thread():
-            self._adopt_orphans(supervisor)
+            process.adopt_orphans(supervisor.crew, supervisor.listeners)
 
         def give_back() -> None:
             for number in taken:
@@ -282,14 +349,6 @@ class Foreground:
         await asyncio.sleep(seconds)
         supervisor.tell(stimulus.Drain())
 
-    @staticmethod
-    def _adopt_orphans(supervisor: Supervisor) -> None:
-        def reap(*_: object) -> None:
-            process.reap_strangers({member.child.pid for member in supervisor.crew.values()})
-
-        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, reap)
-        supervisor.listeners.append(reap)  # ours may have stood before strangers in the kernel's queue
-
     # What the user sees ----------------------------------------------------------------------------------
 
     async def _keep_status(self, supervisor: Supervisor, view: View) -> None:
@@ -297,11 +356,12 @@ class Foreground:
         while True:
             await asyncio.sleep(WATCHED if self._console.live else UNWATCHED)
             view.look()
-            if supervisor.jobs is not None and self._has_groups:
-                self._console.status_of_jobs(supervisor.jobs.summary)
+            summary = supervisor.jobs.summary if supervisor.jobs is not None and self._has_groups else ""
+            if not self._has_flow:
+                self._console.status_of_jobs(summary)
                 continue
             counts = supervisor.balance()
-            self._console.status(speed.read(total(self._plan, counts), counts, monotonic()))
+            self._console.status(speed.read(total(self._plan, counts), counts, monotonic()), beside=summary)
 
     def _keep(self, supervisor: Supervisor, summary: Document) -> None:
         try:
@@ -319,17 +379,22 @@ class Foreground:
 
     def _end(self, supervisor: Supervisor, *, took: float) -> None:
         totals = supervisor.totals()
+        if supervisor.has_topics:
+            self._console.end_of_topics(supervisor.topics.rows()["subscriptions"])
         failure = supervisor.roster.failure
         sentence = failure.cause if failure else ""
         if totals.lost and not sentence:
             sentence = f"{totals.lost} items are lost: that is a fault in penstock; please report it"
         if supervisor.jobs is not None and self._has_groups:
-            self._console.end_of_jobs(supervisor.jobs.summary, took=took, failure=sentence)
+            self._console.end_of_jobs(
+                supervisor.jobs.summary, took=took, failure="" if self._has_flow else sentence
+            )
+        if not self._has_flow:
             return
         self._console.end(
             supervisor.balance(),
             totals,
             took=took,
-            letters=near(filing.store(supervisor.state_dir.path, os.environ)),
+            letters=near(home.beside(supervisor.state_dir.path, os.environ).store),
             failure=sentence,
         )

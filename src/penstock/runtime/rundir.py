@@ -7,7 +7,8 @@
             run.json           who this is
             control.sock       for the command line
             7.sock 7.arena 7.page    of worker 7
-            7.2.tap            a sample of what it sends by link 2, while somebody looks
+            7.pub 7.tally      where it publishes, and what became of it
+        7.2.tap            a sample of what it sends by link 2, while somebody looks
 
 A directory whose ``run.lock`` is free belongs to a dead run (see ``sweep``). Pids are not asked: they are
 used again, locks are not.
@@ -120,7 +121,7 @@ class RunDir:
     def forget(self, number: int) -> None:
         """Remove the files of a worker that has ended. Who has mapped its arena keeps what it mapped."""
         samples = glob.glob(f"{glob.escape(self._file(str(number)))}.*.tap*")
-        for path in (*control.paths(self.path, number), *samples):
+        for path in (*control.paths(self.path, number), *control.topic_paths(self.path, number), *samples):
             with suppress(FileNotFoundError):
                 os.unlink(path)
 

@@ -18,6 +18,7 @@ from penstock.errors import EnvironmentFault
 TAIL_BYTES = 16 * 1024
 """Of a log, when its worker has died: room for the stacks of a few dozen threads."""
 TAIL_LINES = 8
+HOME = ".penstock"
 
 
 def locate(chosen: str | None, app: str | None, pipeline: str) -> str:
@@ -25,7 +26,7 @@ def locate(chosen: str | None, app: str | None, pipeline: str) -> str:
     if chosen:
         return os.path.abspath(chosen)
     beside = os.path.dirname(os.path.abspath(app)) if app else os.getcwd()
-    return os.path.join(beside, ".penstock", pipeline)
+    return os.path.join(beside, HOME, pipeline)
 
 
 class StateDir:
@@ -39,6 +40,10 @@ class StateDir:
         """
         self.path = path
         try:
+            parent = os.path.dirname(path)
+            if os.path.basename(parent) == HOME:
+                os.makedirs(parent, mode=0o700, exist_ok=True)
+            os.makedirs(path, mode=0o700, exist_ok=True)  # others are not to read what items were made of
             os.makedirs(os.path.join(path, "logs"), exist_ok=True)
             os.makedirs(os.path.join(path, "dead"), exist_ok=True)
             self._hide_from_git()
@@ -56,6 +61,12 @@ class StateDir:
         """A descriptor to append to that log."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         return os.open(self.log_path(stage, replica), flags, 0o644)
+
+    @property
+    def has_letters(self) -> bool:
+        """Whether there is anything among the dead letters."""
+        folder = os.path.join(self.path, "dead")
+        return os.path.isdir(folder) and bool(os.listdir(folder))
 
     def keep(self, summary: Mapping[str, object]) -> None:
         """Write ``run.json``, whole or not at all.
@@ -76,7 +87,7 @@ class StateDir:
     def _hide_from_git(self) -> None:
         parent = os.path.dirname(self.path)
         ignore = os.path.join(parent, ".gitignore")
-        if os.path.basename(parent) == ".penstock" and not os.path.exists(ignore):
+        if os.path.basename(parent) == HOME and not os.path.exists(ignore):
             with open(ignore, "w", encoding="ascii") as file:
                 file.write("*\n")
 

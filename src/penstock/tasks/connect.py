@@ -10,7 +10,7 @@ from typing import Dict, Iterator, List, Optional, Tuple
 
 from penstock.errors import EnvironmentFault
 from penstock.tasks.desk import Desk
-from penstock.tasks.home import BROKER, VARIABLE, Home, broker, locate
+from penstock.tasks.home import BROKER, FILES, VARIABLE, Home, broker, locate
 
 _known: Dict[str, Desk] = {}
 """By the file of the store, or the address of the broker."""
@@ -29,7 +29,7 @@ def desk(directory: str) -> Desk:
     """
     if _instead:
         return _instead[-1]
-    asked = (directory, os.environ.get(VARIABLE), os.environ.get(BROKER))
+    asked = (directory, *(os.environ.get(each) for each in (VARIABLE, BROKER, FILES)))
     found = _found.get(asked)
     if found is None:
         found = _found[asked] = _sought(directory)
@@ -37,21 +37,22 @@ def desk(directory: str) -> Desk:
 
 
 def _sought(directory: str) -> Desk:
-    address = broker(directory, os.environ)
+    address, home = broker(directory, os.environ), locate(directory, os.environ)
     if address:
-        return remote(address)
-    home = locate(directory, os.environ)
+        return remote(address, home)
     return _known.get(home.store) or _kept(home.store, _local(home))
 
 
-def remote(address: str) -> Desk:
-    """That of the broker there.
+def remote(address: str, home: Optional[Home] = None) -> Desk:
+    """That of the broker there. ``home``: whose depot counts; by default that of the current directory.
 
     Raises:
         UserError: it is no address.
         EnvironmentFault: this Python is too old for a broker.
     """
-    return _known.get(address) or _kept(address, _remote(address))
+    home = home or locate(os.getcwd(), os.environ)
+    where = f"{address} {home.depot.folder}"
+    return _known.get(where) or _kept(where, _remote(address, home))
 
 
 def _kept(where: str, made: Desk) -> Desk:
@@ -66,14 +67,14 @@ def _local(home: Home) -> Desk:
     return LocalDesk(home)
 
 
-def _remote(address: str) -> Desk:
+def _remote(address: str, home: Home) -> Desk:
     if sys.version_info < (3, 11):
         version = ".".join(map(str, sys.version_info[:2]))
         raise EnvironmentFault(f"jobs over RabbitMQ need Python 3.11 or newer, and this is {version}")
     from penstock.rabbitmq.desk import RabbitDesk
     from penstock.rabbitmq.url import parse
 
-    return RabbitDesk(parse(address))
+    return RabbitDesk(parse(address), home.depot)
 
 
 @contextmanager

@@ -36,6 +36,8 @@ class Queue(NamedTuple):
     """How many jobs there are of each state that there are any of."""
     oldest: Optional[int]
     """Since when that has been ready which has been so the longest (ms since 1970)."""
+    gpus: Optional[int] = None
+    """The most that a worker of it has had; ``None``: none was ever there."""
 
 
 class Timing(NamedTuple):
@@ -63,6 +65,16 @@ class Figures(NamedTuple):
     jobs: int
     mean: Optional[float]
     """Seconds that their last attempts took, where these are over."""
+
+
+class Piece(NamedTuple):
+    """What an attempt has printed, from one place on."""
+
+    text: bytes
+    end: int
+    """So many bytes of it have been printed up to here."""
+    more: bool
+    """The attempt goes on."""
 
 
 class Watch(Protocol):
@@ -159,6 +171,11 @@ class Desk(Protocol):
     def logs(self, id: str, attempt: Optional[int] = None) -> str:
         """What it has printed, attempt after attempt; ``attempt``: only that one, from 1. Where the whole of
         it is not to be had, its end."""
+        ...
+
+    def piece(self, id: str, attempt: int, begin: int) -> Optional[Piece]:
+        """What that attempt has printed from byte ``begin`` on, some of it; of one that goes on and has
+        printed no more it may take a moment. ``None``: nobody is there who has the whole of it."""
         ...
 
     def queues(self) -> List[Queue]:

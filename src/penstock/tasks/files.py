@@ -5,6 +5,7 @@ A file is there as a whole or not at all, and before the row that names it.
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from typing import Iterable
@@ -43,10 +44,27 @@ class Files:
         self._sync()
         return path
 
+    def take_in(self, name: str, path: str) -> str:
+        """Have the file at ``path``, which is there no more, as a file ``name``; its path here.
+
+        Raises:
+            ValueError, OSError: as ``put``.
+        """
+        target = os.path.join(self.folder, inside(name))
+        try:
+            os.rename(path, target)
+        except OSError:  # on another disk
+            target = self.put(name, read(path))
+            os.unlink(path)
+        else:
+            self._sync()
+        return target
+
     def drop(self, paths: Iterable[str]) -> None:
-        """They are not needed any more. What is gone already is no matter."""
+        """They are not needed any more. What is gone already is no matter, and what may not be removed keeps
+        nobody from the rest."""
         for path in paths:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 os.unlink(path)
 
     def _sync(self) -> None:
@@ -54,6 +72,9 @@ class Files:
         fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(fd)
+        except OSError as error:
+            if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # some file systems do so by themselves
+                raise
         finally:
             os.close(fd)
 

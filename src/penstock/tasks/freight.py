@@ -85,8 +85,16 @@ def _put(
 
 
 def lacks_results(body: bytes) -> bool:
-    """Whether these are arguments of a job that still waits for others."""
-    (_, _, *place), *inputs = Decoder().values(body)
+    """Whether these are arguments of a job that still waits for others.
+
+    Raises:
+        PeerError: these are none.
+        EnvironmentFault: a library it needs is not installed here.
+    """
+    try:
+        (_, _, *place), *inputs = Decoder().values(body)
+    except (TypeError, ValueError):
+        raise PeerError("these are no arguments of a job") from None
     return bool(place) and not inputs
 
 

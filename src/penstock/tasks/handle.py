@@ -10,6 +10,7 @@ from penstock.message.shape import converter
 from penstock.pipeline.duration import Duration, seconds
 from penstock.tasks import freight
 from penstock.tasks.desk import Desk
+from penstock.tasks.follow import follow
 from penstock.tasks.job import LIVE, Attempt, JobRow, State
 from penstock.tasks.script import SCRIPT
 
@@ -211,6 +212,14 @@ class Job(Generic[R]):
         Of one whose file is gone, the end, which the store keeps.
         """
         return self._desk.logs(self.row.id, attempt)
+
+    def follow(self, attempt: Optional[int] = None) -> Iterator[str]:
+        """What it prints, while it prints it, until it is over; then all of it was given.
+
+        Args:
+            attempt: Only that one, from 1.
+        """
+        return follow(self._desk, self.row.id, attempt)
 
 
 def _times(failures: int) -> str:

@@ -2,8 +2,10 @@
 
     .penstock/jobs.db              the store; the dead letters of pipelines are in it, too
     .penstock/jobs/logs/ID.N.log   what attempt N of a job printed
-    .penstock/jobs/files/          arguments and results that are too large for the store
+    .penstock/jobs/files/          arguments and results that are too large for the store; over a broker
+                                   ``PENSTOCK_FILES`` or ``[tasks] files`` may say another folder
     .penstock/jobs/out/ID/         what a job published
+    .penstock/jobs/depot           where that was when a hub was last here
     .penstock/jobs/locks/          which supervisors live
     .penstock/jobs/bells/          who waits for something to change
 
@@ -15,11 +17,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Mapping, NamedTuple
+from functools import lru_cache
+from typing import Mapping, NamedTuple, Tuple
 
+from penstock.tasks.depot import Depot
 from penstock.tasks.files import inside
 
 VARIABLE = "PENSTOCK_JOBS"
+FILES = "PENSTOCK_FILES"
 BROKER = "PENSTOCK_BROKER"
 """Instead of what ``penstock.toml`` says; in a worker it is set to what its supervisor uses."""
 USUAL = os.path.join(".penstock", "jobs.db")
@@ -30,16 +35,28 @@ class Home(NamedTuple):
 
     store: str
     """The file of SQLite, as an absolute path."""
+    shared: str = ""
+    """What is said to be the depot."""
+
+    @property
+    def depot(self) -> Depot:
+        """Where that lies which is too large for a message, where jobs go over a broker."""
+        return Depot(self.shared or self.files)
 
     @property
     def directory(self) -> str:
         """Of all that lies beside it."""
-        return os.path.join(os.path.dirname(self.store), "jobs")
+        return _directory(self.store)
 
     @property
     def files(self) -> str:
         """Arguments and results that are too large for the store."""
         return os.path.join(self.directory, "files")
+
+    @property
+    def sharing(self) -> str:
+        """A file that says where the depot was when a hub was last here."""
+        return os.path.join(self.directory, "depot")
 
     @property
     def locks(self) -> str:
@@ -73,14 +90,24 @@ class Home(NamedTuple):
         return os.path.join(self.outs, inside(f".{id}.{fence}"))
 
 
+@lru_cache(maxsize=8)
+def _directory(store: str) -> str:
+    """Several paths below it are made for each job."""
+    return os.path.join(os.path.dirname(store), "jobs")
+
+
 def locate(directory: str, environ: Mapping[str, str]) -> Home:
     """The home of jobs for an app in ``directory``; for who has no app, the current one.
 
     Raises:
-        UserError: ``penstock.toml`` cannot be read, or its ``[tasks] store`` is no path.
+        UserError: ``penstock.toml`` cannot be read, or its ``[tasks] store`` or ``files`` is no path.
     """
-    said = environ.get(VARIABLE) or _configured(directory)
-    return Home(os.path.abspath(said or os.path.join(directory, USUAL)))
+    store, files = environ.get(VARIABLE), environ.get(FILES)
+    if not (store and files):
+        configured = _configured(directory)
+        store, files = store or configured[0], files or configured[1]
+    found = os.path.abspath(store or os.path.join(directory, USUAL))
+    return Home(found, os.path.abspath(files) if files else "")
 
 
 def broker(directory: str, environ: Mapping[str, str], said: str = "") -> str:
@@ -118,12 +145,12 @@ def beside(state_dir: str, environ: Mapping[str, str]) -> Home:
     return Home(os.path.abspath(said or os.path.join(state_dir, os.path.basename(USUAL))))
 
 
-def _configured(directory: str) -> str:
-    """What the nearest ``penstock.toml`` says; empty: nothing."""
+def _configured(directory: str) -> Tuple[str, str]:
+    """What the nearest ``penstock.toml`` says of the store, and of the depot; empty: nothing."""
     if sys.version_info < (3, 11):
-        return ""  # it reads no TOML; a worker, which alone may be so old, has the variable
+        return "", ""  # it reads no TOML; a worker, which alone may be so old, has the variables
     from penstock.config.file import nearest_file
-    from penstock.config.tasks import store
+    from penstock.config.tasks import files, store
 
     found = nearest_file(directory)
-    return store(found) if found else ""
+    return (store(found), files(found)) if found else ("", "")

@@ -37,6 +37,8 @@ ID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
 MOST = 2**53
 """No number of a job is larger: every language and every store holds it."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+Offset = Annotated[int, msgspec.Meta(ge=-1, le=MOST)]
+"""A byte of a file; -1: its end."""
 Span = Annotated[float, msgspec.Meta(ge=0, le=LONGEST)]
 """Seconds."""
 Id = Annotated[str, msgspec.Meta(pattern=ID)]
@@ -105,6 +107,8 @@ class NewJob(msgspec.Struct, frozen=True):
     """Who submitted it, in words for people."""
     needs: List[Id] = []
     """The ids of jobs whose results are its first arguments: it waits for them."""
+    file: str = ""
+    """What the file is called that holds ``args`` instead (``depot``)."""
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -180,3 +184,5 @@ class Attempt(msgspec.Struct, frozen=True):
     """The path of what it printed."""
     tail: str = ""
     """The end of that."""
+    env: str = ""
+    """The hash of the environment that it ran in, where its group has named one."""

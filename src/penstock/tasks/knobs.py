@@ -44,6 +44,9 @@ class Knobs(Treatment, total=False):
     group: str
     """Whose workers run it; ``"default"``. Workers of a group share their Python and their settings:
     ``[group.NAME]`` in penstock.toml."""
+    env: str
+    """The environment that its group's workers run in, ``[envs.NAME]`` of ``penstock.toml``; else that of the
+    supervisor. All tasks of a group that say one say the same."""
     isolate: bool
     """``True``: each attempt has a process of its own; else a worker does one job after the other."""
     gpus: int

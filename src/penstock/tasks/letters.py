@@ -25,7 +25,7 @@ from penstock.message import letter
 from penstock.message.letter import Letter
 from penstock.tasks.files import INLINE, Files, read
 from penstock.tasks.home import Home
-from penstock.tasks.schema import writing
+from penstock.tasks.schema import afterwards, writing
 from penstock.tasks.store import Store
 
 FEW = 100
@@ -163,8 +163,7 @@ class Letters:
                     return None
                 letter.put(leaving, body)
                 fd = letter.claim(leaving)  # whoever looks now finds it locked, and leaves it to us
-                beside = self._remove(name)
-            self._files.drop([beside] if beside else [])
+                self._drop([self._remove(name)])
             return letter.requeue(leaving)
         finally:
             if fd is not None:
@@ -174,8 +173,12 @@ class Letters:
         """Delete these; the names of those that were there."""
         with writing(self._db):
             found = [(name, self._remove(name)) for name in names if self._row(name)]
-        self._files.drop(beside for _, beside in found if beside)
+            self._drop([beside for _, beside in found])
         return [name for name, _ in found]
+
+    def _drop(self, besides: Sequence[str]) -> None:
+        """These files, once it is on disk that no letter names them."""
+        afterwards(self._db, lambda: self._files.drop(each for each in besides if each))
 
     def _row(self, name: str) -> Any:
         return self._db.execute("SELECT body, path FROM letter WHERE name = ?", (name,)).fetchone()

@@ -10,22 +10,28 @@ import asyncio
 import os
 import sqlite3
 import threading
+import time
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Sequence, Tuple
 
 from penstock.errors import EnvironmentFault
 from penstock.pipeline.place import near
 from penstock.tasks import steering, survey
-from penstock.tasks.desk import Desk, Figures, JobState, Queue, Timing, Watch
+from penstock.tasks.desk import Desk, Figures, JobState, Piece, Queue, Timing, Watch
 from penstock.tasks.filter import ANY, Filter
+from penstock.tasks.follow import read_piece
 from penstock.tasks.home import Home
 from penstock.tasks.job import Attempt, JobRow, NewJob, wall
+from penstock.tasks.shortage import shortages
 from penstock.tasks.store import Store
 from penstock.tasks.wake import NEWS, WORK, Bell, ring
 
 if TYPE_CHECKING:
     from penstock.tasks.task import Task
 
+LOOK = 0.1
+"""Seconds between two looks at a log that is followed, and to which nothing is added."""
 NET = 5.0
 """Seconds after which who waits looks again though nobody has rung."""
 
@@ -107,7 +113,11 @@ class LocalDesk(Desk):
     def submit(self, jobs: Sequence[NewJob]) -> List[str]:
         """See ``Desk``; all of them or none."""
         with self.writing() as store:
-            return store.submit(jobs)
+            ids = store.submit(jobs)
+            short = _short(store, jobs)
+        if short:
+            warnings.warn(short, stacklevel=3)
+        return ids
 
     def find(self, text: str) -> List[str]:
         """See ``Desk``."""
@@ -152,11 +162,20 @@ class LocalDesk(Desk):
         return "".join(self._log(id, fence, ended.get(fence)) for fence in wanted)
 
     def _log(self, id: str, fence: int, ended: Optional[Attempt]) -> str:
-        path = ended.log if ended and ended.log else self.home.log(id, fence)
+        path = self.home.log(id, fence)  # whatever is said of where it lies
         if not os.path.exists(path):
             return ended.tail if ended else ""
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
+
+    def piece(self, id: str, attempt: int, begin: int) -> Optional[Piece]:
+        """See ``Desk``."""
+        with self.store() as store:
+            goes_on = store.is_running(id, attempt)  # first: what is printed until it ends is there then
+        piece = read_piece(self.home.log(id, attempt), begin, goes_on=goes_on)
+        if piece is not None and goes_on and not piece.text:
+            time.sleep(LOOK)
+        return piece
 
     def queues(self) -> List[Queue]:
         """See ``Desk``."""
@@ -211,6 +230,11 @@ class LocalDesk(Desk):
         """See ``Desk``."""
         with self.writing() as store:
             steering.resume(store, groups)
+
+
+def _short(store: Store, jobs: Sequence[NewJob]) -> str:
+    needed = {(job.group, job.rules.gpus) for job in jobs if job.rules.gpus}
+    return shortages(needed, survey.queues(store)) if needed else ""
 
 
 class BellWatch(Watch):

@@ -5,7 +5,7 @@
 Such a job is ``scheduled`` for ``SOMEDAY``. In the transaction that makes the last of those it needs
 ``done``, the results are put before its own arguments, its rows go, and it is a job like any other: whoever
 runs it knows nothing of all this. If one that it needs is dead or cancelled, it is cancelled, with the cause;
-it waits again when that one is put back.
+it waits again when that one is put back. If the file of a result is gone by then, it is dead itself.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ WHERE need.job = ? AND (job.id IS NULL OR job.state IN ('dead', 'cancelled'))"""
 WAIT = """
 UPDATE OR IGNORE job
 SET state = 'scheduled', run_at = :someday, cancel = 0, finished_at = NULL, cause = ''
-WHERE id = :id AND state = 'cancelled'"""
+WHERE id = :id AND state IN ('cancelled', 'dead')"""
+DIE = "UPDATE job SET state = 'dead', finished_at = ?, cause = ? WHERE id = ?"
 FALLEN = """
 SELECT job.id FROM need JOIN job ON job.id = need.job
 WHERE need.needed = ? AND job.state = 'cancelled' AND NOT job.cancel"""
@@ -110,7 +111,12 @@ class Needs:
         if own is None:
             return
         inputs = self._db.execute(INPUTS, (id,)).fetchall()
-        body = freight.together([own[0], *(freight.whole(result, path) for result, path, _ in inputs)])
+        try:
+            body = freight.together([own[0], *(freight.whole(result, path) for result, path, _ in inputs)])
+        except FileNotFoundError as error:
+            self._db.execute(DIE, (now, f"the file of a result that it needs is gone: {error}", id))
+            self._fall(id, now)
+            return
         path = self._put(f"{id}.args", body)
         run_at = max(now, *(row[2] for row in inputs))
         state = "scheduled" if run_at > now else "ready"

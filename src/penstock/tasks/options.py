@@ -29,6 +29,7 @@ class Options:
     max_backoff: float = 600.0
     unique: Unique = False
     priority: int = 0
+    env: str = ""
     isolate: bool = False
     gpus: int = 0
     every: float = 0.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 
 
 def publish(draft: str, place: str) -> None:
@@ -23,10 +22,16 @@ def publish(draft: str, place: str) -> None:
         old = f"{draft}.old"
         os.rename(place, old)
         os.rename(draft, place)
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
 
 
 def discard(draft: str) -> None:
     """Nobody needs what is in it: an attempt has failed, or a job is forgotten."""
     if os.path.isdir(draft):
-        shutil.rmtree(draft, ignore_errors=True)
+        _remove(draft)
+
+
+def _remove(folder: str) -> None:
+    import shutil  # whoever knows jobs imports this file, and few have to remove anything
+
+    shutil.rmtree(folder, ignore_errors=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Iterable, List, Mapping, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
 import msgspec
 
@@ -111,5 +111,19 @@ def plan(name: str, stages: Sequence[StagePlan], workers: int = 0) -> Plan:
 def _stage(name: str, tasks: Mapping[str, Task[Any, Any]], said: Mapping[str, Any]) -> StagePlan:
     references = {each: tasks[each].reference for each in sorted(tasks)}
     where = next(iter(tasks.values())).where if tasks else ""
-    plain = StagePlan(name=name, kind=GROUP, code=NO_CODE, tasks=references, where=where)
+    env = None if {"env", "interpreter"} & set(said) else _env(name, tasks)
+    plain = StagePlan(name=name, kind=GROUP, code=NO_CODE, tasks=references, where=where, env=env)
     return msgspec.structs.replace(plain, **said)
+
+
+def _env(name: str, tasks: Mapping[str, Task[Any, Any]]) -> Optional[str]:
+    """The environment that its tasks say: they share their workers."""
+    saying = {task.chosen.env: task for task in tasks.values() if task.chosen.env}
+    if len(saying) > 1:
+        one, other = list(saying.values())[:2]
+        raise WiringError(
+            f"{other.name!r} says env={other.chosen.env!r}, and {one.name!r} of the same group {name!r} says"
+            f' {one.chosen.env!r}; give one of them another group: @task(group="...")',
+            other.where,
+        )
+    return next(iter(saying), None)

@@ -43,4 +43,4 @@ def attempt(closing: Closing, started_at: int, now: int) -> Tuple[Any, ...]:
     if isinstance(outcome, Failed):
         cause, error, traceback = outcome.cause, outcome.error, outcome.traceback
     who = (closing.id, closing.fence, closing.worker, closing.pid, started_at, now)
-    return (*who, WORDS[type(outcome)], cause, error, traceback, closing.log, closing.tail)
+    return (*who, WORDS[type(outcome)], cause, error, traceback, closing.log, closing.tail, closing.env)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import contextmanager
-from typing import Iterator
+from typing import Callable, Iterator, List
 
 from penstock.errors import EnvironmentFault
 
@@ -150,11 +150,36 @@ MAKERS = """
 CREATE INDEX job_by ON job(submitted_by) WHERE submitted_by <> '';
 """
 
-STEPS = (JOBS, SCHEDULES, LETTERS, NEEDS, MAKERS)
+STORE = """
+-- One row: the id of this store, and the highest number of a job that was removed: none gets it again.
+CREATE TABLE store(id TEXT NOT NULL, highest INTEGER NOT NULL);
+INSERT INTO store VALUES (lower(hex(randomblob(16))), 0);
+CREATE TRIGGER job_leaves AFTER DELETE ON job WHEN NOT EXISTS (SELECT 1 FROM job WHERE seq > old.seq) BEGIN
+  UPDATE store SET highest = max(highest, old.seq);
+END;
+"""
+
+GPUS = """
+-- The most GPUs that a worker of it has had; nothing: none was ever there.
+ALTER TABLE grp ADD COLUMN gpus INTEGER;
+"""
+
+ENVS = "ALTER TABLE attempt ADD COLUMN env TEXT NOT NULL DEFAULT '';"
+
+STEPS = (JOBS, SCHEDULES, LETTERS, NEEDS, MAKERS, STORE, GPUS, ENVS)
 """What leads from each version of the tables to the next: a new store takes all steps, an old one those it
 has not taken."""
 VERSION = len(STEPS)
 """Of the tables, as ``PRAGMA user_version`` has it."""
+
+
+class Connection(sqlite3.Connection):
+    """One that knows what is to be done after the next commit."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        """As of SQLite's."""
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.later: List[Callable[[], None]] = []
 
 
 def connect(path: str, *, shared: bool = False) -> sqlite3.Connection:
@@ -171,7 +196,9 @@ def connect(path: str, *, shared: bool = False) -> sqlite3.Connection:
     try:
         if path != ":memory:":
             os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
-        db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=not shared)
+        db = sqlite3.connect(
+            path, PATIENCE, isolation_level=None, check_same_thread=not shared, factory=Connection
+        )
         _prepare(db, path)
     except (OSError, sqlite3.Error) as error:
         raise EnvironmentFault(f"the store of jobs, {path}, cannot be opened: {error}") from None
@@ -223,18 +250,41 @@ def writing(db: sqlite3.Connection) -> Iterator[None]:
         yield
         db.execute("COMMIT")
     except BaseException:
+        _taken(db)
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+    for act in _taken(db):
+        act()
+
+
+def afterwards(db: sqlite3.Connection, act: Callable[[], None]) -> None:
+    """Do it when what is being written is on disk, and never if it will not be; at once where nothing is
+    written. For what cannot be taken back: a file that the store names no more."""
+    if db.in_transaction and isinstance(db, Connection):
+        db.later.append(act)
+    else:
+        act()
+
+
+def _taken(db: sqlite3.Connection, first: int = 0) -> List[Callable[[], None]]:
+    """What was to be done afterwards, from the ``first`` on: nobody else does it now."""
+    if not isinstance(db, Connection):
+        return []
+    taken = db.later[first:]
+    del db.later[first:]
+    return taken
 
 
 @contextmanager
 def attempting(db: sqlite3.Connection) -> Iterator[None]:
     """A part of a transaction that may fail by itself: then nothing of it is left, and the rest stands."""
     db.execute("SAVEPOINT part")
+    before = len(db.later) if isinstance(db, Connection) else 0
     try:
         yield
     except BaseException:
+        _taken(db, before)
         if db.in_transaction:  # SQLite itself gives up the whole where the disk is full
             db.execute("ROLLBACK TO part")
             db.execute("RELEASE part")

@@ -10,9 +10,11 @@ COLUMNS = """seq, id, grp, task, state, priority, run_at, submitted_at, started_
 
 SUBMIT = """
 INSERT INTO job(
-  id, grp, task, state, priority, run_at, submitted_at, args, args_path, rules, gpus, unique_key,
+  seq, id, grp, task, state, priority, run_at, submitted_at, args, args_path, rules, gpus, unique_key,
   submitted_by)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
+VALUES (
+  1 + max((SELECT highest FROM store), (SELECT COALESCE(MAX(seq), 0) FROM job)),
+  ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
 
 KNOWN = """
 SELECT id FROM job WHERE id = ?
@@ -68,10 +70,10 @@ PAUSE = """
 INSERT INTO grp(name, paused, why) VALUES (?, 1, ?)
 ON CONFLICT DO UPDATE SET paused = 1, why = excluded.why"""
 
-ATTEMPT = "INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ATTEMPT = "INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 ATTEMPTS = """
-SELECT fence, worker, pid, started_at, ended_at, outcome, cause, error, traceback, log, tail
+SELECT fence, worker, pid, started_at, ended_at, outcome, cause, error, traceback, log, tail, env
 FROM attempt WHERE job = ? ORDER BY fence"""
 
 FORGOTTEN = """
@@ -97,5 +99,7 @@ AMEND = "UPDATE job SET args = ?, args_path = ? WHERE id = ?"
 JOBS = f"SELECT {COLUMNS} FROM job WHERE {{}} ORDER BY seq DESC LIMIT ?"  # noqa: S608  as above
 
 RESULT = "SELECT result, result_path FROM job WHERE id = ? AND state = 'done'"
+
+ARGUMENTS = "SELECT args, args_path FROM job WHERE id = ?"
 
 OLDEST = "SELECT MIN(run_at) FROM job WHERE grp = ? AND state = 'ready'"

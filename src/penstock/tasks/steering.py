@@ -22,6 +22,13 @@ def pause(store: Store, groups: Sequence[str], why: str = "") -> None:
             store.pause(group, why)
 
 
+def equip(store: Store, group: str, gpus: int) -> None:
+    """A worker of that group has so many GPUs."""
+    with writing(store.db):
+        store.add_group(group)
+        store.db.execute("UPDATE grp SET gpus = max(COALESCE(gpus, 0), ?) WHERE name = ?", (gpus, group))
+
+
 def resume(store: Store, groups: Sequence[str]) -> None:
     """Let them go on."""
     with writing(store.db):

@@ -8,16 +8,15 @@ that runs: whoever was given up cannot overwrite what the next one does.
 from __future__ import annotations
 
 import json
-import os
 import random
 import sqlite3
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import msgspec
 
-from penstock.tasks import freight, outputs, rows, schema
+from penstock.tasks import freight, rows, schema
 from penstock.tasks import statements as sql
-from penstock.tasks.files import INLINE, Files
+from penstock.tasks.beside import Beside
 from penstock.tasks.filter import ANY, Filter
 from penstock.tasks.home import Home
 from penstock.tasks.job import SOMEDAY, Attempt, Claim, JobRow, NewJob, State, wall
@@ -42,6 +41,10 @@ class Closing(NamedTuple):
     tail: str = ""
     due: int = 0
     """When the next attempt may begin (ms since 1970), as who ran this one has decided; 0: nobody has."""
+    wrote: bool = True
+    """It may have made its own directory."""
+    env: str = ""
+    """The hash of the environment that it ran in, if its group has named one."""
 
 
 class Word(NamedTuple):
@@ -85,9 +88,8 @@ class Store:
         self._now = now
         self._jitter = jitter
         self._db = schema.connect(path, shared=shared)
-        in_memory = path == ":memory:"
-        self.needs = Needs(self._db, self._put)
-        self._files = None if in_memory else Files(os.path.join(os.path.dirname(path), "jobs", "files"))
+        self.beside = Beside(None if path == ":memory:" else Home(path))
+        self.needs = Needs(self._db, self.beside.put)
 
     def close(self) -> None:
         """Let go. Twice is fine."""
@@ -98,6 +100,11 @@ class Store:
         """The connection: for what else is kept in the same file, and for several acts in one transaction."""
         return self._db
 
+    @property
+    def id(self) -> str:
+        """Its own: no other store has it."""
+        return str(self._db.execute("SELECT id FROM store").fetchone()[0])
+
     # Who submits -----------------------------------------------------------------------------------------
 
     def submit(self, jobs: Sequence[NewJob]) -> List[str]:
@@ -105,8 +112,11 @@ class Store:
 
         Raises:
             OSError: large arguments could not be written; nothing has changed.
+            ValueError: one names a file that cannot be its own.
         """
-        paths = ["" if job.needs else self._put(f"{job.id}.args", job.args) for job in jobs]
+        lying = [self.beside.lying(job) for job in jobs]
+        written = ["" if job.needs else self.beside.put(f"{job.id}.args", job.args) for job in jobs]
+        paths = [one or other for one, other in zip(lying, written)]
         now = self._now()
         try:
             with writing(self._db):
@@ -116,9 +126,9 @@ class Store:
                     if job.needs:
                         self.needs.add(job, [taken.get(each, each) for each in job.needs], now)
         except BaseException:
-            self._drop(paths)
+            self.beside.drop(written)
             raise
-        self._drop(path for job, id, path in zip(jobs, ids, paths) if id != job.id)
+        self.beside.drop_after(self._db, [path for job, id, path in zip(jobs, ids, paths) if id != job.id])
         return ids
 
     def _submit(self, job: NewJob, path: str, now: int) -> str:
@@ -217,16 +227,20 @@ class Store:
         with writing(self._db):
             states = [self._close(closing, now) for closing in placed]
         for closing, state in zip(placed, states):
-            if state is None and isinstance(closing.outcome, Done):
-                self._drop([closing.outcome.path])
+            if state is None and isinstance(closing.outcome, Done) and not self._has(closing.outcome.path):
+                self.beside.drop_after(self._db, [closing.outcome.path])
         return states
+
+    def _has(self, path: str) -> bool:
+        """Whether that is a result already: who has sent it may do so twice."""
+        return self._db.execute("SELECT 1 FROM job WHERE result_path = ?", (path,)).fetchone() is not None
 
     def _placed(self, closing: Closing) -> Closing:
         """With a large result in a file of its own."""
         done = closing.outcome
         if not isinstance(done, Done) or done.path:
             return closing
-        path = self._put(f"{closing.id}.{closing.fence}.result", done.result)
+        path = self.beside.put(f"{closing.id}.{closing.fence}.result", done.result)
         return closing._replace(outcome=Done(path=path)) if path else closing
 
     def _close(self, closing: Closing, now: int) -> Optional[State]:
@@ -283,15 +297,16 @@ class Store:
             self.needs.put_back(id, now)
         return is_back
 
-    def amend(self, id: str, args: bytes) -> bool:
-        """Put a dead or cancelled one back as ``requeue`` does, with other arguments; whether it was."""
-        path = self._put(f"{id}.{self._now()}.args", args)
+    def amend(self, id: str, args: bytes, file: str = "") -> bool:
+        """Put a dead or cancelled one back as ``requeue`` does, with other arguments, or those that lie in
+        ``file`` already; whether it was."""
+        path = self.beside.other(id, args, file)
         with writing(self._db):
             old = self._db.execute("SELECT args_path FROM job WHERE id = ?", (id,)).fetchone()
             is_back = bool(self.requeue([id]))
             if is_back:
                 self._db.execute(sql.AMEND, (b"" if path else args, path, id))
-        self._drop(old if is_back else [path])
+        self.beside.drop_after(self._db, old if is_back else [path])
         return is_back
 
     def forget(self, *, before: int, limit: int = 500) -> int:
@@ -300,8 +315,7 @@ class Store:
         with writing(self._db):
             found = self._db.execute(sql.FORGOTTEN, (before, limit)).fetchall()
             paths = self._remove(found)
-        self._drop(paths)
-        self._drop_outputs(row[1] for row in found)
+        self.beside.drop_after(self._db, paths, [row[1] for row in found])
         return len(found)
 
     def remove(self, ids: Iterable[str]) -> List[str]:
@@ -310,17 +324,16 @@ class Store:
             found = [self._db.execute(sql.OVER, (id,)).fetchone() for id in ids]
             over = [row for row in found if row is not None]
             paths = self._remove(over)
-        self._drop(paths)
         removed = [row[1] for row in over]
-        self._drop_outputs(removed)
+        self.beside.drop_after(self._db, paths, removed)
         return removed
 
     def _remove(self, over: Iterable[Sequence[Any]]) -> List[str]:
         """The paths of what lies beside the store, logs included."""
         paths: List[str] = []
         for seq, id, *beside in over:
-            logs = self._db.execute("DELETE FROM attempt WHERE job = ? RETURNING log", (id,)).fetchall()
-            paths += [*beside, *(log for (log,) in logs)]
+            fences = self._db.execute("DELETE FROM attempt WHERE job = ? RETURNING fence", (id,)).fetchall()
+            paths += [*beside, *self.beside.logs(id, (fence for (fence,) in fences))]
             self.needs.forget(id)
             self._db.execute("DELETE FROM job WHERE seq = ?", (seq,))
         return paths
@@ -347,8 +360,13 @@ class Store:
         Raises:
             OSError: the file of a large one is gone.
         """
-        row = self._db.execute(sql.RESULT, (id,)).fetchone()
-        return None if row is None else freight.whole(*row)
+        at = self.result_at(id)
+        return None if at is None else freight.whole(*at)
+
+    def result_at(self, id: str) -> Optional[Tuple[Optional[bytes], str]]:
+        """That, or the path of its file."""
+        row: Optional[Tuple[Optional[bytes], str]] = self._db.execute(sql.RESULT, (id,)).fetchone()
+        return row
 
     def arguments(self, id: str) -> Optional[bytes]:
         """What it was submitted with; ``None``: it is not there.
@@ -356,8 +374,13 @@ class Store:
         Raises:
             OSError: the file of large ones is gone.
         """
-        row = self._db.execute("SELECT args, args_path FROM job WHERE id = ?", (id,)).fetchone()
-        return None if row is None else freight.whole(*row)
+        at = self.arguments_at(id)
+        return None if at is None else freight.whole(*at)
+
+    def arguments_at(self, id: str) -> Optional[Tuple[Optional[bytes], str]]:
+        """That, or the path of its file."""
+        row: Optional[Tuple[Optional[bytes], str]] = self._db.execute(sql.ARGUMENTS, (id,)).fetchone()
+        return row
 
     def depths(self) -> Dict[str, Dict[str, int]]:
         """By group and state, how many there are."""
@@ -374,18 +397,3 @@ class Store:
     def version(self) -> int:
         """Changes whenever another connection has committed anything."""
         return int(self._db.execute("PRAGMA data_version").fetchone()[0])
-
-    # Below -----------------------------------------------------------------------------------------------
-
-    def _put(self, name: str, data: bytes) -> str:
-        """The path of the file that holds ``data``; empty: it is small enough for the store."""
-        return "" if self._files is None or len(data) <= INLINE else self._files.put(name, data)
-
-    def _drop(self, paths: Iterable[str]) -> None:
-        if self._files is not None:
-            self._files.drop(path for path in paths if path)
-
-    def _drop_outputs(self, ids: Iterable[str]) -> None:
-        if self._files is not None:
-            for id in ids:
-                outputs.discard(Home(self.path).out(id))

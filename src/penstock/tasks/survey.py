@@ -11,7 +11,7 @@ from penstock.tasks.job import LIVE
 from penstock.tasks.store import Store
 from penstock.tasks.timetable import Entry
 
-ALIASES = "SELECT id, job FROM alias WHERE id IN (SELECT value FROM json_each(?))"
+ALIASES = "SELECT id, job FROM alias WHERE job <> '' AND id IN (SELECT value FROM json_each(?))"
 STATES = "SELECT id, state, progress FROM job WHERE id IN (SELECT value FROM json_each(?))"
 
 
@@ -48,8 +48,9 @@ def states(store: Store, ids: Sequence[str]) -> List[JobState]:
 def queues(store: Store) -> List[Queue]:
     """What waits for each group there is: those that somebody has declared, and those that have jobs."""
     depths, paused = store.depths(), store.groups()
+    gpus = dict(store.db.execute("SELECT name, gpus FROM grp"))
     return [
-        Queue(group, paused.get(group, ""), depths.get(group, {}), store.oldest(group))
+        Queue(group, paused.get(group, ""), depths.get(group, {}), store.oldest(group), gpus.get(group))
         for group in sorted({*paused, *depths})
     ]
 

@@ -7,13 +7,17 @@ way by which a job comes to wait (put back, submitted for later, freed by anothe
 
 from __future__ import annotations
 
-from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple
+import os
+from contextlib import suppress
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import msgspec
+from msgspec.structs import replace
 
+from penstock.tasks import freight
 from penstock.tasks.admission import Admission, Begin, Over, Place, Repeat, Unknown, admit
-from penstock.tasks.files import read
-from penstock.tasks.job import Claim, NewJob, Rules, State, new_id, wall
+from penstock.tasks.freight import LARGEST
+from penstock.tasks.job import SOMEDAY, Claim, NewJob, Rules, State, new_id, wall
 from penstock.tasks.schema import writing
 from penstock.tasks.settle import Done, Failed
 from penstock.tasks.store import Closing, Now, Store
@@ -43,6 +47,10 @@ TABLES = (
     """CREATE TRIGGER IF NOT EXISTS job_is_gone AFTER DELETE ON job BEGIN
          DELETE FROM outbox WHERE job = old.id;
        END""",
+    # Copies of it may come yet, and nothing is to come of them.
+    """CREATE TRIGGER IF NOT EXISTS job_is_remembered AFTER DELETE ON job BEGIN
+         INSERT OR IGNORE INTO alias VALUES (old.id, '', CAST(strftime('%s', 'now') AS INTEGER) * 1000);
+       END""",
     """CREATE TRIGGER IF NOT EXISTS job_is_over AFTER UPDATE OF state ON job
        WHEN new.state NOT IN ('ready', 'scheduled') BEGIN
          DELETE FROM outbox WHERE job = new.id;
@@ -56,13 +64,20 @@ UPDATE job
 SET state = 'running', fence = ?, owner = ?, started_at = ?, progress = NULL, numbers = '{}' WHERE id = ?"""
 
 CLAIM = """
-SELECT id, seq, grp, task, fence, x'', '', rules, failures, preemptions, resume_uri, resume_step
+SELECT grp, state, fence, owner, seq, task, rules, failures, preemptions, resume_uri, resume_step
 FROM job WHERE id = ?"""
 
 OUTGOING = """
 SELECT job.id, grp, task, args, args_path, rules, priority, COALESCE(unique_key, ''), submitted_by,
   submitted_at, fence, failures, preemptions, resume_uri, resume_step
 FROM outbox JOIN job ON job.id = outbox.job WHERE due <= ? ORDER BY due LIMIT ?"""
+
+RESTORE = """
+UPDATE job SET fence = ?, failures = ?, preemptions = ?, resume_uri = ?, resume_step = ? WHERE id = ?"""
+
+REPUBLISH = """
+INSERT OR REPLACE INTO outbox SELECT id, run_at FROM job
+WHERE state IN ('ready', 'scheduled', 'running') AND run_at < ?"""
 
 ALIAS = "INSERT OR IGNORE INTO alias VALUES (?, ?, ?)"
 
@@ -125,14 +140,18 @@ class Transit:
 
     # What comes ------------------------------------------------------------------------------------------
 
-    def accept(self, submissions: Sequence[Accepted]) -> List[bytes]:
-        """Have them, each once; of these the words that came too early.
+    def accept(self, submissions: Sequence[Accepted], *, trusting: bool = False) -> List[bytes]:
+        """Have them, each once; of these the words that came too early. One whose arguments are said to lie
+        where those of another store do is dead, and they are not read; ``trusting``: they may.
 
         Where another with the same unique key is live, that one stands for it from now on, and its copy will
         be let go."""
         with writing(self._db):
+            submissions = [each for each in submissions if self.stands_for(each.job.id) == each.job.id]
             known = {each.job.id for each in submissions if self._place(each.job.id)}
-            ids = self.store.submit([each.job for each in submissions])
+            whys = {} if trusting else self._strange(submissions)
+            jobs = [replace(job, file="") if job.id in whys else job for job, _ in submissions]
+            ids = self.store.submit(jobs)
             early: List[bytes] = []
             for (job, is_queued), id in zip(submissions, ids):
                 if id != job.id:
@@ -143,9 +162,39 @@ class Transit:
                     self._db.execute("DELETE FROM outbox WHERE job = ?", (id,))
                     rows = self._db.execute("DELETE FROM early WHERE job = ? RETURNING body", (id,))
                     early += [row[0] for row in rows.fetchall()]
-            for group in {each.job.group for each in submissions}:
-                self.store.add_group(group)
+            for job in jobs:
+                self.store.add_group(job.group)
+                if job.id in whys:
+                    self.give_up(job.id, job.group, 0, whys[job.id])
         return early
+
+    def _strange(self, submissions: Sequence[Accepted]) -> Dict[str, str]:
+        """Jobs that name a file which is not of this store, and why that is none."""
+        found = {job.id: self._stranger(job) for job, _ in submissions if job.file}
+        return {id: why for id, why in found.items() if why}
+
+    def _stranger(self, job: NewJob) -> str:
+        try:
+            self.store.beside.own(job.file, job.id)
+        except ValueError as error:
+            return f"the file of its arguments: {error}"
+        return ""
+
+    def restore(self, standing: Outgoing) -> List[bytes]:
+        """Have a job of which all was lost but a copy; of it the words that came too early."""
+        job, _, *rest = standing
+        with writing(self._db):
+            if self._place(job.id) is not None or self.stands_for(job.id) != job.id:
+                return []
+            early = self.accept([Accepted(job, is_queued=True)], trusting=True)
+            self._db.execute(RESTORE, (*rest, job.id))
+        return early
+
+    def republish(self) -> None:
+        """Have all that is not over published once more: what this store is a copy of may have been ahead. A
+        copy too many is let go."""
+        with writing(self._db):
+            self._db.execute(REPUBLISH, (SOMEDAY,))
 
     def keep_early(self, id: str, fence: int, body: bytes) -> None:
         """Word of a job that is not known yet."""
@@ -166,19 +215,20 @@ class Transit:
         """``owner`` has a copy of that job, which follows the attempt ``after``: may he begin? With a claim,
         but without arguments, if so."""
         with writing(self._db):
-            decided = admit(self._place(id), group, after, owner)
+            row = self._db.execute(CLAIM, (id,)).fetchone()
+            decided = admit(None if row is None else Place(*row[:4]), group, after, owner)
             if isinstance(decided, Unknown) and self.stands_for(id) != id:
-                decided = Over("another with its key is live")
+                decided = Over("another with its key is live" if self.stands_for(id) else "removed")
             if isinstance(decided, Begin):
                 self._db.execute(BEGIN, (decided.fence, owner, self._now(), id))
             if not isinstance(decided, (Begin, Repeat)):
                 return decided, None
-            row = list(self._db.execute(CLAIM, (id,)).fetchone())
-        row[7] = _rules.decode(row[7])
-        return decided, Claim(*row)
+        seq, task, rules, *standing = row[4:]
+        return decided, Claim(id, seq, group, task, decided.fence, b"", "", _rules.decode(rules), *standing)
 
     def stands_for(self, id: str) -> str:
-        """The job that a submission became, where another with its key was live; else it is its own."""
+        """The job that a submission became, where another with its key was live; else it is its own. Empty:
+        it was one, and is removed."""
         row = self._db.execute("SELECT job FROM alias WHERE id = ?", (id,)).fetchone()
         return str(row[0]) if row else id
 
@@ -196,8 +246,21 @@ class Transit:
             is_live = place.state in {"ready", "scheduled", "running"}
             if is_live and closing.fence > place.fence:
                 self._db.execute(BEGIN, (closing.fence, closing.worker, self._now(), closing.id))
-            (state,) = self.store.close_attempts([_of_others(closing)])
+            (state,) = self.store.close_attempts([self._of_others(closing)])
         return state
+
+    def _of_others(self, closing: Closing) -> Closing:
+        """With the path that a large result has here: whoever says where it lies is elsewhere."""
+        done = closing.outcome
+        if not isinstance(done, Done) or not done.path:
+            return closing
+        depot, path = self.store.beside.depot, ""
+        with suppress(ValueError):
+            path = depot.path(done.path, closing.id) if depot else ""
+        if os.path.isfile(path):
+            return closing._replace(outcome=Done(path=path))
+        why = f"its result lies in a file that the hub does not see, {path or ascii(done.path)}"
+        return closing._replace(outcome=Failed("unusable", why))
 
     def fail(self, id: str, fence: int, why: str) -> Optional[int]:
         """An attempt is lost with whoever ran it: one failure, ``crash``. When the job is due again (ms since
@@ -230,17 +293,40 @@ class Transit:
                 (due, id),
             )
 
-    def outgoing(self, limit: int = 200) -> List[Outgoing]:
-        """What is due to be published.
+    def outgoing(
+        self, limit: int = 200, *, most: int = LARGEST, trouble: Optional[Callable[[str], object]] = None
+    ) -> List[Outgoing]:
+        """What is due to be published. Arguments of more than ``most`` bytes stay in their file, where that
+        is seen by others. One whose file is gone is dead; one whose file cannot be read now is put off, and
+        ``trouble`` is told."""
+        rows = self._db.execute(OUTGOING, (self._now(), limit)).fetchall()
+        found = (self._outgoing(row, most, trouble) for row in rows)
+        return [each for each in found if each is not None]
 
-        Raises:
-            OSError: the file of large arguments is gone.
-        """
-        return [_outgoing(row) for row in self._db.execute(OUTGOING, (self._now(), limit))]
+    def _outgoing(
+        self, row: Sequence[Any], most: int, trouble: Optional[Callable[[str], object]]
+    ) -> Optional[Outgoing]:
+        try:
+            return self._read(row, most)
+        except FileNotFoundError as error:
+            self.give_up(row[0], row[1], int(row[10]), f"the file of its arguments is gone: {error}")
+        except OSError as error:
+            self.post(row[0], self._now() + UNREAD)
+            if trouble is not None:
+                trouble(f"job {row[0]} is put off: the file of its arguments cannot be read: {error}")
+        return None
 
-    def give_up(self, each: Outgoing, why: str) -> None:
+    def _read(self, row: Sequence[Any], most: int) -> Outgoing:
+        id, group, task, args, args_path, rules, priority, unique, by, submitted_at, *standing = row
+        depot = self.store.beside.depot
+        file = depot.called(args_path) if depot and args_path and os.path.getsize(args_path) > most else ""
+        body = b"" if file else freight.whole(args, args_path)
+        job = NewJob(group, task, body, id, priority, 0, unique, _rules.decode(rules), by, file=file)
+        return Outgoing(job, submitted_at, *standing)
+
+    def give_up(self, id: str, group: str, fence: int, why: str) -> None:
         """That one cannot be published: it is dead."""
-        _, claim = self.take(each.job.group, each.job.id, each.fence, "")
+        _, claim = self.take(group, id, fence, "")
         if claim is not None:
             self.store.close_attempts([Closing(claim.id, claim.fence, Failed("unusable", why))])
 
@@ -284,18 +370,7 @@ class Transit:
                 self.post(job.id, due)
 
 
+UNREAD = 10_000
+"""Milliseconds before a file is looked at again that could not be read."""
 UNREADABLE = "(unreadable)"
 """In place of the task's name, of a message that was no job."""
-
-
-def _of_others(closing: Closing) -> Closing:
-    """Without the path of a file: it would be one of this machine, and whoever says so is elsewhere."""
-    done = closing.outcome
-    return closing._replace(outcome=Done(done.result)) if isinstance(done, Done) and done.path else closing
-
-
-def _outgoing(row: Sequence[object]) -> Outgoing:
-    id, group, task, args, args_path, rules, priority, unique, by, submitted_at, *standing = row
-    body = read(str(args_path)) if args_path else args
-    job = NewJob(group, task, body, id, priority, 0, unique, _rules.decode(rules), by)  # type: ignore[arg-type]
-    return Outgoing(job, submitted_at, *standing)  # type: ignore[arg-type]

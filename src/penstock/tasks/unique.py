@@ -12,6 +12,9 @@ from penstock.tasks.form import Form
 from penstock.tasks.freight import encoder
 from penstock.tasks.knobs import Unique
 
+LONGEST = 200
+"""Letters of a key as it is written; of a longer one, which a broker might not take, there is a digest."""
+
 
 def check(unique: Unique, form: Form) -> None:
     """Refuse a format that names no parameters of the code.
@@ -57,12 +60,17 @@ def key(
         found = unique.format(**named) if isinstance(unique, str) else unique(*args, **kwargs)
     except Exception as error:
         raise UserError(f"unique= of {task} failed on these arguments: {error!r}") from error
-    return f"{task}:{found}"
+    text = str(found)
+    return f"{task}:{text if len(text) <= LONGEST else _hashed(text)}"
 
 
 def _digest(named: Dict[str, Any]) -> str:
     """The same for equal arguments, in every process."""
-    return hashlib.sha256(repr(_canonical(named, encoder().encode)).encode()).hexdigest()[:32]
+    return _hashed(repr(_canonical(named, encoder().encode)))
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _canonical(value: Any, encode: Callable[[Any], bytes]) -> Any:

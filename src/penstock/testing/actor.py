@@ -11,11 +11,13 @@ from penstock.link.batching import Pace
 from penstock.message.shape import converter
 from penstock.pipeline.reference import Reference
 from penstock.runtime import control
-from penstock.runtime.handler import Handler
-from penstock.runtime.live import LiveContext
-from penstock.runtime.worker import Worker
-from penstock.runtime.world import World
+from penstock.runtime.worker.handler import Handler
+from penstock.runtime.worker.live import LiveContext, Voice
+from penstock.runtime.worker.topics.subscribing import Subscribing
+from penstock.runtime.worker.worker import Worker
+from penstock.runtime.worker.world import World
 from penstock.testing.result import Delivery
+from penstock.testing.spoken import Quiet
 
 
 class Script:
@@ -29,6 +31,7 @@ class Script:
         self.deliveries: list[Delivery] = []
         self.taken: dict[str, list[Any]] = {}
         """By sink."""
+        self.published: list[tuple[str, Any]] = []
         self.failure: tuple[str, BaseException] | None = None
         """Who could not go on, and why."""
 
@@ -50,8 +53,8 @@ class Actor(Worker):
     """A worker that knows that it is watched."""
 
     def __init__(self, channel: Any, assignment: control.Assignment, world: World, script: Script) -> None:
-        super().__init__(channel, assignment, world)
         self._script = script
+        super().__init__(channel, assignment, world)
         for link in self._links.values():
             link.credit.pace = SteadyPace()
 
@@ -77,6 +80,9 @@ class Actor(Worker):
             handler.call = self._noted(handler.call)
             if isinstance(handler, Handler):
                 handler.begin = self._noted_each(handler.begin)
+
+    def _make_voice(self) -> Voice:
+        return Quiet(self._assignment, self._exchange, self._sockets, self._script.published)
 
     def _fail(self, error: BaseException, *, permanent: bool) -> int:
         if self._script.failure is None:
@@ -143,3 +149,7 @@ class Actor(Worker):
         many = bool(self._assignment.batch)
         convert = None if many else converter(self._handler.signature.item_type)
         taken.extend(mine if many else [mine if convert is None else convert(mine)])
+
+
+class Listener(Subscribing, Actor):
+    """A subscriber that knows it."""

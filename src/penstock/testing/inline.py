@@ -19,11 +19,12 @@ from typing import Any
 
 from penstock.errors import TimedOut
 from penstock.pipeline.duration import Duration, seconds
-from penstock.runtime import attempt, verdicts
-from penstock.runtime.jobcontext import LiveJobContext
+from penstock.runtime.jobs import verdicts
+from penstock.runtime.jobs.post import work_of
 from penstock.runtime.jobwire import JobNote, Work
-from penstock.runtime.post import work_of
-from penstock.runtime.taskcode import TaskCode
+from penstock.runtime.worker.jobs import attempt
+from penstock.runtime.worker.jobs.jobcontext import LiveJobContext
+from penstock.runtime.worker.jobs.taskcode import TaskCode
 from penstock.tasks import outputs, plan, timetable
 from penstock.tasks.connect import instead
 from penstock.tasks.desk import Watch

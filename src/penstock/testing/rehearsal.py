@@ -26,14 +26,16 @@ from penstock.message.recording import Recording
 from penstock.observe.page import Page
 from penstock.pipeline.cut import cut
 from penstock.pipeline.nearest import nearest
-from penstock.pipeline.plan import Plan, StagePlan, inlinks, outlets
+from penstock.pipeline.plan import SUBSCRIBER, Plan, StagePlan, inlinks, outlets
 from penstock.runtime import control, reels
-from penstock.runtime.account import Account, Reading, total
-from penstock.runtime.action import Remains
-from penstock.runtime.handler import one_line
-from penstock.runtime.replayer import let_go
-from penstock.runtime.world import World
-from penstock.testing.actor import Actor, Script
+from penstock.runtime.policy.action import Remains
+from penstock.runtime.supervisor.account import Account, Reading, total
+from penstock.runtime.supervisor.assignment import assign
+from penstock.runtime.worker.handler import one_line
+from penstock.runtime.worker.order.replayer import let_go
+from penstock.runtime.worker.world import World
+from penstock.testing.actor import Actor, Listener, Script
+from penstock.testing.answers import Answers, without_services
 from penstock.testing.result import Result, dead
 from penstock.testing.seat import Channel, Guard, Inline, Seat, outside
 from penstock.testing.wires import Wires
@@ -70,7 +72,9 @@ def rehearse(
     path = list(sys.path)
     with tempfile.TemporaryDirectory(prefix="penstock-test-") as folder:
         try:
-            return Rehearsal(plan, {**targets, **given}, folder=folder, limit=limit).run()
+            targets = {**targets, **given}
+            with Answers(plan, targets, folder):
+                return Rehearsal(without_services(plan), targets, folder=folder, limit=limit).run()
         finally:
             sys.path[:] = path  # what was imported by name has put its directory there
 
@@ -210,7 +214,7 @@ class Rehearsal:
         self._script = Script(targets, limit=limit, clock=self._clock)
         self._drained: set[str] = set()
         for stage in plan.stages:
-            if stage.kind == "sink":
+            if stage.kind in {"sink", SUBSCRIBER}:
                 self._script.taken[stage.name] = []
         # Downstream first: what is made at once finds somebody who takes it.
         self._parts = [
@@ -238,7 +242,7 @@ class Rehearsal:
         return self._now
 
     def _part(self, stage: StagePlan, replica: int, number: int) -> _Part:
-        assignment = control.assign(
+        assignment = assign(
             self._plan,
             stage,
             run="test",
@@ -264,7 +268,8 @@ class Rehearsal:
             clock=self._clock,
             pool=Inline,
         )
-        worker = Actor(channel, part.assignment, world, self._script)
+        kind = Actor if part.assignment.ear is None else Listener
+        worker = kind(channel, part.assignment, world, self._script)
         try:
             worker.run()
         finally:
@@ -311,10 +316,21 @@ class Rehearsal:
     def _hear(self, part: _Part, message: control.ToSupervisor) -> None:
         if isinstance(message, control.Bound):
             part.bound = True
+            if part.assignment.ear is not None:
+                self._name_publishers(part)
             for other in self._parts:
                 if other.bound and not other.over:
                     self._introduce(part, other)
                     self._introduce(other, part)
+
+    def _name_publishers(self, subscriber: _Part) -> None:
+        """All others may be. If there are none, it has nothing to wait for."""
+        others = [part.assignment for part in self._parts if part is not subscriber]
+        for each in others:
+            path, _ = control.topic_paths(self._folder, each.number)
+            subscriber.seat.mailbox.append(control.Hear(each.number, each.label, f"ipc://{path}"))
+        if all(each.ear is not None for each in others):
+            subscriber.seat.mailbox.append(control.Drain())
 
     def _introduce(self, sender: _Part, receiver: _Part) -> None:
         made = sender.assignment
@@ -329,13 +345,18 @@ class Rehearsal:
             if not part.over:
                 part.seat.mailbox.append(control.Gone(gone.assignment.number, gone.assignment.label, ""))
         for stage in self._plan.stages:
-            feeders = {link.source for link in self._plan.links if link.target == stage.name}
+            feeders = self._feeders(stage)
             fed = [part for part in self._parts if part.assignment.stage in feeders]
             if feeders and stage.name not in self._drained and all(part.over for part in fed):
                 self._drained.add(stage.name)
                 for part in self._parts:
                     if part.assignment.stage == stage.name:
                         part.seat.mailbox.append(control.Drain())
+
+    def _feeders(self, stage: StagePlan) -> set[str]:
+        if stage.kind == SUBSCRIBER:
+            return {each.name for each in self._plan.stages if each.kind != SUBSCRIBER}
+        return {link.source for link in self._plan.links if link.target == stage.name}
 
     def _read(self, part: _Part) -> Reading:
         stage = part.assignment.stage
@@ -356,4 +377,5 @@ class Rehearsal:
             ledger={link.label: counts[link.id] for link in self._plan.links},
             totals=total(self._plan, counts),
             took=self._now,
+            published=self._script.published,
         )

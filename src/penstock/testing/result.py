@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from penstock.errors import UserError
 from penstock.message.letter import Letter
 from penstock.pipeline.nearest import nearest
-from penstock.runtime.account import LinkCount, Totals
+from penstock.runtime.supervisor.account import LinkCount, Totals
 
 
 class Dead(NamedTuple):
@@ -42,12 +42,13 @@ class Result:
     """What a pipeline did with the items of a test.
 
     Attributes:
-        sinks: What each sink has taken without raising, in this order, by its name: copies, as the sink got
-            them. ``result["save"]`` is the same as ``result.sinks["save"]``.
+        sinks: What each sink and each subscriber has taken without raising, in this order, by its name:
+            copies, as it got them. ``result["save"]`` is the same as ``result.sinks["save"]``.
         dead: The items that could not be done, in the order in which they were given up.
         deliveries: Every call of a stage or sink with an item, in order.
         ledger: What became of the items of each link, by its name (``"camera→detect"``).
         totals: The same for the whole pipeline in one line.
+        published: Topics and values of ``ctx.publish``, in order.
         took: Seconds that have passed on the test's clock.
     """
 
@@ -60,6 +61,7 @@ class Result:
         ledger: Mapping[str, LinkCount],
         totals: Totals,
         took: float,
+        published: Sequence[tuple[str, Any]] = (),
     ) -> None:
         self.sinks = dict(sinks)
         self.dead = list(dead)
@@ -67,6 +69,7 @@ class Result:
         self.ledger = dict(ledger)
         self.totals = totals
         self.took = took
+        self.published = list(published)
 
     def __getitem__(self, sink: str) -> list[Any]:
         """What the sink of that name has taken.

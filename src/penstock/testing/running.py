@@ -27,9 +27,9 @@ from penstock.pipeline.fusion import host_of
 from penstock.pipeline.nearest import nearest
 from penstock.pipeline.plan import Plan
 from penstock.runtime import client, statedir
-from penstock.runtime.account import LinkCount, Totals
-from penstock.runtime.console import Console
 from penstock.runtime.run import Foreground
+from penstock.runtime.supervisor.account import LinkCount, Totals
+from penstock.runtime.supervisor.console import Console
 from penstock.settings import Settings
 from penstock.tasks import letters
 from penstock.tasks.home import beside
@@ -252,6 +252,7 @@ class Running:
             return await foreground.run()
 
         try:
+            foreground.provide()
             self.exit_code = asyncio.run(run())
         except asyncio.CancelledError:
             pass

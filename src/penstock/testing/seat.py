@@ -16,7 +16,7 @@ from typing import Any
 
 from penstock.link.sockets import Call
 from penstock.runtime import control
-from penstock.runtime.channel import SupervisorLost
+from penstock.runtime.worker.channel import SupervisorLost
 
 CHANNEL, KNOCKS = -1, -2
 """Numbers that no file has, for what a real worker polls beside its sockets."""
@@ -152,6 +152,9 @@ class Channel:
     def fileno(self) -> int:
         """To wait on."""
         return CHANNEL
+
+    def learn(self, words: Any) -> None:
+        """Nothing to be read here: words come as they are."""
 
     def receive(self) -> list[control.ToWorker]:
         """All that was told."""

@@ -102,7 +102,7 @@ def test_documents_about_jobs_have_the_fields_written_down(terminal: Terminal) -
         ("tasks", "stats"), ("queues",), ("tasks", "pause", "default"), ("tasks", "cancel", "1"),
         ("tasks", "retry", "1"), ("tasks", "cancel", "1"), ("tasks", "purge", "1"), ("tasks", "schedules"),
         ("tasks", "submit", "app.py:add", "--arg", "left=2", "--unique", "k", "--at", "2999-01-01"),
-        ("tasks", "logs", "1"),
+        ("tasks", "logs", "2"),
     )  # fmt: skip
     documents = {" ".join(each): shape(terminal.ask(*each)) for each in words}
     frozen("jobs.json", json.dumps(documents, indent=1, sort_keys=True) + "\n")

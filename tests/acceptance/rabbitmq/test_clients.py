@@ -11,12 +11,14 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.parse
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from penstock import EnvironmentFault, Job, TimedOut, UserError, chain, task, tasks
@@ -32,6 +34,7 @@ from penstock.tasks.settle import Done
 from penstock.tasks.store import Closing, Store
 from tests.hub import Hub, hub, prepare
 from tests.jobs import until
+from tests.proxy import proxy
 from tests.rabbit import PASSWORD, Shared, free_port
 
 PATIENCE = "60s"
@@ -171,6 +174,34 @@ def test_what_is_handed_in_again_after_a_lost_connection_is_there_once(
     assert len(desk.jobs()) == 21
 
 
+def test_who_hands_in_one_by_one_goes_on_when_the_connection_is_cut(keeper: Hub, broker: str) -> None:
+    there = parse(broker)
+    with proxy(there.port) as way:
+        desk = RabbitDesk(msgspec.structs.replace(there, port=way.port), patience=60.0)
+        ids: list[str] = []
+        for number in range(60):
+            if number in {20, 40}:
+                way.cut()
+                way.mend()
+            ids += desk.submit([_call()])
+        until(lambda: len(desk.states(ids)) == 60, "each is there")
+        assert len(set(ids)) == 60
+        assert len(desk.jobs()) == 60
+        desk.close()
+
+
+def test_after_many_jobs_an_unknown_group_is_the_same_error_and_the_next_job_is_taken(keeper: Hub) -> None:
+    jobs = [double.submit(number) for number in range(15)]
+    with pytest.raises(UserError, match=r"no queue for the group 'strangers'; there is 'default', 'gpu'"):
+        nobody.submit()
+    jobs.append(double.submit(15))
+    assert [job.row.id for job in jobs] == [job.id for job in jobs]
+
+
+def _call() -> NewJob:
+    return NewJob("default", "t", packed(bytes(300_000)))
+
+
 def test_an_account_that_may_only_submit_and_ask_is_enough(keeper: Hub, rabbit: Shared, broker: str) -> None:
     vhost = urllib.parse.quote(urllib.parse.urlsplit(broker).path[1:], safe="")
     account = api(f"api-{vhost}")
@@ -200,7 +231,7 @@ def test_an_unknown_group_is_an_error_that_names_those_there_are(keeper: Hub) ->
 
 
 def test_a_chain_with_an_unknown_group_is_not_begun(keeper: Hub, desk: RabbitDesk) -> None:
-    with pytest.raises(UserError, match="there is no group 'strangers'; there is 'default', 'gpu'"):
+    with pytest.raises(UserError, match="no queue for the group 'strangers'; there is 'default', 'gpu'"):
         chain(double.call(1), nobody).submit()
     assert desk.jobs() == []
 
@@ -217,7 +248,7 @@ def test_arguments_that_are_too_large_are_refused_before_anything_is_sent(
     keeper: Hub, desk: RabbitDesk
 ) -> None:
     small, large = NewJob("default", "t", packed("x")), NewJob("default", "t", packed(bytes(2_000_000)))
-    with pytest.raises(UserError, match="are too many for a broker, which takes 1,000,000: write a file"):
+    with pytest.raises(UserError, match="are too many for a broker, which takes 1,000,000; what is larger"):
         desk.submit([small, large])
     assert desk.jobs() == []
 
@@ -362,3 +393,30 @@ def test_a_command_submits_though_nobody_keeps_the_store(
 def test_a_wait_that_is_too_short_is_no_fault_of_the_broker(keeper: Hub) -> None:
     with pytest.raises(TimedOut, match="after 50ms job"):
         double.submit(1).result("50ms")
+
+
+def test_a_priority_is_said_not_to_count(keeper: Hub, desk: RabbitDesk) -> None:
+    with pytest.warns(UserWarning, match="priority= does not count over a broker"):
+        double.options(priority=5).submit(1)
+
+
+def test_a_broker_with_no_dead_letters_is_named(
+    keeper: Hub,
+    broker: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PENSTOCK_BROKER", broker)
+    assert main.answer(["dead", "list"]) == 0
+    assert f"no dead letters in .penstock/jobs.db, nor over {parse(broker)}" in capfd.readouterr().err
+
+
+def test_how_long_an_act_may_take_is_said_in_the_url() -> None:
+    desk = RabbitDesk(parse(f"amqp://me@127.0.0.1:{free_port()}?timeout=300ms"))
+    began = time.monotonic()
+    with instead(desk), pytest.raises(BrokerFault):
+        double.submit(1)
+    assert time.monotonic() - began < 9
+    desk.close()

@@ -14,6 +14,7 @@ from penstock.errors import BrokerFault, BrokerLost, Unroutable
 from penstock.rabbitmq.connection import Connection, connect
 from penstock.rabbitmq.message import Delivery, Message
 from penstock.rabbitmq.url import parse
+from tests.proxy import proxy
 from tests.rabbit import Authority, Node, Shared, fabric, free_port
 
 PATIENCE = 60.0
@@ -192,15 +193,15 @@ def test_something_that_is_not_rabbitmq_is_a_sentence(answer: bytes) -> None:
     assert "what answers there is not RabbitMQ" in said
 
 
-def test_a_broker_that_is_killed_ends_the_connection_and_what_waits() -> None:
-    with fabric() as ground:
-        node = Node(ground).start()
+def test_a_broker_that_is_gone_ends_the_connection_and_what_waits(broker: str) -> None:
+    port = parse(broker).port
+    with proxy(port) as way:
 
         async def use(connection: Connection) -> None:
             lost = asyncio.Queue[str]()
             channel = await connection.channel(lost=lost.put_nowait)
             await channel.declare_exchange("ps.jobs")
-            node.kill()
+            way.cut()
             assert await lost.get()
             assert not connection.alive
             with pytest.raises(BrokerLost):
@@ -208,7 +209,20 @@ def test_a_broker_that_is_killed_ends_the_connection_and_what_waits() -> None:
             told = await channel.publish_many([("ps.jobs", "gpu", Message())] * 2)
             assert [type(each) for each in told] == [BrokerLost, BrokerLost]
 
-        _with(node.url(), use)
+        _with(broker.replace(f":{port}/", f":{way.port}/"), use)
+
+
+def test_of_several_nodes_the_first_that_answers_is_used_and_one_that_refuses_is_named(broker: str) -> None:
+    port = parse(broker).port
+    nowhere = f"127.0.0.1:{free_port()}"
+
+    async def use(connection: Connection) -> None:
+        assert connection.url.port == port
+
+    _with(broker.replace("@", f"@{nowhere},"), use)
+    assert "cannot be reached" in _refusal(f"amqp://ada:{PASSWORD}@{nowhere},{nowhere}")
+    said = _refusal(f"amqp://ada:{PASSWORD}@{nowhere},127.0.0.1:{port},{nowhere}/%2F")
+    assert f"127.0.0.1:{port}" in said and "the broker does not let user 'ada' in" in said
 
 
 def test_tls_with_our_own_authority_and_a_certificate_in_place_of_a_password(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from penstock.tasks.connect import remote
 from tests.brokered import BrokerDesk
 from tests.jobs import Supervisor
 
@@ -15,6 +16,7 @@ from penstock import JobContext, task
 
 @task(group="gpu", timeout="10m")
 def stumbles(ctx: JobContext, number: int) -> int:
+    print(number)
     ctx.progress(number, 10)
     ctx.checkpoint("/saved", number)
     if ctx.attempt == 1:
@@ -37,12 +39,9 @@ class Secured(BrokerDesk):
         super().__init__(directory, APP, admin, ["gpu"])
         self.broker = accounts["api"]
 
-    def start_hub(self, **variables: str) -> Supervisor:
+    def start_hub(self, *arguments: str, **variables: Any) -> Supervisor:
         """As its account."""
-        command = ["-m", "penstock", "hub"]
-        self.hub = Supervisor(self.hub_directory, command, PENSTOCK_BROKER=self.accounts["hub"], **variables)
-        self._supervisors.append(self.hub)
-        return self.hub
+        return super().start_hub(*arguments, PENSTOCK_BROKER=self.accounts["hub"], **variables)
 
     def work(self, *arguments: str, app: str = "app.py", **variables: Any) -> Supervisor:
         """As the account of the group."""
@@ -59,6 +58,9 @@ def test_jobs_that_stumble_are_done_by_processes_that_may_do_nothing_else(
         slow = desk.submit("stumbles", 7, group="gpu", backoff=1.5)
         assert [desk.result(id) for id in (*ids, slow)] == [0, 1, 2, 7]
         assert [each.outcome for each in desk.attempts(slow)] == ["failed", "done"]
+        client = remote(desk.broker)
+        assert client.piece(slow, 2, 0) is not None, "it is asked for what the job has printed"
+        client.close()
     finally:
         desk.close()
 

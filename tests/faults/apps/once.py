@@ -39,7 +39,7 @@ class Counting:
         self.gate, self.begun, self.calls = Gate(self.name), Tape(self.name), 0
 
     def wait(self) -> None:
-        """For the next call. Who is killed meanwhile has done nothing of it."""
+        """For the next call. Of what comes behind it, who is killed meanwhile has done nothing."""
         self.begun.note(self.calls)
         self.gate.wait(self.calls)
         self.calls += 1
@@ -47,14 +47,14 @@ class Counting:
 
 @stage(max_failures=1000, max_restarts=1000)
 class Split(Counting):
-    """Two numbers of one."""
+    """Two numbers of one. Who is killed while it waits has made one of them."""
 
     name = "split"
 
     def __call__(self, number: int) -> Iterator[int]:
         """One item."""
-        self.wait()
         yield 2 * number
+        self.wait()
         yield 2 * number + 1
 
 

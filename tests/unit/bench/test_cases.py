@@ -31,14 +31,22 @@ PROMISED = {
     "array-19mb-inplace": [10_000.0],
     "array-64k": [1.2],
     "array-400k": [1.2],
+    "curve-19mb": [0.8],
+    "tcp-19mb": [0.8],
+    "relay-19mb": [0.5],
     "fanout": [5.0],
     "passthrough": [3.0, 0.5],
     "batched": [3.0],
     "latency-small": [1 / 1.3, 1 / 2.5],
     "latency-asleep": [1 / 4, 1 / 4],
     "start": [1.0],
+    "start-foreign": [0.15],
+    "arrays-numpy": [0.9],
     "idle": [1.0],
     "recovery": [200.0],
+    "publish": [1.0, 0.5],
+    "call": [1 / 1.4, 1 / 2.5, 1 / 1.4],
+    "call-ray": [5.0, 5.0],
     "tasks-sqlite-submit": [1.0],
     "tasks-sqlite-run": [1.0],
     "tasks-recovery": [100.0],
@@ -49,6 +57,18 @@ PROMISED = {
     "tasks-rabbitmq-submit-many": [5.0],
     "tasks-rabbitmq-run": [1.5, 0.7],
     "tasks-rabbitmq-latency": [10.0],
+    **{
+        f"patterns-{pattern}-{transport}": [0.8] * (5 if pattern == "reqrep" else 4)
+        for pattern in ("reqrep", "pushpull", "pubsub", "dealerrouter", "pair")
+        for transport in ("inproc", "ipc", "tcp", "curve")
+    },
+    **{f"patterns-ramp-{transport}": [0.8] for transport in ("ipc", "tcp", "curve")},
+    "net-ramp": [0.8, 0.05],
+    **{
+        f"net-{pattern}{squeezed}": [0.8] * 4 + [0.05] * 4
+        for pattern in ("reqrep", "pushpull")
+        for squeezed in ("", "-lz4", "-zstd")
+    },
 }
 
 
@@ -83,6 +103,8 @@ def test_apps_and_roles_are_there() -> None:
         "latency",
         "start",
         "idle",
+        "publish",
+        "call",
         "jobs",
         "recovery",
     }

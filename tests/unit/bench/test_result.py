@@ -106,8 +106,11 @@ def test_the_document_has_exactly_the_promised_shape() -> None:
                 "target": 2.0,
                 "met": True,
                 "runs": [[3.0, 1.0]],
+                "beside": {},
+                "steps": None,
             }
         ],
+        "cut": False,
     }
     assert decode(encode(document).encode(), "old.json") == document
 
@@ -118,3 +121,26 @@ def test_the_document_has_exactly_the_promised_shape() -> None:
 def test_a_file_that_is_no_result_is_refused_by_name(text: bytes) -> None:
     with pytest.raises(UserError, match=r"^old\.json: not a result of `penstock bench --json`"):
         decode(text, "old.json")
+
+
+def test_what_is_told_beside_a_rate_has_its_own_medians() -> None:
+    measure = Measure(unit="items/s", peers=("raw",), target=1.0, beside=("MB",))
+    many = [
+        {name: {"rate": 1.0, "rate MB": size * factor} for name, factor in ((OURS, 1), ("raw", 2))}
+        for size in (1.0, 50.0, 3.0)
+    ]
+    assert only(results(case(measure), many)).beside == {"MB": (3.0, 6.0)}
+
+
+def test_the_steps_of_a_ramp_are_those_of_the_first_run() -> None:
+    measure = Measure(unit="items/s", peers=("raw",), target=1.0, steps="steps")
+    many = [
+        {name: {"rate": 1.0, "steps": [{"load": load}]} for name in (OURS, "raw")}
+        for load in (2000.0, 3000.0)
+    ]
+    assert only(results(case(measure), many)).steps == ([{"load": 2000.0}], [{"load": 2000.0}])
+
+
+def test_what_was_left_out_by_all_is_no_entry() -> None:
+    measures = [Measure(unit=unit, reading=unit, peers=("raw",), target=1.0) for unit in ("rate", "40 MB")]
+    assert len(results(case(*measures), rounds(**{OURS: [3], "raw": [1]}))) == 1

@@ -7,22 +7,30 @@ from pathlib import Path
 import pytest
 
 from penstock.cli.finding import BAD, GOOD
-from penstock.cli.interpreters import Answer, ask, examine, judge
+from penstock.cli.interpreters import examine, judge
+from penstock.environments.interpreters import Probe, ask
+from penstock.errors import EnvironmentFault
 from penstock.pipeline.plan import Plan, StagePlan
 from penstock.pipeline.reference import Reference
 
 PACKAGES: dict[str, str | None] = {"pyzmq": "26.0.0", "msgspec": "0.19.0", "numpy": None}
 
 
+def answer(implementation: str, version: str, packages: dict[str, str | None] = PACKAGES) -> Probe:
+    return Probe(
+        implementation=implementation, version=version, packages=packages,
+        tag="", soabi="", platform="", prefix="", base="", purelib="",
+    )  # fmt: skip
+
+
 def test_an_interpreter_says_what_it_is_and_has() -> None:
-    answer = ask(sys.executable, os.environ)
-    assert isinstance(answer, Answer)
-    assert answer.python.startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
-    assert answer.packages["pyzmq"]
+    found = ask(sys.executable, os.environ)
+    assert found.version.startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
+    assert found.packages["pyzmq"]
 
 
 def test_a_good_interpreter_is_shown_with_what_it_has() -> None:
-    found = judge("interpreter of detect", "py", Answer("CPython", "3.9.18", PACKAGES))
+    found = judge("interpreter of detect", "py", answer("CPython", "3.9.18", PACKAGES))
     assert (found.verdict, found.text) == (GOOD, "Python 3.9.18 with pyzmq 26.0.0, msgspec 0.19.0")
 
 
@@ -30,30 +38,32 @@ def test_what_an_interpreter_lacks_comes_with_the_command_that_brings_it() -> No
     found = judge(
         "interpreter of detect",
         "/env/bin/python",
-        Answer("CPython", "3.9.18", {**PACKAGES, "msgspec": "0.17"}),
+        answer("CPython", "3.9.18", {**PACKAGES, "msgspec": "0.17"}),
     )
     assert found.verdict == BAD
     assert found.cure == "/env/bin/python -m pip install 'msgspec>=0.18.6'"
 
 
-@pytest.mark.parametrize(
-    "answer", [Answer("CPython", "3.8.20", PACKAGES), Answer("PyPy", "3.10.0", PACKAGES)]
-)
-def test_old_and_other_pythons_are_refused(answer: Answer) -> None:
-    assert judge("interpreter of detect", "py", answer).verdict == BAD
+@pytest.mark.parametrize("said", [answer("CPython", "3.8.20", PACKAGES), answer("PyPy", "3.10.0", PACKAGES)])
+def test_old_and_other_pythons_are_refused(said: Probe) -> None:
+    assert judge("interpreter of detect", "py", said).verdict == BAD
 
 
 def test_an_interpreter_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = str(tmp_path / "python")
-    found = judge("interpreter of detect", path, ask(path, {}))
-    assert "cannot be started: No such file or directory" in found.text
+    with pytest.raises(EnvironmentFault, match=f"{path} cannot be started: No such file or directory"):
+        ask(path, {})
 
 
 def test_a_program_that_is_no_python_is_told_by_its_own_words(tmp_path: Path) -> None:
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\necho what is this? >&2\nexit 3\n")
     program.chmod(0o755)
-    assert ask(str(program), os.environ) == "is no Python (exit code 3: what is this?)"
+    [found] = examine(plan_with(str(program)))
+    assert (found.verdict, found.text) == (
+        BAD, f"{program} is no Python (exit code 3: what is this?)",
+    )  # fmt: skip
+    assert found.cure == "give the path of a Python, like .venv/bin/python"
 
 
 def test_our_own_packages_do_not_leak_into_the_answer(

@@ -170,10 +170,10 @@ def test_cancel_ends_what_waits_and_leaves_what_is_over(
 def test_purge_deletes_what_is_over_and_dead_ones_only_when_they_are_named(
     jobs: LocalDesk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log = Path("first.log")
+    log = Path(jobs.home.log(clean.submit("a").id, 1))
+    log.parent.mkdir(parents=True)
     log.write_text("reading a")
-    clean.submit("a")
-    run(jobs, "default", log=str(log.resolve()))
+    run(jobs, "default", log=str(log))
     clean.submit("b")
     run(jobs, "default", error="ValueError: bad")
     clean.submit("c")

@@ -7,7 +7,7 @@ import pytest
 
 from penstock import Pipeline
 from penstock.config.configuration import configuration
-from penstock.config.listing import listing
+from penstock.config.listing import listing, of_groups
 from penstock.config.redaction import redacted
 from penstock.pipeline.checks import CHECKS, REFUSED
 from penstock.pipeline.secret import Secret
@@ -90,3 +90,19 @@ def test_code_is_shown_by_its_name() -> None:
     keyed = steps.detect.with_options(key=owner)
     found = rows(Pipeline("demo", steps.camera >> keyed >> steps.save))
     assert found["stages.detect.key"][0] == str(keyed.options.key)
+
+
+def test_what_is_said_of_groups_is_listed_with_its_line_and_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "penstock.toml").write_text(
+        "[group.gpu]\nworkers = 2\nvariables = { A = 'b', TOKEN = { env = 'T' } }\n"
+        "[profile.big.group.gpu]\nworkers = 4\n"
+    )
+    rows = {row.path: row for row in of_groups(str(tmp_path), {}, ["cpu", "gpu"])}
+    assert rows["group", "cpu", "workers"][1:] == (1, "default")
+    assert rows["group", "gpu", "workers"].value == 2
+    assert rows["group", "gpu", "workers"].origin.endswith("penstock.toml:2")
+    assert rows["group", "gpu", "variables", "A"].value == "b"
+    assert rows["group", "gpu", "variables", "TOKEN"].value == "***"
+    (row,) = of_groups(str(tmp_path), {"PENSTOCK_PROFILE": "big"}, [])[-1:]
+    assert (row.path, row.value) == (("group", "gpu", "workers"), 4)
+    assert row.origin.endswith("penstock.toml:5")

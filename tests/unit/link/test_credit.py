@@ -207,3 +207,27 @@ def test_a_slow_link_keeps_its_items_for_whoever_is_free_first() -> None:
     credit.join(2, 0, 1 << 30)
     offer = credit.offer(1000)
     assert offer is not None and offer.receiver == 2
+
+
+def test_to_another_host_the_next_item_is_on_its_way_while_one_is_worked_on() -> None:
+    credit = Credit()
+    credit.join(1, 0, 1 << 30)
+    credit.afar(1)
+    credit.spend(1, 1, 1)
+    credit.regain(1, 1, 1, busy=500_000_000)
+    credit.spend(1, 1, 1)
+    assert credit.offer(1000) is not None
+    credit.spend(1, 1, 1)
+    assert credit.offer(1000) is None
+
+
+def test_to_another_host_several_are_on_their_way_where_they_cost_little_there() -> None:
+    credit = Credit()
+    credit.join(1, 0, 1 << 30)
+    credit.afar(1)
+    credit.spend(1, 1, 1)
+    credit.regain(1, 1, 1, busy=10_000_000)
+    for _ in range(4):
+        assert credit.offer(1000) is not None
+        credit.spend(1, 1, 1)
+    assert credit.offer(1000) is None

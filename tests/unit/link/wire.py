@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import zmq
 
 from penstock.errors import PeerError
+from penstock.link import tcp
+from penstock.link.far import FarDealer, FarRouter, Landing
 from penstock.link.ledger import Cargo
 from penstock.link.link import Link
 from penstock.link.outbox import Extras
 from penstock.link.receiver import Inbound, Receiver
 from penstock.link.sender import Sender
 from penstock.link.sockets import Context
-from penstock.message import envelope
+from penstock.link.wide import WideSender
+from penstock.message import envelope, packing
 from penstock.message.arena import Arena
 from penstock.message.codec import Decoder, Encoder
 from penstock.message.views import Views
@@ -30,8 +34,18 @@ class Sending:
     """A sender with one link, its arena and its books."""
 
     def __init__(
-        self, folder: str, *, number: int = 1, capacity: int = 1 << 22, max_failures: int = 3
+        self,
+        folder: str,
+        *,
+        number: int = 1,
+        capacity: int = 1 << 22,
+        max_failures: int = 3,
+        listens: bool = False,
+        host: str = "127.0.0.1",
+        curve: tcp.Curve | None = None,
+        compress: str = "",
     ) -> None:
+        """``listens``: other hosts find it, too, at ``sender.address``; with ``curve`` those that have it."""
         self.endpoint = f"ipc://{folder}/{number}.sock"
         self.context = Context()
         self.arena = Arena(f"{folder}/{number}.arena", capacity)
@@ -42,7 +56,18 @@ class Sending:
         self.buried: list[Cargo] = []
         self.notices: list[str] = []
         self.refused: list[str] = []
-        self.sender = Sender(
+        make: Callable[..., Sender] = Sender
+        if listens:
+            router, address = tcp.listen(self.context, f"tcp://{host}:*", curve)
+            gate = tcp.Gate(self.context, curve) if curve else None
+            make = partial(
+                WideSender,
+                far=FarRouter(router),
+                address=address,
+                gate=gate,
+                compress={LINK: compress} if compress else {},
+            )
+        self.sender = make(
             router=self.context.router(self.endpoint),
             number=number,
             arena=self.arena,
@@ -73,9 +98,9 @@ class Sending:
     def serve(self) -> bool:
         """Take what has come and send what may be sent; whether anything came."""
         self.sender.flush()
-        came = _took(self.refused, self.sender.take)
+        came = [_took(self.refused, call) for call in self.sender.calls().values()]
         self.sender.flush()
-        return came
+        return any(came)
 
     def close(self) -> None:
         self.context.close()
@@ -110,11 +135,28 @@ class Receiving:
     def connect(self, sending: Sending) -> None:
         self.receiver.connect(LINK, sending.sender._number, "src/0→work", sending.endpoint)
 
+    def reach(
+        self, sending: Sending, *, at: str = "", curve: tcp.Curve | None = None, compress: str = ""
+    ) -> None:
+        """Connect as from another host, ``at`` an address that leads there."""
+        address = at or sending.sender.address
+        self.receiver.connect(
+            LINK, sending.sender._number, "src/0→work", address, far=self.far(curve, compress)
+        )
+
+    def far(
+        self, curve: tcp.Curve | None, compress: str = ""
+    ) -> Callable[[str, bytes], tuple[FarDealer, Landing]]:
+        """Makes its end of connections to other hosts."""
+        ways = packing.able(compress)
+        return lambda endpoint, identity: (
+            FarDealer(*tcp.dial(self.context, endpoint, identity, curve), ways, prompt=compress == "auto"),
+            Landing(time.monotonic, ways),
+        )
+
     def serve(self) -> bool:
         """Take what has come and send what there is to say; whether anything came."""
-        came = [
-            _took(self.refused, self.receiver.take, each) for each in list(self.receiver.connections.values())
-        ]
+        came = [_took(self.refused, call) for call in self.receiver.calls().values()]
         self.receiver.flush()
         return any(came)
 
@@ -144,7 +186,7 @@ class Receiving:
 
 def _took(refused: list[str], take: Callable[..., bool], *arguments: Any) -> bool:
     try:
-        return take(*arguments)
+        return bool(take(*arguments))
     except PeerError as error:
         refused.append(str(error))
         return True
@@ -160,9 +202,6 @@ def until(happened: Callable[[], Any], *ends: Sending | Receiving) -> Any:
             return answer
         sockets: list[Any] = []
         for end in ends:
-            if isinstance(end, Sending):
-                sockets.append(end.sender.router)
-            else:
-                sockets += [connection.dealer for connection in end.receiver.connections.values()]
+            sockets += (end.sender if isinstance(end, Sending) else end.receiver).calls()
         zmq.zmq_poll([(socket.raw, zmq.POLLIN) for socket in sockets], 20)
     raise AssertionError("it did not happen")

@@ -125,7 +125,7 @@ def test_a_damaged_body_is_refused_or_looks_at_nothing_but_slots(memory: Memory,
 
 @given(value=anything, data=st.data())
 def test_a_damaged_value_is_refused_or_another(memory: Memory, value: Any, data: st.DataObject) -> None:
-    with suppress(PeerError):
+    with suppress(PeerError, EnvironmentFault):  # what was a date may now be a tensor
         memory.read(data.draw(damaged(join([Encoder(None).encode(value)]))))
 
 

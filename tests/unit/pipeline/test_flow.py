@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from penstock import WiringError, route, sink, source, stage
+from penstock.pipeline.edge import Choice
 from penstock.pipeline.flow import Flow
-from penstock.pipeline.graph import Choice
 from penstock.pipeline.reference import Reference
 
 

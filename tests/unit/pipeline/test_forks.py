@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
+from penstock.pipeline.edge import Choice, Edge
 from penstock.pipeline.forks import Meeting, meeting
-from penstock.pipeline.graph import Choice, Edge
 
 
 def edges(text: str, choice: Choice | None = None) -> list[Edge]:

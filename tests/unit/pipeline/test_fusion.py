@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock import WiringError
+from penstock.pipeline.edge import Choice, Edge
 from penstock.pipeline.fusion import fused, host_of
-from penstock.pipeline.graph import Choice, Edge, plan
+from penstock.pipeline.graph import plan
 from penstock.pipeline.plan import Gives, LinkPlan, Plan, StagePlan
 from penstock.pipeline.reference import Reference
 

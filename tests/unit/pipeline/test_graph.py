@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from penstock.errors import WiringError
 from penstock.observe.page import LINKS
 from penstock.pipeline import graph
-from penstock.pipeline.graph import Choice, Edge
+from penstock.pipeline.edge import Choice, Edge
 from penstock.pipeline.plan import Plan, RoutePlan, StagePlan
 from penstock.pipeline.reference import Reference
 
@@ -236,5 +235,5 @@ def test_one_wire_backwards_makes_what_can_run_a_circle(
     inner = [each for each in edges if each.source[:2] != "l0" and each.target in {e.source for e in edges}]
     if inner:
         chosen = choose.choice(inner)
-        back = replace(chosen, source=chosen.target, target=chosen.source)
+        back = chosen._replace(source=chosen.target, target=chosen.source)
         assert "circle" in refusal(stages, [*edges, back])

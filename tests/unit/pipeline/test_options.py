@@ -24,7 +24,7 @@ def chosen(kind: How = "stage", **knobs: Any) -> Options:
 
 def test_every_knob_that_is_typed_is_checked_and_kept() -> None:
     others = ["external", "queue", "places"]
-    assert [*Knobs.__annotations__, *others] == [*CHECKS, *others] == list(vars(Options()))
+    assert [*Knobs.__annotations__, *others] == [*CHECKS, *others] == list(Options.__struct_fields__)
 
 
 def test_times_are_kept_in_seconds() -> None:
@@ -71,6 +71,7 @@ def test_a_bare_interpreter_is_looked_for_on_the_path_later() -> None:
         ("max_failures", -1, "0 or more"),
         ("on_full", "drop_old", "there is no such choice; did you mean 'drop_oldest'"),
         ("on_full", None, "there is no such choice; there is 'block', 'drop_newest', 'drop_oldest'"),
+        ("compress", "gzip", "there is no such way to compress; there is 'auto', 'lz4', 'zstd'"),
         ("batch", 0, "1 or more"),
         ("batch", 5000, "4096 items are the most"),
         ("concurrency", 0, "1 or more"),
@@ -93,6 +94,8 @@ def test_a_bare_interpreter_is_looked_for_on_the_path_later() -> None:
         ("ports", ("a", "a"), "named twice"),
         ("ports", (1,), "a tuple of names"),
         ("key", "", "must be a function at the top level of a module, or the key"),
+        ("key", "{", "is no format, but the key or the attribute"),
+        ("key", "{user}", "is no format, but the key or the attribute"),
         ("key", 3, "must be a function at the top level of a module, or the key"),
         ("key", lambda item: item, "a lambda has no name"),
         ("ordered", 1, "must be True or False"),
@@ -188,3 +191,15 @@ def test_knobs_that_do_not_go_together_are_refused(knobs: dict[str, Any], senten
 def test_knobs_of_a_batch_can_be_chosen_anew_once_there_is_one() -> None:
     options = chosen(batch=32).with_knobs("stage", {"batch_wait": "0s", "pad": -1, "window": 32}, HERE)
     assert (options.batch, options.batch_wait, options.pad, options.window) == (32, 0.0, -1, 32)
+
+
+def test_an_environment_and_an_interpreter_displace_each_other_and_do_not_go_together() -> None:
+    by_name = Options().with_knobs("stage", {"env": "torch"}, HERE)
+    by_path = by_name.with_knobs("stage", {"interpreter": "/opt/python"}, HERE)
+    assert (by_path.env, by_path.interpreter) == (None, "/opt/python")
+    again = by_path.with_knobs("stage", {"env": "torch"}, HERE)
+    assert (again.env, again.interpreter) == ("torch", None)
+    with pytest.raises(WiringError, match=r"env= and interpreter= both say which Python runs it"):
+        Options().with_knobs("stage", {"env": "torch", "interpreter": "/opt/python"}, HERE)
+    with pytest.raises(WiringError, match=r"env='a/b': a name is made of"):
+        Options().with_knobs("stage", {"env": "a/b"}, HERE)

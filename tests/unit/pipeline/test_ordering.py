@@ -8,7 +8,7 @@ import pytest
 
 from penstock.errors import WiringError
 from penstock.pipeline import graph, ordering
-from penstock.pipeline.graph import Choice, Edge
+from penstock.pipeline.edge import Choice, Edge
 from penstock.pipeline.plan import UNBOUNDED, OutLink, Plan, StagePlan, WindowPlan, inlinks, outlets
 from penstock.pipeline.reference import Reference
 

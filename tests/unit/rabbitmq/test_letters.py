@@ -50,6 +50,26 @@ letters = st.builds(
 )
 
 
+@pytest.mark.parametrize(
+    ("letter", "why"),
+    [
+        (
+            Letter(NewJob("g", "t", b"", unique="x" * 1025), 0),
+            "t: 1,025 letters are too many for a unique key",
+        ),
+        (
+            Letter(NewJob("g", "t" * 2000, b""), 0),
+            "^t{80}: 2,000 letters are too many for the name of a task",
+        ),
+        (Letter(NewJob("g", "t", b"", by="x" * 1025), 0), "who submits it"),
+        (Letter(NewJob("g", "t", b""), 0, resume_uri="x" * 1025), "checkpoint"),
+    ],
+)
+def test_what_would_not_be_opened_is_not_sealed(letter: Letter, why: str) -> None:
+    with pytest.raises(UserError, match=why):
+        sealed(letter)
+
+
 @given(letters, st.sampled_from(["", "later.", "r10s.", "r0."]))
 def test_what_is_sealed_is_opened_as_it_was(letter: Letter, rung: str) -> None:
     assert opened(sealed(letter), f"{rung}{letter.job.group}") == letter
@@ -99,9 +119,26 @@ def test_an_id_that_could_be_a_path_is_no_id(id: Any) -> None:
         opened(Message(id=id, type=TYPE, headers={"ps-task": "t"}), "g")
 
 
-def test_arguments_that_are_too_large_are_refused_with_a_way_out() -> None:
+def test_arguments_that_are_too_large_for_a_message_are_refused() -> None:
     job = NewJob(group="g", task="train", args=b"x" * (MOST_BODY + 1))
-    with pytest.raises(
-        UserError, match=r"train: 1,000,001 bytes of arguments are too many for a broker.*file"
-    ):
+    with pytest.raises(UserError, match=r"train: 1,000,001 bytes of arguments are too many for a broker"):
         sealed(Letter(job, 0))
+
+
+def test_what_is_too_large_for_a_message_is_a_file_of_that_job_alone() -> None:
+    job = NewJob(group="g", task="train", args=b"")
+    called = f"{'0' * 32}/{job.id}.args"
+    message = sealed(Letter(msgspec.structs.replace(job, file=called), 0))
+    assert opened(message, "g").job.file == called
+    for strange in (f"{'0' * 32}/{new_id()}.args", f"../{job.id}.args", "/etc/passwd", f"{called}\n"):
+        wrong = msgspec.structs.replace(message, headers={**message.headers, "ps-file": strange})
+        with pytest.raises(Unreadable, match=r"its header ps-file: .* is no file of the job"):
+            opened(wrong, "g")
+
+
+def test_rules_that_are_nested_without_end_are_refused() -> None:
+    message = sealed(Letter(NewJob("g", "t", b""), 0))
+    nested = '{"x":' + "[" * 60_000 + "]" * 60_000 + "}"
+    wrong = msgspec.structs.replace(message, headers={**message.headers, "ps-rules": nested})
+    with pytest.raises(Unreadable, match="ps-rules"):
+        opened(wrong, "g")

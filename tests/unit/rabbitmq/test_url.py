@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import UserError
-from penstock.rabbitmq.url import masked, parse
+from penstock.rabbitmq.url import has_password, masked, parse, with_file
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
 PASSWORD = "hush-hush"
@@ -19,9 +19,21 @@ PASSWORD = "hush-hush"
 def test_what_is_not_said_is_what_is_usual() -> None:
     url = parse("amqp://ada:pw@broker.example")
     assert (url.host, url.port, url.vhost, url.tls) == ("broker.example", 5672, "penstock", False)
-    assert url.api == "http://broker.example:15672"
+    assert url.apis == ("http://broker.example:15672",)
     secure = parse("amqps://ada:pw@broker.example")
-    assert (secure.port, secure.api) == (5671, "https://broker.example:15671")
+    assert (secure.port, secure.apis) == (5671, ("https://broker.example:15671",))
+
+
+def test_the_nodes_of_a_cluster_are_as_many_places_with_all_else_in_common() -> None:
+    url = parse("amqp://ada:pw@n1,[::1]:5673,n3:5674/jobs")
+    assert url.place == "n1:5672,[::1]:5673,n3:5674"
+    assert [str(node) for node in url.nodes] == [
+        "amqp://ada:***@n1:5672/jobs",
+        "amqp://ada:***@[::1]:5673/jobs",
+        "amqp://ada:***@n3:5674/jobs",
+    ]
+    assert url.apis == ("http://n1:15672", "http://[::1]:15672", "http://n3:15672")
+    assert parse("amqp://n1,n2?management=http://h:1").apis == ("http://h:1",)
 
 
 def test_without_a_user_it_is_the_guest_of_the_brokers_own_machine() -> None:
@@ -64,6 +76,8 @@ def test_who_brings_a_certificate_and_no_password_is_whom_it_names() -> None:
         (f"ada:{PASSWORD}@h", "is no URL of a broker"),
         ("", "is no URL of a broker"),
         (f"amqp://ada:{PASSWORD}@", "is no URL of a broker"),
+        (f"amqp://ada:{PASSWORD}@n1,,n3", "is no URL of a broker"),
+        (f"amqp://ada:{PASSWORD}@n1,n2:port", "the host or the port"),
         (f"amqp://ada:{PASSWORD}/x@h", "a sign in a password is written as %XX"),
         (f"amqp://ada:{PASSWORD}@h:port", "the host or the port"),
         (f"amqp://ada:{PASSWORD}@h/a/b", "written as %2F"),
@@ -89,3 +103,21 @@ def test_whatever_is_shown_of_a_line_lacks_what_stands_between_the_colon_and_the
     secret = f"{PASSWORD}{word}"
     assert PASSWORD not in masked(f"amqp://ada:{secret}@h/x")
     assert PASSWORD not in masked(f"ada:{secret}@h/x")
+
+
+@given(WORDS, WORDS)
+def test_a_password_moves_into_a_file_and_all_else_stays(user: str, password: str) -> None:
+    line = f"amqps://{quote(user, safe='')}:{quote(password, safe='')}@h:1/jobs?ca=a%26b&timeout=30s"
+    moved = with_file(line, "/run/pass word")
+    assert has_password(line) and not has_password(moved)
+    before, after = parse(line), parse(moved)
+    assert after.secret is not None and after.secret.file == "/run/pass word"
+    assert (after.user, after.place, after.vhost, after.ca, after.timeout) == (
+        before.user, before.place, before.vhost, before.ca, 30.0,
+    )  # fmt: skip
+
+
+def test_a_variable_with_the_password_is_not_named_any_more() -> None:
+    moved = with_file("amqp://a@h?password_env=PW", "/run/p")
+    assert moved == "amqp://a@h?password_file=%2Frun%2Fp"
+    assert has_password("amqp://a@h?password_env=PW") and not has_password("amqp://localhost")

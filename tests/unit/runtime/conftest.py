@@ -18,11 +18,11 @@ import pytest
 from penstock.observe.events import Event
 from penstock.pipeline.plan import LinkPlan, Plan, StagePlan
 from penstock.pipeline.reference import Reference
-from penstock.runtime.roster import Roster
+from penstock.runtime.policy.roster import Roster
 from penstock.runtime.rundir import RunDir
 from penstock.runtime.shm import Budget
 from penstock.runtime.statedir import StateDir
-from penstock.runtime.supervisor import Supervisor
+from penstock.runtime.supervisor.supervisor import Supervisor
 
 FAKE = Path(__file__).parent / "fake_worker.py"
 PATIENCE = 60.0

@@ -12,9 +12,13 @@ import subprocess
 import sys
 import time
 
+import msgspec
+
 from penstock.observe import page
 from penstock.observe.page import Page
 from penstock.runtime import control
+
+_decode = msgspec.msgpack.Decoder(control.ToWorker).decode
 
 
 class FakeWorker:
@@ -33,7 +37,7 @@ class FakeWorker:
             if not data:
                 sys.exit(0)
             self.data += data
-            self.queue += [control.to_worker.decode(body) for body in control.split(self.data)]
+            self.queue += [_decode(body) for body in control.split(self.data)]
         return self.queue.pop(0)
 
     def say(self, message: control.ToSupervisor) -> None:
@@ -48,7 +52,7 @@ class FakeWorker:
         getattr(self, self.assignment.code.name)()
 
     def start(self) -> None:
-        self.say(control.Bound(os.getpid(), "3.11"))
+        self.say(control.Bound(os.getpid(), "3.11", version=control.VERSION))
         self.page.words[page.STATE] = page.READY
         self.say(control.Ready())
 
@@ -85,12 +89,17 @@ class FakeWorker:
         self.obey()
 
     def setup_raises(self) -> None:
-        self.say(control.Bound(os.getpid(), "3.11"))
+        self.say(control.Bound(os.getpid(), "3.11", version=control.VERSION))
         self.say(control.Failed("ValueError: no model", "Traceback ...\nValueError: no model"))
+
+    def of_another_version(self) -> None:
+        """What a worker of an older penstock says."""
+        self.say(control.Bound(os.getpid(), "3.11"))
+        self.obey()
 
     def never_ready(self) -> None:
         print("loading a very large model", flush=True)
-        self.say(control.Bound(os.getpid(), "3.11"))
+        self.say(control.Bound(os.getpid(), "3.11", version=control.VERSION))
         time.sleep(600)
 
     def deaf(self) -> None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import ast
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from penstock.runtime import boot, death
+from penstock.runtime import boot, control
+from penstock.runtime.policy import death
 
 
-def run_boot(*patches: str, parent: int | None = None) -> subprocess.CompletedProcess[str]:
+def run_boot(
+    *patches: str, parent: int | None = None, keep: tuple[int, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     """Execute boot.py with lines before it that change the interpreter it finds."""
     code = "\n".join(
         [
@@ -24,7 +29,8 @@ def run_boot(*patches: str, parent: int | None = None) -> subprocess.CompletedPr
             f"exec(compile(open({boot.__file__!r}).read(), {boot.__file__!r}, 'exec'), names)",
         ]
     )
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False, pass_fds=keep)
 
 
 def test_supervisor_and_boot_mean_the_same_exit_code() -> None:
@@ -41,10 +47,27 @@ def test_a_python_that_is_too_old_says_so_in_one_line() -> None:
 
 @pytest.mark.parametrize("package", ["zmq", "msgspec"])
 def test_a_package_that_is_missing_is_named_with_the_command_that_installs_it(package: str) -> None:
-    done = run_boot(f"sys.modules[{package!r}] = None")
+    missing = f"sys.modules[{package!r}] = None"
+    name = "pyzmq" if package == "zmq" else "msgspec"
+    done = run_boot(missing)
     assert done.returncode == boot.FAULT
-    assert f"has no usable {'pyzmq' if package == 'zmq' else 'msgspec'}" in done.stderr
-    assert "-m pip install" in done.stderr
+    assert f"has no usable {name}" in done.stderr
+    assert f"; say: {sys.executable} -m pip install '{name}>=" in done.stderr
+    no_pip = "import importlib.util; importlib.util.find_spec = lambda name: None"
+    assert f"; say: uv pip install --python {sys.executable} '{name}>=" in run_boot(missing, no_pip).stderr
+    in_layer = run_boot(missing, "os.environ['PENSTOCK_LAYER'] = ':/made/layer'").stderr
+    assert "say: rm -r /made/layer, and start the run again" in in_layer
+
+
+def test_a_supervisor_of_another_version_is_refused_in_one_line() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        told = msgspec.msgpack.encode({"type": "assignment", "version": control.VERSION + 1, "stage": [0]})
+        ours.sendall(control.LENGTH.pack(len(told)) + told)
+        done = run_boot(f"sys.argv[1] = '{theirs.fileno()}'", keep=(theirs.fileno(),))
+    assert done.returncode == boot.FAULT
+    assert done.stderr.startswith("PENSTOCK-BOOT-ERROR its supervisor speaks version 2 of what passes")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_package_that_is_too_old_is_named_with_its_version() -> None:

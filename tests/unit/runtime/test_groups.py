@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from penstock.observe import events
-from penstock.pipeline.plan import GROUP, Plan, StagePlan
+from penstock.pipeline.plan import GROUP, LinkPlan, Plan, StagePlan
 from penstock.pipeline.reference import Reference
-from penstock.runtime import action, process, stimulus
-from penstock.runtime.action import Action
-from penstock.runtime.death import Death
-from penstock.runtime.policy import refusal, step
-from penstock.runtime.roster import Goal, enrol
-from penstock.runtime.stimulus import Stimulus
+from penstock.runtime.policy import action, stimulus
+from penstock.runtime.policy.action import Action
+from penstock.runtime.policy.death import Death
+from penstock.runtime.policy.policy import refusal, step
+from penstock.runtime.policy.roster import Goal, enrol
+from penstock.runtime.policy.stimulus import Stimulus
+from penstock.runtime.supervisor import process
 
 CODE = Reference("/app", "app", "f")
 KILLED = Death(exit=-9, in_hand="a job")
@@ -116,3 +117,25 @@ def test_a_gpu_is_never_given_to_two_workers() -> None:
 def test_each_seat_has_its_own_part_of_the_gpus(replica: int, seen: str) -> None:
     group = StagePlan("gpu", GROUP, CODE, replicas=2, devices=["0", "1", "2", "3"])
     assert process.environment(group, "/run", {}, replica)["CUDA_VISIBLE_DEVICES"] == seen
+
+
+def test_beside_a_pipeline_it_ends_with_that_and_not_before() -> None:
+    stages = [
+        StagePlan("make", "source", CODE),
+        StagePlan("save", "sink", CODE),
+        StagePlan("gpu", GROUP, CODE),
+    ]
+    run = Run()
+    run.roster = enrol(Plan("app", stages, [LinkPlan(0, "make", "save")]), grace=10.0)
+    run.feed(stimulus.Begin())
+    run.ready()
+    numbers = {worker.stage: worker.number for worker in run.roster.workers.values()}
+    for stage in ("make", "save"):
+        assert run.roster.goal == Goal.WORK, "the pipeline goes on"
+        run.feed(stimulus.Finished(numbers[stage]))
+        run.feed(stimulus.Died(numbers[stage], Death(exit=0)))
+    assert run.roster.goal == Goal.DRAIN
+    assert run.roster.workers[numbers["gpu"]].told == Goal.DRAIN
+    run.feed(stimulus.Finished(numbers["gpu"]))
+    run.feed(stimulus.Died(numbers["gpu"], Death(exit=0)))
+    assert run.roster.ended and run.roster.failure is None

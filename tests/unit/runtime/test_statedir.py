@@ -22,6 +22,12 @@ def test_it_is_hidden_from_git(tmp_path: Path) -> None:
     assert (tmp_path / ".penstock/.gitignore").read_text() == "*\n"
 
 
+def test_others_do_not_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "app/.penstock/vision"
+    StateDir(str(path))
+    assert [each.stat().st_mode & 0o777 for each in (path, path.parent)] == [0o700, 0o700]
+
+
 def test_a_chosen_directory_gets_no_such_file(tmp_path: Path) -> None:
     StateDir(str(tmp_path / "state"))
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["dead", "logs", "state"]

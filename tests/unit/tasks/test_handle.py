@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from penstock import Job, JobCancelled, JobFailed, TimedOut, task, tasks
+from penstock.errors import UserError
 from penstock.tasks.freight import packed
 from penstock.tasks.handle import NoSuchJob
 from penstock.tasks.home import Home
@@ -71,6 +72,11 @@ def test_the_result_is_what_the_annotation_names(hand: Hand) -> None:
     assert job.state == "done"
     assert job.result() == Score(0.5)
     assert tasks.get(job.id).result() == {"accuracy": 0.5}
+
+
+def test_a_time_without_a_unit_is_an_error_of_whoever_waits(hand: Hand) -> None:
+    with pytest.raises(UserError, match=r"10 is not a time; .* did you mean '10s'"):
+        train.submit("vgg").result(timeout=10)  # type: ignore[arg-type]
 
 
 def test_a_job_without_a_result_gives_none(hand: Hand) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from penstock.errors import EnvironmentFault
 from penstock.tasks import schema
-from penstock.tasks.store import Store
+from penstock.tasks.job import NewJob
+from penstock.tasks.settle import Done
+from penstock.tasks.store import Closing, Store
 
 
 def test_it_is_made_with_its_folder_and_only_we_may_read_it(tmp_path: Path) -> None:
@@ -73,4 +75,19 @@ def test_a_claim_steps_over_nothing_however_much_is_finished_or_to_come(tmp_path
     plan = store._db.execute("EXPLAIN QUERY PLAN " + statements.CLAIM, ("w", 0, "g", 0, 1, "g")).fetchall()
     assert any("job_ready (grp=?)" in row[-1] for row in plan), plan
     assert not any(row[-1].startswith("SCAN job") for row in plan), plan
+    store.close()
+
+
+def test_the_number_of_a_job_that_is_gone_is_never_given_again(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "jobs.db"))
+    ids = store.submit([NewJob("g", "t", b"") for _ in range(3)])
+    for claim in store.claim("w", "g", 3):
+        store.close_attempts([Closing(claim.id, claim.fence, Done(b""))])
+    assert store.remove(ids[1:]) == ids[1:]
+    store.close()
+    store = Store(str(tmp_path / "jobs.db"))
+    (id,) = store.submit([NewJob("g", "t", b"")])
+    assert [row.seq for row in store.jobs()] == [4, 1]
+    assert store.submit([NewJob("g", "t", b"", id=id)]) == [id]
+    assert [row.seq for row in store.jobs()] == [4, 1]
     store.close()

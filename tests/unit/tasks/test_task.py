@@ -91,7 +91,7 @@ def test_code_elsewhere_is_named_by_a_string_and_not_imported(tmp_path: Path, jo
         ({"timout": "30s"}, "there is no knob 'timout'; did you mean 'timeout'"),
         ({"queue": "gpu"}, "there is no knob 'queue'; did you mean 'group'"),
         ({"max_retries": 3}, "did you mean 'max_failures'"),
-        ({"env": "torch"}, r"interpreter is not a task's but its group's: .* \[group.NAME\]"),
+        ({"python": "torch"}, r"interpreter is not a task's but its group's: .* \[group.NAME\]"),
         ({"delay": "10m"}, r"train.options\(delay=...\)"),
         ({"group": "a b"}, "group='a b': a name is made of"),
         ({"retry_on": ["tiemout"]}, "there is no cause 'tiemout'; did you mean 'timeout'"),
@@ -258,6 +258,14 @@ def test_by_all_arguments_means_however_they_are_passed_and_ordered(jobs: LocalD
 
 def test_by_a_function_means_what_it_gives(jobs: LocalDesk) -> None:
     assert index.submit("A") == index.submit("a", depth=2)
+
+
+def test_a_key_of_any_length_is_one_that_travels(jobs: LocalDesk) -> None:
+    first = fetch.options(unique="{url}").submit("x" * 3000)
+    assert fetch.options(unique="{url}").submit("x" * 3000).id == first.id
+    assert fetch.options(unique="{url}").submit("x" * 2999 + "y").id != first.id
+    with jobs.store() as store:
+        assert all(len(key) < 300 for (key,) in store.db.execute("SELECT unique_key FROM job"))
 
 
 def test_the_key_of_a_set_is_the_same_in_every_process(jobs: LocalDesk, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from penstock.tasks import timetable
 from penstock.tasks.admission import Begin, Elsewhere, Over, Pending, Place, Repeat, Unknown, admit
+from penstock.tasks.depot import Depot
 from penstock.tasks.freight import call, packed
 from penstock.tasks.job import Claim, NewJob, Rules
 from penstock.tasks.schedule import Schedule, Scheduled
@@ -108,11 +110,13 @@ def test_an_attempt_that_was_begun_without_the_store_counts(transit: Transit) ->
     assert len(transit.store.attempts(id)) == 1
 
 
-def test_the_path_of_a_file_on_another_machine_is_never_taken(transit: Transit) -> None:
+def test_the_path_of_a_file_on_another_machine_is_never_taken(transit: Transit, tmp_path: Path) -> None:
+    transit.store.beside.share(Depot(str(tmp_path)), transit.store.id)
     id = _accept(transit)
     claim = _begun(transit, id)
-    assert _end(transit, claim, Done(b"", "/etc/passwd")) == "done"
-    assert transit.store.result(id) == b""
+    assert _end(transit, claim, Done(b"", "/etc/passwd")) == "dead"
+    assert "that the hub does not see, '/etc/passwd'" in transit.store.attempts(id)[0].error
+    assert transit.store.result(id) is None
 
 
 def test_what_is_queued_is_not_published_and_what_is_for_later_is_when_it_is_due(

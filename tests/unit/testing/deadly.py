@@ -16,7 +16,7 @@ import pytest
 from penstock import Pipeline
 from penstock.message import envelope
 from penstock.runtime import control
-from penstock.runtime.channel import SupervisorLost
+from penstock.runtime.worker.channel import SupervisorLost
 from penstock.testing import rehearsal
 from penstock.testing.wires import Router
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import penstock
 from penstock import Context, Pipeline, Reject, Retry, WiringError, sink, source, stage
 from penstock.pipeline.stage import Stage
-from penstock.runtime import control
+from penstock.runtime.supervisor.assignment import assign
 from penstock.testing.rehearsal import rehearse
 from penstock.testing.result import Result
 
@@ -298,7 +298,7 @@ def test_code_that_is_alone_in_its_process_is_called_as_if_there_were_no_steps()
     plan = Pipeline("plain", numbers >> stage(plus) >> save).plan()
     place: dict[str, Any] = {"run": "", "run_dir": "", "state_dir": "", "arena_bytes": 0, "config": {}}
     for each in plan.stages:
-        assert control.assign(plan, each, replica=0, replicas=1, number=1, **place).steps == []
+        assert assign(plan, each, replica=0, replicas=1, number=1, **place).steps == []
 
 
 def test_other_code_for_a_step_is_used_in_a_test() -> None:

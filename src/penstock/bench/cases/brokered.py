@@ -1,11 +1,13 @@
 """Jobs over RabbitMQ, beside Celery and Dramatiq on the same broker, with the same care: what is submitted is
 confirmed, what is done is acknowledged afterwards.
 
-Each run sets up what it needs and begins with empty queues.
+Each run sets up what it needs, begins with empty queues, and leaves none behind: of what one leaves the next
+would have to get through first.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import subprocess
 import sys
@@ -15,7 +17,10 @@ from penstock.bench.case import Case, Measure
 from penstock.bench.cases import jobs
 from penstock.bench.cases.jobs import APP, WORKERS, drained, fill, start_workers
 from penstock.bench.stand import Reading, Run, Stand, patience
-from penstock.errors import PipelineFailed
+from penstock.errors import BrokerFault, PipelineFailed, UserError
+from penstock.rabbitmq import topology
+from penstock.rabbitmq.connection import Connection, connect
+from penstock.rabbitmq.url import parse
 
 RIVALS = "penstock.bench.rivals"
 GROUP = "bench"
@@ -23,8 +28,12 @@ GROUP = "bench"
 
 @contextlib.contextmanager
 def brokered(stand: Stand) -> Iterator[Run]:
-    """A run whose jobs go over the broker, with a hub."""
-    with stand.run() as run:
+    """A run whose jobs go over the broker, with a hub.
+
+    Raises:
+        UserError: there is a hub already, whose jobs would be lost.
+    """
+    with _swept(stand.broker), stand.run() as run:
         run.variables["PENSTOCK_BROKER"] = run.trial.broker
         words = [sys.executable, "-m", "penstock", "broker", "init", run.trial.broker, "--group", GROUP]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -35,6 +44,40 @@ def brokered(stand: Stand) -> Iterator[Run]:
             if "ready" in run.output():
                 break
         yield run
+
+
+@contextlib.contextmanager
+def _swept(url: str) -> Iterator[None]:
+    """None of our queues before, and none afterwards."""
+    asyncio.run(_sweep(url))
+    try:
+        yield
+    finally:
+        asyncio.run(_sweep(url, is_ours=True))
+
+
+async def _sweep(url: str, *, is_ours: bool = False) -> None:
+    connection = await connect(parse(url), name="penstock bench")
+    try:
+        if not is_ours and await _is_kept(connection):
+            raise UserError(
+                f"{connection.url} has a hub, and the benchmark deletes the queues of jobs:"
+                " give it a virtual host of its own"
+            )
+        channel = await connection.channel()
+        for queue in topology.topology([GROUP]).queues:
+            await channel.delete_queue(queue.name)
+    finally:
+        await connection.close()
+
+
+async def _is_kept(connection: Connection) -> bool:
+    """Whether a hub is at work there."""
+    try:
+        _, hubs = await (await connection.channel()).depth(topology.CLAIMS)
+    except BrokerFault:
+        return False  # there are no queues yet
+    return hubs > 0
 
 
 def ours(stand: Stand, role: str) -> Reading:

@@ -1,0 +1,1 @@
+"""Calls of services, from whatever process: a worker, a notebook, a web server."""

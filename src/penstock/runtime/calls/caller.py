@@ -1,0 +1,344 @@
+"""In whoever calls services: all calls of one process to the services of one run.
+
+There is no thread for it. A thread that calls sends its own call, and waits at the socket for the answer;
+of several that wait, one reads, and passes on what is for others (``turnstile``). In a loop of asyncio the
+socket is one more file that is waited on (``loops``). So a call costs what sending and receiving cost.
+
+A call is with one replica at a time. When that dies, which the supervisor says (``directory``), the call goes
+to another: so it may be done twice, and ``ctx.attempt`` says so there.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from operator import attrgetter
+from typing import Any, Deque, Dict, Optional, Tuple
+
+from penstock.errors import (
+    NotRunning,
+    PeerError,
+    PenstockError,
+    ServiceError,
+    TimedOut,
+    UserError,
+)
+from penstock.link import callwire
+from penstock.link.ear import Ear
+from penstock.link.picker import Picker
+from penstock.link.sockets import Context
+from penstock.message.codec import Decoder
+from penstock.runtime.calls import outcome
+from penstock.runtime.calls.directory import Directory, Listing, refusal
+from penstock.runtime.calls.parcel import Parcels
+from penstock.runtime.calls.pending import Pending
+from penstock.runtime.calls.turnstile import Turnstile
+
+
+class Desk:
+    """One service, as this process knows it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.picker = Picker()
+        self.waiting: Deque[Pending] = deque()
+        """Calls for which no replica has room."""
+        self.max_failures = 0
+
+
+class Caller:
+    """All calls of this process to the services of one run."""
+
+    def __init__(self, path: str, pipeline: str) -> None:
+        """``path``: of the run directory.
+
+        Raises:
+            NotRunning: nobody answers there.
+        """
+        self._directory = Directory(path, pipeline)
+        self._pipeline = pipeline
+        self._pid = os.getpid()
+        self._context = Context()
+        self._socket = self._context.caller(b"c" + os.urandom(8))
+        self.turnstile = Turnstile()
+        self._ear = Ear(
+            self._socket,
+            self.take,
+            {
+                self._directory.fileno(): self.read_directory,
+                self.turnstile.wake_fd: self.turnstile.give_way,
+            },
+        )
+        self._parcels = Parcels()
+        self._decoder = Decoder()
+        self._desks: Dict[str, Desk] = {}
+        self._endpoints: Dict[int, str] = {}
+        self._at: Dict[int, Desk] = {}
+        """Whose each replica is."""
+        self._hand: Dict[int, Pending] = {}
+        """Calls without an outcome, by number."""
+        self._number = self._turns = 0
+        self.leading = False
+        """Some thread reads for all."""
+        self.ended = ""
+        """Why nothing can be called any more."""
+        self._files = self._socket.fileno(), self._directory.fileno()
+        self._apply()
+
+    # What a call does ------------------------------------------------------------------------------------
+
+    def begin(self, service: str, value: Any, seconds: Optional[float]) -> Pending:
+        """Send a call, or have it wait for room. With the turnstile held.
+
+        Raises:
+            NotRunning: the run has ended, or this caller is closed.
+            UserError: there is no such service.
+            UnsupportedType: ``value`` cannot travel.
+        """
+        if self.ended or self._pid != os.getpid():
+            raise NotRunning(self.ended or "a connection to services does not survive a fork; make a new one")
+        desk = self._desks.get(service)
+        if desk is None:
+            raise UserError(refusal(self._directory, service))
+        body, frames = self._parcels.pack(value)
+        self._number += 1
+        due = None if seconds is None else time.monotonic() + seconds
+        pending = self._hand[self._number] = Pending(self._number, service, body, frames, due)
+        if desk.waiting or not self._try(desk, pending):
+            desk.waiting.append(pending)
+        return pending
+
+    def room(self, service: str) -> int:
+        """How many calls the replicas of a service hold of ours, at most, as things stand."""
+        desk = self._desks.get(service)
+        return desk.picker.room if desk is not None else 0
+
+    def wait(self, pending: Pending) -> Any:
+        """Until it has an outcome; that. With the turnstile held.
+
+        Raises:
+            RemoteError: it has raised.
+            TimedOut: its time is up.
+            ServiceError: replicas died with it, again and again.
+            NotRunning: the run has ended.
+        """
+        try:
+            while not pending.done:
+                left = self._left(pending)
+                if left is not None and left <= 0:
+                    self._close_book(pending)
+                elif self.leading:
+                    pending.sleep(self.turnstile, left)
+                else:
+                    self._lead(pending, left)
+        finally:
+            if not pending.done:  # somebody has pressed Ctrl-C
+                self.forget(pending)
+            self.pass_on()
+        return pending.result()
+
+    def _lead(self, pending: Pending, left: Optional[float]) -> None:
+        """Read for all until this one has an outcome, or its time is up, in ``left`` seconds."""
+        self.leading = True
+        turn = self._ear.turn
+        try:
+            while left is None or left > 0:
+                turn(left)
+                if pending.done:
+                    return
+                left = self._left(pending)
+        finally:
+            self.leading = False
+
+    def pass_on(self) -> None:
+        """Have somebody else read, if nobody does and calls wait."""
+        if self.leading or not self._hand:
+            return
+        for other in self._hand.values():
+            if other.notify is not None:
+                other.notify()
+                return
+
+    @staticmethod
+    def _left(pending: Pending) -> Optional[float]:
+        return None if pending.due is None else pending.due - time.monotonic()
+
+    def _close_book(self, pending: Pending) -> None:
+        """Its time is up, unless the answer is there already, and nobody has looked. (Of ``map``, whose
+        reader may take long between two answers.)"""
+        if not self.leading:
+            self.drain()
+        if not pending.done:
+            self.expire(pending)
+
+    def expire(self, pending: Pending) -> None:
+        """Its time is up."""
+        desk = self._desks[pending.service]
+        begun = pending.replica != 0
+        self.forget(pending)
+        pending.fail(outcome.too_late(desk.name, desk.picker, begun=begun, waiting=len(desk.waiting)))
+
+    def forget(self, pending: Pending) -> None:
+        """Nobody waits for it any more."""
+        if self._hand.pop(pending.id, None) is None:
+            return
+        if pending.replica:
+            word = callwire.pack(callwire.Cancel([pending.id]))
+            self._socket.send(callwire.name(pending.replica), word)
+        else:
+            self._desks[pending.service].waiting.remove(pending)
+
+    # What goes out ---------------------------------------------------------------------------------------
+
+    def _try(self, desk: Desk, pending: Pending) -> bool:
+        """Whether a replica had room for it."""
+        while (number := desk.picker.pick(pending.version)) is not None:
+            call = callwire.Call(pending.id, pending.attempt, self._left(pending), pending.body)
+            if self._socket.send(callwire.name(number), callwire.pack(call), pending.frames):
+                desk.picker.taken(number)
+                self._turns = pending.turn = self._turns + 1
+                pending.replica = number
+                return True
+            desk.picker.close(number)  # it has just gone, and we shall hear of it
+        return False
+
+    def _pump(self, desk: Desk) -> None:
+        while desk.waiting and self._try(desk, desk.waiting[0]):
+            desk.waiting.popleft()
+
+    # What comes in ---------------------------------------------------------------------------------------
+
+    def take(self) -> bool:
+        """Take one message, if one is there."""
+        message = None if self.ended else self._socket.letter()
+        if message is None:
+            return False
+        name, envelope, frames = message
+        number = callwire.number_of(name)
+        desk = self._at.get(number)
+        if desk is not None:
+            try:
+                self._hear(desk, number, callwire.from_replica(envelope), frames)
+            except PeerError:
+                desk.picker.close(number)  # what it was sent comes back when it ends
+        return True
+
+    def drain(self) -> None:
+        """Take all that is there."""
+        while self.take():
+            pass
+
+    def _hear(self, desk: Desk, number: int, told: callwire.FromReplica, frames: Any) -> None:
+        if isinstance(told, callwire.Leaving):
+            desk.picker.close(number)
+            return
+        desk.picker.freed(number, told.load)
+        pending = self._hand.get(told.call)
+        if pending is not None and pending.replica == number:
+            self._settle(desk, pending, told, frames)
+        if desk.waiting:
+            self._pump(desk)
+
+    def _settle(self, desk: Desk, pending: Pending, told: Any, frames: Any) -> None:
+        if isinstance(told, callwire.Skipped) and not told.late:
+            self._again(desk, pending)
+            return
+        del self._hand[pending.id]
+        if isinstance(told, callwire.Answer):
+            try:
+                pending.succeed(self._parcels.unpack(self._decoder, told.body, frames))
+            except PenstockError as error:
+                pending.fail(error)
+        elif isinstance(told, callwire.Failed):
+            pending.fail(outcome.raised(desk.name, told))
+        else:
+            pending.fail(TimedOut(f"{desk.name} did not begin the call in its time"))
+
+    def _again(self, desk: Desk, pending: Pending) -> None:
+        """It is for another replica."""
+        pending.replica = 0
+        pending.attempt += 1
+        desk.waiting.appendleft(pending)
+
+    # Who is there ----------------------------------------------------------------------------------------
+
+    @property
+    def files(self) -> Tuple[int, int]:
+        """Can be read when there is something to ``drain``, or in the directory. (Numbers that stay the
+        same: a loop still has them when they are closed.)"""
+        return self._files
+
+    def read_directory(self) -> None:
+        """The supervisor may have said something."""
+        if self.ended:
+            return
+        changed, alive = self._directory.read()
+        if not alive:
+            self.close(f"{self._pipeline} has ended")
+        elif changed:
+            self._apply()
+
+    def _apply(self) -> None:
+        """Take the directory as it is now for true."""
+        self.drain()  # what they have said before they went
+        for name, listing in self._directory.services.items():
+            desk = self._desks.get(name)
+            if desk is None:
+                desk = self._desks[name] = Desk(name)
+            self._seat(desk, listing)
+            self._pump(desk)
+
+    def _seat(self, desk: Desk, listing: Listing) -> None:
+        desk.max_failures = listing.max_failures
+        desk.picker.share(listing.shares)
+        there = {seat.number for seat in listing.seats}
+        for number in [each for each in desk.picker.numbers if each not in there]:
+            self._lose(desk, number)
+        for seat in listing.seats:
+            if not seat.takes:
+                desk.picker.close(seat.number)
+            elif seat.number not in desk.picker:
+                desk.picker.add(seat.number, seat.version, seat.window)
+                self._at[seat.number] = desk
+                self._endpoints[seat.number] = seat.endpoint
+                self._socket.connect(seat.endpoint, callwire.name(seat.number))
+                self._socket.send(
+                    callwire.name(seat.number),
+                    callwire.pack(callwire.Hello(callwire.VERSION, os.getpid())),
+                )
+
+    def _lose(self, desk: Desk, number: int) -> None:
+        """A replica is no more: what it had goes to others, of the same version where they have room."""
+        version = desk.picker.version(number)
+        desk.picker.remove(number)
+        del self._at[number]
+        self._socket.disconnect(self._endpoints.pop(number))
+        cause = self._directory.gone.get(number, "")
+        had = [each for each in self._hand.values() if each.replica == number]
+        had.sort(key=attrgetter("turn"))
+        if had:  # they are done in turn: no other of ours can have killed it, and one that did comes next
+            had[0].losses += bool(cause)
+        for pending in reversed(had):
+            pending.version = version
+            if pending.losses > desk.max_failures:
+                del self._hand[pending.id]
+                pending.fail(ServiceError(outcome.lost(desk.name, pending.losses, cause)))
+            else:
+                self._again(desk, pending)
+
+    def close(self, why: str = "this connection to services is closed") -> None:
+        """Nothing more is called; who waits gets no answer. With the turnstile held. Twice is fine."""
+        if self.ended:
+            return
+        self.ended = why
+        for number in self._at:
+            self._socket.send(callwire.name(number), callwire.pack(callwire.Bye()))
+        for pending in list(self._hand.values()):
+            pending.fail(NotRunning(f"{why}: the call of {pending.service} has no answer"))
+        self._hand.clear()
+
+    def release(self) -> None:
+        """Close its files, once it has ended: a loop may have waited on them until then."""
+        self._directory.close()
+        self._context.close(0.5)

@@ -1,0 +1,97 @@
+"""In whoever calls services from async code: the socket is one more file that a loop waits on.
+
+Where threads call at the same time, one of them may be reading for all; then it passes on what is for a loop.
+When it stops, a loop takes over: what has come meanwhile no file would tell of again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import Any, Callable, Dict, Optional
+
+from penstock.runtime.calls.caller import Caller
+from penstock.runtime.calls.pending import Pending
+
+
+class Loops:
+    """Those in which somebody waits for an answer of one caller."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._waiting: Dict[asyncio.AbstractEventLoop, int] = {}
+
+    async def call(self, service: str, value: Any, seconds: Optional[float]) -> Any:
+        """As ``Caller.begin`` and ``wait``; to cancel it is to cancel the call."""
+        caller, loop = self._caller, asyncio.get_running_loop()
+        answered = asyncio.Event()
+        self._join(loop)
+        try:
+            with caller.turnstile:
+                pending = caller.begin(service, value, seconds)
+                pending.notify = functools.partial(_tell, loop, self._look, pending, answered)
+                if not caller.leading:
+                    caller.drain()
+            timer = None if seconds is None else loop.call_later(seconds, self._expire, pending)
+            try:
+                await answered.wait()
+            finally:
+                if timer is not None:
+                    timer.cancel()
+                if not pending.done:
+                    with caller.turnstile:
+                        caller.forget(pending)
+                        self._look_again()
+        finally:
+            self._leave(loop)
+        return pending.result()
+
+    def _look(self, loop: asyncio.AbstractEventLoop, pending: Pending, answered: asyncio.Event) -> None:
+        """There is an outcome, or nobody reads any more."""
+        if pending.done:
+            answered.set()
+        elif not self._caller.leading:
+            self._read()
+
+    def _expire(self, pending: Pending) -> None:
+        with self._caller.turnstile:
+            if not pending.done:
+                self._caller.expire(pending)
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """After we have sent something: the socket's file does not tell of what came just then."""
+        if not self._caller.leading:
+            self._caller.drain()
+
+    def _join(self, loop: asyncio.AbstractEventLoop) -> None:
+        count = self._waiting.get(loop, 0)
+        self._waiting[loop] = count + 1
+        if not count:
+            for file in self._caller.files:
+                loop.add_reader(file, self._read)
+
+    def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._waiting[loop] -= 1
+        if not self._waiting[loop]:
+            del self._waiting[loop]
+            for file in self._caller.files:
+                loop.remove_reader(file)
+
+    def _read(self) -> None:
+        """Something has come; who leads reads it in our place."""
+        caller = self._caller
+        if caller.leading:
+            return
+        with caller.turnstile:
+            caller.read_directory()
+            caller.drain()
+
+
+def _tell(loop: asyncio.AbstractEventLoop, look: Callable[..., None], *told: Any) -> None:
+    """Have it looked at in that loop; in one that was closed meanwhile nobody waits."""
+    try:
+        loop.call_soon_threadsafe(look, loop, *told)
+    except RuntimeError:
+        if not loop.is_closed():
+            raise

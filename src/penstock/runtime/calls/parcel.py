@@ -1,0 +1,53 @@
+"""Values of calls as what travels, and back. Large arrays go as frames of their own, uncopied."""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional, Sequence, Tuple
+
+import msgspec
+
+from penstock.link import callwire
+from penstock.message.codec import Decoder, Encoder
+from penstock.message.source import Source
+
+
+class Nowhere:
+    """An arena without room. A call is answered in a moment, by whoever asks for nothing else: to lend it
+    shared memory, and to get that back from callers that come and go, would cost more than it saves."""
+
+    map = b""
+
+    def take(self, size: int) -> Optional[Any]:
+        """No slot."""
+        return None
+
+
+class Parcels:
+    """Packs and unpacks, for one thread at a time."""
+
+    def __init__(self, *, allow_pickle: bool = False) -> None:
+        self._encoder = Encoder(Nowhere(), allow_pickle=allow_pickle)  # type: ignore[arg-type]
+        self._encoder.way_out = ""
+
+    def pack(self, value: Any) -> Tuple[msgspec.Raw, List[Any]]:
+        """The body and the frames of a value.
+
+        Raises:
+            UnsupportedType: it cannot travel.
+        """
+        payload = self._encoder.encode(value)
+        frames = self._encoder.taken()[1] if self._encoder.frames else []
+        return callwire.body(payload), frames
+
+    @staticmethod
+    def unpack(decoder: Decoder, body: msgspec.Raw, frames: Sequence[Any]) -> Any:
+        """The value of them.
+
+        Raises:
+            PeerError: they are none.
+        """
+        if not frames:
+            return decoder.values(body, count=1)[0]
+        source = Source(None, None)
+        source.frames = list(frames)
+        return decoder.values(body, source, count=1)[0]

@@ -1,0 +1,1 @@
+"""In processes that people start themselves: scripts that take part, and one replica under a debugger."""

@@ -1,0 +1,394 @@
+"""Runs in the supervisor of a run that others may join: who has, whether they still live, what they say.
+
+It decides nothing: that a host has come, leaves or is lost is told to the policy, which says what follows.
+A host is taken for lost when nothing was heard of it for ``timeout`` seconds; its agent, which hears as
+little, has ended its workers by then or does so as soon as it can (see ``agent``). What comes of a stay that
+is over is answered with *Dismissed*, and means nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from penstock import __version__
+from penstock.errors import PeerError, UserError
+from penstock.lifecycle import Clock, monotonic
+from penstock.observe import events
+from penstock.pipeline.plan import Plan
+from penstock.runtime import control, hostwire
+from penstock.runtime.hosts import codebook, tunnel
+from penstock.runtime.hosts.lodging import listening, lodged, reached
+from penstock.runtime.hosts.machine import machine
+from penstock.runtime.hosts.port import Port
+from penstock.runtime.hosts.remote import Remote
+from penstock.runtime.hosts.stay import MOST_UNHEARD, Stay, plain
+from penstock.runtime.hosts.switchboard import Switchboard
+from penstock.runtime.policy import action, policy, stimulus
+from penstock.runtime.policy.placement import FIRST_LABEL, Host
+from penstock.security.keys import Admits, KeyPair
+
+if TYPE_CHECKING:
+    from penstock.runtime.supervisor.crew import Member
+    from penstock.runtime.supervisor.supervisor import Supervisor
+
+BEATS = 5
+"""Signs of life in the time after which silence is a loss."""
+GOODBYE = 2.0
+"""Seconds for agents to end what they have, when the run is over."""
+_NAME = re.compile(r"[\w.-]{1,64}")
+_PLACE = re.compile(r"[\w.:%-]{0,255}")
+
+
+class Hosts:
+    """All that have joined one run, and the socket by which they speak."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        *,
+        listen: str,
+        curve: Admits,
+        pair: KeyPair,
+        app: str,
+        timeout: float,
+        switchboard: Switchboard,
+        all_interfaces: bool = False,
+        ports: str = "",
+        clock: Clock = monotonic,
+    ) -> None:
+        """Nobody is heard before ``start``.
+
+        Args:
+            supervisor: whose run it is.
+            listen: where agents find us.
+            curve: whom of them we let in.
+            pair: the key that the workers of the run share.
+            app: the app's file, whose folder they fetch.
+            timeout: seconds of silence that are a loss.
+            switchboard: for questions from other machines.
+            all_interfaces: that ``listen`` may be all of them.
+            ports: where workers of this host listen; empty: at any.
+            clock: seconds that never go back.
+        """
+        self._supervisor = supervisor
+        self._listen = listen
+        self._curve = curve
+        self._pair = pair
+        self._app = os.path.realpath(app)
+        self._timeout = timeout
+        self._switchboard = switchboard
+        switchboard.post = self._send
+        self._all_interfaces = all_interfaces
+        self._ports = ports
+        self._clock = clock
+        self._stays: dict[str, Stay] = {}
+        self._port: Port | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+        self._read = hostwire.Reader(hostwire.FromAgent).read
+        self.trees = codebook.trees(supervisor.plan, os.path.dirname(self._app))
+        self.refused = 0
+        """Messages that were none of ours."""
+        self._answers: dict[type, Callable[[Stay, Any], None]] = {
+            hostwire.Want: self._send_part,
+            hostwire.Offer: self._take_in,
+            hostwire.Unfit: lambda stay, said: self._part(stay, said.cause),
+            hostwire.Started: lambda stay, said: self._of(stay, said).started(said.pid),
+            hostwire.Spoke: self._pass_on,
+            hostwire.Counted: lambda stay, said: self._of(stay, said).counted(said, int(clock() * 1e9)),
+            hostwire.Logged: lambda stay, said: self._of(stay, said).logged(said.data),
+            hostwire.Ended: self._ended,
+            hostwire.Leave: self._leave,
+            hostwire.Left: lambda stay, said: self._part(stay, said.cause),
+        }
+
+    # The run's side ---------------------------------------------------------------------------------------
+
+    def start(self) -> str:
+        """Let agents in; the endpoint by which they find us.
+
+        Raises:
+            UserError: that cannot be bound, or the app's folder holds too much.
+        """
+        codebook.survey(self.trees)
+        loop = asyncio.get_running_loop()
+        self._port = Port(
+            "ROUTER",
+            self._listen,
+            curve=self._curve,
+            timeout=self._timeout,
+            take=self._take,
+            loop=loop,
+            all_interfaces=self._all_interfaces,
+        )
+        self._due = self._clock() + self._timeout / BEATS
+        self._timer = loop.call_later(self._timeout / BEATS, self._beat)
+        return self._port.endpoint
+
+    async def close(self) -> None:
+        """The run is over: have them end what they have, and hear them out for a moment."""
+        for task in self._tasks:
+            task.cancel()
+        if self._port is None:
+            return
+        for stay in self._stays.values():
+            stay.end("the run is over")
+        try:
+            async with asyncio.timeout(GOODBYE):
+                while self._stays:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            pass  # they will find out by themselves
+        await self._switchboard.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._port.close()
+
+    def release(self, host: str, unfit: str) -> None:
+        """Nobody is left there: it may go. ``unfit``: why it has to."""
+        if stay := self._named(host):
+            stay.end(unfit or "nobody is left here", unfit=bool(unfit))
+
+    def spawn(
+        self, wanted: action.Spawn, variables: dict[str, str], *, on_exit: Callable[[int], None], log: str
+    ) -> Remote:
+        """Have a worker started on its host; what is said to it comes there later."""
+        stay = self._named(wanted.host)
+        if stay is None:  # it was lost a moment ago
+            remote = Remote(wanted.number, wanted.host, send=lambda _: None, on_exit=on_exit, log=log)
+            asyncio.get_running_loop().call_soon(remote.lose)
+            return remote
+        remote = Remote(wanted.number, wanted.host, send=stay.say, on_exit=on_exit, log=log)
+        stay.workers[wanted.number] = remote
+        stay.say(hostwire.Start(wanted.number, wanted.stage, wanted.replica, variables))
+        return remote
+
+    def settled(self, assignment: control.Assignment, host: str, *, senders: int) -> control.Assignment:
+        """An assignment as it is there. ``senders``: workers that share the memory, if all are there."""
+        stay = self._named(host)
+        curve = (self._pair.public, self._pair.secret)
+        shared = msgspec.structs.replace(
+            assignment, listen=listening(self._listen, stay, self._ports), curve=curve
+        )
+        return lodged(shared, stay, self.trees, senders=senders)
+
+    def introduced(self, known: control.Connect, sender: Member, host: str) -> control.Connect:
+        """How a receiver on that host finds the sender."""
+        there = self._named(sender.child.host)
+        run_dir = there.offer.run_dir if there and there.offer else self._supervisor.run_dir.path
+        endpoint = f"ipc://{control.paths(run_dir, known.peer)[0]}"
+        tcp = sender.tcp if there else reached(sender.tcp, self._named(host))
+        return msgspec.structs.replace(known, endpoint=endpoint, host=sender.child.host, tcp=tcp)
+
+    def view(self) -> list[dict[str, object]]:
+        """Who is here, as plain data."""
+        now = self._clock()
+        return [stay.view(now, self._state(stay)) for stay in self._stays.values()]
+
+    def _state(self, stay: Stay) -> str:
+        known = self._supervisor.roster.hosts.get(stay.name)
+        if stay.offer is None or known is None:
+            return "joining" if known is None else "leaving"
+        return "leaving" if known.leaving else "here"
+
+    def _named(self, host: str) -> Stay | None:
+        return next((stay for stay in self._stays.values() if stay.name == host), None)
+
+    # What comes in ----------------------------------------------------------------------------------------
+
+    def _take(self, user: str, frames: list[Any]) -> None:
+        try:
+            if self._switchboard.take(user, frames):
+                return
+            letter = hostwire.opened(frames[1])
+            stay = self._stays.get(letter.token) or self._arrived(letter, bytes(frames[0]))
+            if stay is not None:
+                self._hear(stay, letter, bytes(frames[0]))
+        except PeerError as error:
+            self._refuse(str(error))
+
+    def _refuse(self, why: str) -> None:
+        """Count it, and tell now and then: a flood is not to fill the log."""
+        self.refused += 1
+        if not self.refused & (self.refused - 1):
+            self._supervisor.report(events.HostMisspoke(count=self.refused, cause=plain(why[:200])))
+
+    def _arrived(self, letter: hostwire.Letter, route: bytes) -> Stay | None:
+        """A stay that begins; nothing where it is over, which its agent is told."""
+        said = self._read(letter.body) if letter.number == 1 and letter.body else None
+        if not isinstance(said, hostwire.Join):
+            self._tell_aside(route, letter.token, hostwire.Dismissed())
+            return None
+        before = self._stays.get(said.before)
+        if before is not None:
+            self._lose(before, "its agent began anew")
+        why = self._refusal(said)
+        if why:
+            self._tell_aside(route, letter.token, hostwire.Refused(why))
+            return None
+        stay = self._stays[letter.token] = Stay(said, self._free_name(said.name), letter.token, self._post)
+        return stay
+
+    def _hear(self, stay: Stay, letter: hostwire.Letter, route: bytes) -> None:
+        taken = stay.conduit.take(letter)
+        stay.route, stay.heard = route, self._clock()
+        for answer in taken.answers:
+            stay.post(answer)
+        if not taken.body:
+            return
+        said = self._read(taken.body)
+        if isinstance(said, hostwire.Join):
+            task = asyncio.ensure_future(self._welcome(stay))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            self._answers[type(said)](stay, said)
+
+    def _refusal(self, said: hostwire.Join) -> str:
+        """Why it cannot take part; empty: it can."""
+        roster = self._supervisor.roster
+        if said.version != hostwire.VERSION or said.penstock != __version__:
+            return (
+                f"this run is of penstock {__version__}, and the agent of {said.penstock[:40]}: use the same"
+            )
+        names = [said.name, *said.labels]
+        if not all(map(_NAME.fullmatch, names)) or FIRST_LABEL in names or not 0 < said.cores < 1 << 16:
+            return f"{said.name[:80]!r} or one of its labels is no name for a host"
+        if not (_PLACE.fullmatch(said.address) and _PLACE.fullmatch(said.reach)):
+            return "its addresses are none"
+        for stage, more in said.brings.items():
+            asked = roster.stages[stage].asked if stage in roster.stages else 0
+            if why := policy.refusal(roster, stage, asked + more if more > 0 else 0):
+                return why
+        here = tunnel.first(self._listen, self._ports, reach=said.reach, machine=machine())
+        return tunnel.refusal(said, here, [stay.join for stay in self._stays.values()])
+
+    def _free_name(self, name: str) -> str:
+        taken = {stay.name for stay in self._stays.values()} | set(self._supervisor.roster.hosts)
+        number, found = 1, name
+        while found in taken:
+            number += 1
+            found = f"{name}-{number}"
+        return found
+
+    # What agents say --------------------------------------------------------------------------------------
+
+    async def _welcome(self, stay: Stay) -> None:
+        try:
+            manifest = await asyncio.to_thread(codebook.survey, self.trees)
+        except (UserError, OSError) as error:
+            stay.end(str(error), unfit=True)
+            return
+        stay.manifest = manifest
+        plan: Plan = msgspec.structs.replace(self._supervisor.plan, config={})
+        stay.say(
+            hostwire.Welcome(
+                version=hostwire.VERSION,
+                run=self._supervisor.run_dir.name,
+                pipeline=plan.pipeline,
+                name=stay.name,
+                timeout=self._timeout,
+                plan=msgspec.msgpack.encode(plan),
+                manifest=manifest,
+                app=os.path.basename(self._app),
+            )
+        )
+
+    def _send_part(self, stay: Stay, said: hostwire.Want) -> None:
+        """Only of the files that it was offered: nobody reads here what else we can read."""
+        if not 0 <= said.at <= stay.manifest.sizes.get(said.path, -1):
+            raise PeerError(f"{stay.name} wants {said.path[:80]!r}, which is not among what it may fetch")
+        number, _, path = said.path.partition("/")
+        data = b""
+        try:
+            with open(os.path.join(self.trees[int(number)], path), "rb") as file:
+                file.seek(said.at)
+                data = file.read(hostwire.PART)
+        except OSError:
+            pass  # it is not there any more: the agent sees that what it has is not what it should be
+        stay.say(hostwire.Part(said.path, said.at, data))
+
+    def _take_in(self, stay: Stay, said: hostwire.Offer) -> None:
+        if len(said.trees) != len(self.trees) or stay.offer is not None:
+            raise PeerError("an agent has other trees than ours, or offers itself twice")
+        if stay.over:
+            return  # it has not heard so far that it is to go
+        stay.offer, join = said, stay.join
+        brings = tuple(sorted(join.brings.items()))
+        host = Host(stay.name, join.cores, frozenset(join.labels), brings)
+        self._supervisor.tell(stimulus.HostJoined(host))
+
+    def _of(self, stay: Stay, said: Any) -> Remote:
+        try:
+            return stay.workers[said.number]
+        except KeyError:
+            raise PeerError(f"{stay.name} has no worker {said.number}") from None
+
+    def _pass_on(self, stay: Stay, said: hostwire.Spoke) -> None:
+        line = self._of(stay, said).line
+        if line is not None:
+            line.take(said.data)
+
+    def _ended(self, stay: Stay, said: hostwire.Ended) -> None:
+        remote = self._of(stay, said)
+        del stay.workers[said.number]
+        remote.ended(said.exit, oom=said.oom, parting=plain(said.stillborn))
+
+    def _leave(self, stay: Stay, _: hostwire.Leave) -> None:
+        if stay.offer is None:
+            stay.end("it had not begun")
+        else:
+            self._supervisor.tell(stimulus.HostLeaves(stay.name))
+
+    def _part(self, stay: Stay, cause: str) -> None:
+        self._lose(stay, plain(cause) or "its agent ended")
+
+    # Life and loss ----------------------------------------------------------------------------------------
+
+    def _beat(self) -> None:
+        """Now and then: say that we live, and see who does not."""
+        now, interval = self._clock(), self._timeout / BEATS
+        stalled = max(0.0, now - self._due - interval)  # we ourselves were stopped: nobody could be heard
+        for stay in list(self._stays.values()):
+            stay.heard += stalled
+            if now - stay.heard > self._timeout:
+                self._lose(stay, f"it was not heard for {self._timeout:g} s")
+            elif stay.conduit.bytes > MOST_UNHEARD:
+                self._lose(stay, "it does not take what it is told")
+            else:
+                stay.beat()
+        self._switchboard.beat()
+        self._due = now + interval
+        self._timer = asyncio.get_running_loop().call_later(interval, self._beat)
+
+    def _lose(self, stay: Stay, cause: str) -> None:
+        """It is over with that stay, whatever its agent thinks."""
+        self._stays.pop(stay.conduit.token, None)
+        self._changed.set()
+        was_here, stay.offer = stay.offer is not None, None
+        if was_here:
+            self._supervisor.tell(stimulus.HostLost(stay.name, cause))
+        elif not stay.over:
+            self._supervisor.report(events.HostUnfit(host=stay.name, cause=cause))
+        workers, stay.workers = stay.workers, {}
+        for remote in workers.values():
+            remote.lose()
+
+    def _post(self, route: bytes, frame: bytes) -> bool:
+        return self._send([route, frame])
+
+    def _send(self, message: list[bytes]) -> bool:
+        return self._port is not None and self._port.send(message)
+
+    def _tell_aside(self, route: bytes, token: str, message: msgspec.Struct) -> None:
+        """Outside of any stay: as the body of a beat."""
+        letter = hostwire.Letter(token, 0, 0, 0, body=hostwire.packed(message))
+        self._post(route, hostwire.sealed(letter))

@@ -1,0 +1,89 @@
+"""Runs in the supervisor: what callers are told of services. Calls themselves never come by here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from penstock.observe.events import (
+    Event,
+    VersionDeployed,
+    VersionRetired,
+    VersionShared,
+    WorkerDied,
+    WorkerEnded,
+    WorkerReady,
+)
+from penstock.pipeline.plan import SERVICE
+from penstock.runtime.policy.deployment import services, shares, takes, versions
+from penstock.runtime.policy.roster import Worker
+
+if TYPE_CHECKING:
+    from penstock.runtime.supervisor.supervisor import Supervisor
+
+REMEMBERED = 256
+"""Causes of deaths that are told: callers that are slow to read still learn of what a call was lost."""
+
+CHANGES = (WorkerReady, WorkerDied, WorkerEnded)
+"""After these there is another listing."""
+
+Document = dict[str, Any]
+
+
+class Services:
+    """Those of one run."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self.listeners: list[Callable[[], object]] = []
+        """Are called whenever ``listing`` answers something new."""
+        self._told: Document = {}
+        self._causes: dict[int, str] = {}
+        """Of deaths in services, by number."""
+        self._names = {stage.name for stage in supervisor.plan.stages if stage.kind == SERVICE}
+        supervisor.listeners.append(self._on_event)
+
+    def _look(self) -> None:
+        """Something may have changed. (That a replica is to drain, it tells its callers itself.)"""
+        now = self.listing()
+        if now != self._told:
+            self._told = now
+            for listener in tuple(self.listeners):
+                listener()
+
+    def listing(self) -> Document:
+        """Services with their replicas, and why those died that are no more."""
+        return {
+            "services": {name: self._service(name) for name in services(self._supervisor.roster.stages)},
+            "gone": {str(number): cause for number, cause in self._causes.items()},
+        }
+
+    def _service(self, name: str) -> Document:
+        supervisor, roster = self._supervisor, self._supervisor.roster
+        mine = [stage.name for stage in roster.stages.values() if stage.of == name]
+        return {
+            "max_failures": supervisor.plan.stage(versions(roster.stages, name)[0].name).max_failures,
+            "shares": shares(roster, name),
+            "seats": [self._seat(one) for stage in mine for one in roster.members(stage) if one.ready_at],
+        }
+
+    def _seat(self, worker: Worker) -> list[Any]:
+        stage = self._supervisor.plan.stage(worker.stage)
+        endpoint = self._supervisor.run_dir.endpoint(worker.number)
+        window = stage.window or 2 * max(1, stage.batch)
+        return [worker.number, worker.label, worker.stage, endpoint, takes(worker), window]
+
+    def _is_ours(self, event: Event) -> bool:
+        if isinstance(event, (VersionDeployed, VersionShared, VersionRetired)):
+            return True
+        return isinstance(event, CHANGES) and event.stage in self._names
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, VersionDeployed):
+            self._names.add(event.stage)
+        if isinstance(event, WorkerDied) and event.stage in self._names:
+            self._causes[event.number] = event.cause
+            if len(self._causes) > REMEMBERED:
+                del self._causes[next(iter(self._causes))]
+        if self._is_ours(event):
+            self._look()

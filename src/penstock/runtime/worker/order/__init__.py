@@ -1,0 +1,1 @@
+"""In the worker: items in the order in which they were made."""

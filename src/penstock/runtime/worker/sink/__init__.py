@@ -1,0 +1,1 @@
+"""In the worker of a sink: what is done is not done again."""

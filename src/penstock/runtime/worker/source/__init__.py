@@ -1,0 +1,1 @@
+"""In the worker of a source: what it makes, and how far it is."""

@@ -1,0 +1,1 @@
+"""In the worker: what is published, and what subscribers get of it."""

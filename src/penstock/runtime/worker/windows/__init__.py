@@ -1,0 +1,1 @@
+"""In the worker of a window or a join: items put together."""

@@ -1,0 +1,106 @@
+"""Hosts that lose their network for long, come back elsewhere, are slow, or lose the first of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.rig import belonging
+from tests.hosts import AT_HAND, Lab, until
+
+pytestmark = [
+    pytest.mark.fault,
+    pytest.mark.skipif(not AT_HAND, reason="network namespaces need root and iproute2"),
+]
+
+
+@pytest.fixture
+def lab(tmp_path: Path, long_form: bool) -> Iterator[Lab]:
+    if not long_form:
+        pytest.skip("long: make faults; its short form is in tests/acceptance/test_hosts.py")
+    made = Lab(tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def test_a_host_that_was_away_for_too_long_is_fenced_and_joins_anew(lab: Lab) -> None:
+    lab.begin("--host-timeout", "4s")
+    lab.join("h2")
+    lab.works("h2")
+    lab.cut("h2")
+    began = time.monotonic()
+    until(lambda: "host h2 is lost" in lab.said("h1"), "it is missed")
+    missed = time.monotonic() - began
+    until(lambda: "the workers here are ended" in lab.said("h2"), "it ends its workers by itself")
+    until(lambda: time.monotonic() - began > 20.0, "the cable is put back after 20 s")
+    lab.heal("h2")
+    healed = time.monotonic()
+    lab.works("h2", 1)
+    print(f"\nmissed after {missed:.1f} s; at work again {time.monotonic() - healed:.1f} s after 20 s of cut")
+    print(lab.finish())
+
+
+def test_a_cut_of_two_seconds_changes_nothing(lab: Lab) -> None:
+    lab.begin()
+    lab.join("h2")
+    lab.join("h3")
+    for _ in range(3):
+        lab.works("h2")
+        lab.works("h3")
+        lab.cut("h2")
+        until_later(2.0)
+        lab.heal("h2")
+        healed = time.monotonic()
+        lab.works("h2", 1)
+        print(f"\nat work again {time.monotonic() - healed:.2f} s after 2 s of cut")
+    assert "lost:" not in lab.said("h1")
+    assert "is lost" not in lab.said("h1")
+    print(lab.finish())
+
+
+def test_a_peer_that_was_replaced_comes_back_with_another_address(lab: Lab) -> None:
+    lab.begin("--host-timeout", "4s")
+    lab.join("h2")
+    lab.works("h2")
+    lab.kill("h2")
+    lab.heal("h2")
+    lab.move("h2", "10.77.0.99")
+    began = time.monotonic()
+    lab.join("h2")
+    lab.works("h2", 1)
+    print(f"\nat work again {time.monotonic() - began:.1f} s after the new one was started")
+    print(lab.finish())
+
+
+def test_a_host_behind_a_line_of_one_megabit_does_what_it_can(lab: Lab) -> None:
+    lab.begin()
+    lab.join("h2")
+    lab.works("h2")
+    lab.slow("h1", "1mbit")
+    lab.slow("h2", "1mbit")
+    lab.works("h1", 1000)
+    lab.works("h2")
+    assert "is lost" not in lab.said("h1")
+    print(lab.finish())
+
+
+def test_when_the_first_host_dies_no_worker_is_left_anywhere(lab: Lab) -> None:
+    lab.begin("--host-timeout", "4s")
+    lab.join("h2", "--patience", "3s")
+    lab.works("h2")
+    lab.kill("h1")
+    assert lab.processes["h2"].wait(60) == 3, lab.said("h2")
+    assert not belonging(f"/dev/shm/{lab.mark}/h2")
+    assert not [each for each in os.listdir(f"/dev/shm/{lab.mark}/h2") if not each.startswith(".")]
+
+
+def until_later(seconds: float) -> None:
+    """Wait for so long: the length of a cut is what is tried."""
+    end = time.monotonic() + seconds
+    until(lambda: time.monotonic() > end, "time passes")

@@ -1,0 +1,74 @@
+"""The file of a position: whole, of the right run, or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.errors import EnvironmentFault, UserError
+from penstock.runtime.worker.source.position import PositionFile, decode, encode
+from penstock.runtime.worker.source.progress import Mark
+
+MARK = Mark(encode({"page": 3}), 17, {"rejected": 2}, "lines/0+1")
+PLAIN: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def file(directory: Path, run: str) -> PositionFile:
+    return PositionFile(str(directory), "lines", 0, run=run)
+
+
+def test_the_same_run_finds_what_it_wrote(tmp_path: Path) -> None:
+    first = file(tmp_path, "a")
+    first.clear()
+    first.write(MARK)
+    assert file(tmp_path, "a").read(also_of_others=False) == MARK
+    assert [path.name for path in (tmp_path / "positions").iterdir()] == ["lines.0"]
+
+
+def test_another_run_finds_it_only_when_it_resumes(tmp_path: Path) -> None:
+    first = file(tmp_path, "a")
+    first.clear()
+    first.write(MARK)
+    assert file(tmp_path, "b").read(also_of_others=False) is None
+    assert file(tmp_path, "b").read(also_of_others=True) == MARK
+
+
+def test_a_run_that_begins_anew_leaves_nothing_to_resume_beyond_what_it_has_made(tmp_path: Path) -> None:
+    first = file(tmp_path, "a")
+    first.clear()
+    first.write(MARK)
+    file(tmp_path, "b").clear()
+    assert file(tmp_path, "c").read(also_of_others=True) is None
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x00" * 8, b"\xc1", b"\x81", Mark(b"\xc1", 17, {})])
+def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path, damage: bytes | Mark) -> None:
+    first = file(tmp_path, "a")
+    first.clear()
+    if isinstance(damage, Mark):  # the file is sound, and what it keeps is not
+        first.write(damage)
+    else:
+        Path(first.path).write_bytes(damage)
+    with pytest.raises(
+        EnvironmentFault, match=r"positions/lines\.0 cannot be read .*remove it to begin anew"
+    ):
+        first.read(also_of_others=True)
+
+
+@given(PLAIN)
+def test_a_position_is_any_plain_value(value: Any) -> None:
+    assert decode(encode(value)) == value
+
+
+@pytest.mark.parametrize("value", [object(), 2**70, {1j}])
+def test_what_is_no_plain_value_is_refused(value: Any) -> None:
+    with pytest.raises(UserError, match=r"at\(.*, \.\.\.\): a position is plain data"):
+        encode(value)
