@@ -241,11 +241,16 @@ class Node:
         """Where a client connects to."""
         quoted = urllib.parse.quote(vhost, safe="")
         managed = f"?management=http://127.0.0.1:{self.management_port}" if self.managed else ""
-        return f"amqp://{user}:{password}@127.0.0.1:{self.port}/{quoted}{managed}"
+        return f"amqp://{_who(user, password)}127.0.0.1:{self.port}/{quoted}{managed}"
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """The HTTP API, as the administrator."""
         return ask(self.management_port, method, path, body)
+
+
+def _who(user: str, password: str) -> str:
+    """As whom one connects; nothing where it is who every client is taken for."""
+    return "" if (user, password) == (USER, PASSWORD) else f"{user}:{password}@"
 
 
 def ask(port: int, method: str, path: str, body: object = None) -> Any:
@@ -375,7 +380,7 @@ class Shared:
     def url(self, vhost: str, user: str = USER, password: str = PASSWORD) -> str:
         """Where a client connects to."""
         return (
-            f"amqp://{user}:{password}@127.0.0.1:{self.port}/{urllib.parse.quote(vhost, safe='')}"
+            f"amqp://{_who(user, password)}127.0.0.1:{self.port}/{urllib.parse.quote(vhost, safe='')}"
             f"?management=http://127.0.0.1:{self.management_port}"
         )
 

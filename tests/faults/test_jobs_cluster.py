@@ -11,7 +11,7 @@ import pytest
 
 from tests.brokered import BrokerDesk, broker_desk
 from tests.jobs import until
-from tests.rabbit import PASSWORD, USER, Node, cluster
+from tests.rabbit import Node, cluster
 
 pytestmark = pytest.mark.fault
 
@@ -32,7 +32,7 @@ QUEUE = "ps.q.default"
 
 def _url(nodes: Sequence[Node]) -> str:
     hosts = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
-    return f"amqp://{USER}:{PASSWORD}@{hosts}/%2F?management=http://127.0.0.1:{nodes[0].management_port}"
+    return f"amqp://{hosts}/%2F?management=http://127.0.0.1:{nodes[0].management_port}"
 
 
 def _leader(nodes: Sequence[Node]) -> Node:

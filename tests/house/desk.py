@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +19,8 @@ PATIENCE = 90.0
 """Seconds a command may take."""
 GOODBYE = 5.0
 """Seconds in which what runs beside may end by itself when its page is over."""
+LOOPBACK = re.compile(r"(?<=tcp://127\.0\.0\.1:)\d+")
+"""Ports of this machine that a page names: somebody else may have them here."""
 REAL_TARGETS = ("demo", "help")
 """`make` targets that are run; of the others only the recipe is checked: `make test` would run itself."""
 
@@ -30,6 +34,7 @@ class Desk:
         self._place = folder / ".place"
         self._here = folder
         self._beside: list[tuple[Command, _Running]] = []
+        self._ports: dict[str, str] = {}
         path = os.pathsep.join((str(programs), str(Path(sys.executable).parent), os.environ.get("PATH", "")))
         self._environment = {
             **{key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "VIRTUAL_ENV"}},
@@ -84,10 +89,17 @@ class Desk:
         return [] if status == 0 else [f"line {command.line}: no such target: {command.text}"]
 
     def _start(self, command: Command) -> _Running:
-        text = command.text.removesuffix("&").strip()
+        text = LOOPBACK.sub(self._port, command.text.removesuffix("&").strip())
         # The shell's last word is where it stands: a `cd` holds for the rest of the page.
         script = f"{text}\nstatus=$?\npwd > {self._place}\nexit $status"
         return _Running(script, self._here, self._environment)
+
+    def _port(self, named: re.Match[str]) -> str:
+        """One that is free here, in place of that of the page."""
+        if named[0] not in self._ports:
+            with socket.create_server(("127.0.0.1", 0)) as probe:
+                self._ports[named[0]] = str(probe.getsockname()[1])
+        return self._ports[named[0]]
 
     def _compare(self, command: Command, running: _Running) -> list[str]:
         if command.interrupted and running.prints(command.before_interrupt, PATIENCE):

@@ -11,7 +11,7 @@ import click
 
 from penstock.cli import terminal
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import json_option
+from penstock.cli.options import json_option, no_password
 from penstock.cli.table import table
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def words(context: click.Context, option: click.Parameter, value: str) -> str:
 @click.option(
     "--broker",
     metavar="URL",
+    callback=no_password,
     help="A virtual host of RabbitMQ for tasks-rabbitmq-*, which is emptied; else these are left out.",
 )
 @click.option("--html", metavar="FILE", type=NEW, help="Write a page with plots as well, whole in itself.")

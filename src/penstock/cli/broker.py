@@ -17,7 +17,7 @@ import click
 from penstock.cli import terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand, VerbFamily
-from penstock.cli.options import json_option
+from penstock.cli.options import json_option, no_password
 
 if TYPE_CHECKING:
     from penstock.rabbitmq.setup import Plan, Wanted
@@ -60,7 +60,7 @@ def group_option(command: click.decorators.FC) -> click.decorators.FC:
 
 
 @broker.command(cls=VerbCommand, examples=INIT, terms={"Exit codes": EXITS})
-@click.argument("url", metavar="[URL]", required=False)
+@click.argument("url", metavar="[URL]", required=False, callback=no_password)
 @click.argument("app", metavar="[APP.PY]", required=False)
 @group_option
 @click.option("--dry-run", is_flag=True, help="Show what would be done.")
@@ -121,7 +121,7 @@ DOCTOR = (
 
 
 @broker.command(cls=VerbCommand, examples=DOCTOR)
-@click.argument("url", metavar="[URL]", required=False)
+@click.argument("url", metavar="[URL]", required=False, callback=no_password)
 @click.argument("app", metavar="[APP.PY]", required=False)
 @group_option
 @click.option(
@@ -155,7 +155,7 @@ def doctor(
 @broker.command(
     cls=VerbCommand, examples=["penstock broker queues", "penstock broker queues amqp://localhost app.py"]
 )
-@click.argument("url", metavar="[URL]", required=False)
+@click.argument("url", metavar="[URL]", required=False, callback=no_password)
 @click.argument("app", metavar="[APP.PY]", required=False)
 @group_option
 @json_option

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from penstock.cli.group import VerbCommand
+from penstock.cli.options import no_password
 from penstock.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ EXITS = (
 
 
 @click.command(cls=VerbCommand, examples=EXAMPLES, terms={"Exit codes": EXITS})
-@click.option("--broker", metavar="URL", default="", help="The RabbitMQ that jobs go over.")
+@click.option(
+    "--broker", metavar="URL", default="", callback=no_password, help="The RabbitMQ that jobs go over."
+)
 @click.option(
     "--recover",
     is_flag=True,

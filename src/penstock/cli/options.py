@@ -29,12 +29,28 @@ def json_option(command: Command) -> Command:
     )(command)
 
 
-def _go_there(ctx: click.Context, _parameter: click.Parameter, url: str | None) -> None:
+def no_password(_ctx: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
+    """The callback of what is the address of a broker: a command line is read by all who list processes.
+
+    Raises:
+        BadParameter: there is a password in it.
+    """
+    before, at, _ = (url or "").partition("://")[2].rpartition("@")
+    if at and ":" in before:
+        raise click.BadParameter(
+            "a password on a command line is seen by all who list processes; put it into a file,"
+            " amqps://USER@HOST/?password_file=PATH, or a variable, ?password_env=NAME, or the whole address"
+            " into PENSTOCK_BROKER"
+        )
+    return url
+
+
+def _go_there(ctx: click.Context, parameter: click.Parameter, url: str | None) -> None:
     """Have this command, and no other, go to that desk."""
     from penstock.tasks import connect
 
-    if url:
-        ctx.with_resource(connect.instead(connect.remote(url)))
+    if no_password(ctx, parameter, url):
+        ctx.with_resource(connect.instead(connect.remote(str(url))))
 
 
 def broker_option(command: Command) -> Command:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import terms_options
+from penstock.cli.options import no_password, terms_options
 
 EXAMPLES = (
     "penstock worker app.py",
@@ -32,7 +32,9 @@ EXITS = (
     type=click.IntRange(1, 1000),
     help="Processes for each group; else as penstock.toml says, or 1.",
 )
-@click.option("--broker", metavar="URL", default="", help="The RabbitMQ that jobs go over.")
+@click.option(
+    "--broker", metavar="URL", default="", callback=no_password, help="The RabbitMQ that jobs go over."
+)
 @terms_options
 def worker(
     app: str | None,

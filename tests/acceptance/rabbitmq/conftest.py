@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from penstock.cli.main import answer
-from penstock.rabbitmq.url import parse
+from penstock.rabbitmq.url import parse, with_file
 from tests.rabbit import Shared
 
 PASSWORD = "hush-hush"
@@ -44,6 +44,14 @@ def user(rabbit: Shared) -> Iterator[str]:
     rabbit.ask("PUT", f"users/{name}", {"password": PASSWORD, "tags": ""})
     yield name
     rabbit.ask("DELETE", f"users/{name}")
+
+
+@pytest.fixture
+def hidden(tmp_path: Path) -> Callable[[str], str]:
+    """The same URL for a command line, where no password may stand: it is in a file, and is `PASSWORD`."""
+    path = tmp_path / "hidden"
+    path.write_text(PASSWORD)
+    return lambda url: with_file(url, str(path))
 
 
 @pytest.fixture

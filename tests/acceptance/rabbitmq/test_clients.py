@@ -35,7 +35,7 @@ from penstock.tasks.store import Closing, Store
 from tests.hub import Hub, hub, prepare
 from tests.jobs import until
 from tests.proxy import proxy
-from tests.rabbit import PASSWORD, Shared, free_port
+from tests.rabbit import Shared, free_port
 
 PATIENCE = "60s"
 SECRET = "hush-hush"
@@ -312,11 +312,24 @@ def test_a_broker_that_nobody_has_prepared_is_an_error_with_the_cure(broker: str
     desk.close()
 
 
-def test_a_wrong_password_is_never_shown(broker: str, capfd: pytest.CaptureFixture[str]) -> None:
-    wrong = broker.replace(f":{PASSWORD}@", f":{SECRET}@")
-    assert main.answer(["tasks", "list", "--broker", wrong]) == 5
+def test_a_wrong_password_is_never_shown_and_refused_where_others_see_it(
+    broker: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = broker.replace("amqp://", f"amqp://guest:{SECRET}@")
+    for words in (
+        ["tasks", "list", "--broker"],
+        ["hub", "--broker"],
+        ["broker", "queues"],
+        ["bench", "--broker"],
+    ):
+        assert main.answer([*words, wrong]) == 2
+    monkeypatch.setenv("PENSTOCK_BROKER", wrong)
+    assert main.answer(["tasks", "list"]) == 5
     said = "".join(capfd.readouterr())
     assert "does not let user" in said and "is the password right?" in said
+    assert (
+        said.count("a password on a command line is seen by all who list processes; put it into a file") == 4
+    )
     assert SECRET not in said
     remote(wrong).close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +78,11 @@ def test_a_policy_of_somebody_else_that_counts_more_is_found(
 
 
 def test_a_worker_that_may_not_do_its_work_does_not_start(
-    penstock: Penstock, rabbit: Shared, broker: str, user: str
+    penstock: Penstock, rabbit: Shared, broker: str, user: str, hidden: Callable[[str], str]
 ) -> None:
     set_up(broker, "gpu")
     vhost = parse(broker).vhost
-    url = rabbit.url(vhost, user, PASSWORD)
+    url = hidden(rabbit.url(vhost, user, PASSWORD))
     rabbit.ask("PUT", f"permissions/{vhost}/{user}", {"configure": ".*", "write": "^$", "read": ".*"})
     with pytest.raises(EnvironmentFault, match=r"may not run jobs of gpu.*--accounts DIR") as refused:
         _start(url, {"gpu": 1})
@@ -124,8 +124,10 @@ def test_a_worker_whose_broker_is_not_fit_says_why_and_does_not_start(
     assert "consumer_timeout = 7270000 in rabbitmq.conf" in refusal()
 
 
-def test_nobody_there_and_a_wrong_password_are_findings(penstock: Penstock, rabbit: Shared) -> None:
-    for url in (f"amqp://127.0.0.1:{free_port()}", rabbit.url("/", password=PASSWORD)):
+def test_nobody_there_and_a_wrong_password_are_findings(
+    penstock: Penstock, rabbit: Shared, hidden: Callable[[str], str]
+) -> None:
+    for url in (f"amqp://127.0.0.1:{free_port()}", hidden(rabbit.url("/", password=PASSWORD))):
         (found,) = penstock("broker", "doctor", url, *GPU, code=1)["findings"]
         assert (found["subject"], found["verdict"]) == ("connection", "bad")
 

@@ -89,10 +89,10 @@ def test_definitions_that_are_imported_are_the_same_set_up(
 
 
 def test_who_may_not_set_policies_is_given_the_commands_and_who_may_not_declare_is_refused(
-    penstock: Penstock, rabbit: Shared, broker: str, user: str
+    penstock: Penstock, rabbit: Shared, broker: str, user: str, hidden: Callable[[str], str]
 ) -> None:
     leave = f"permissions/{_vhost(broker)}/{user}"
-    url = rabbit.url(_vhost(broker), user, PASSWORD)
+    url = hidden(rabbit.url(_vhost(broker), user, PASSWORD))
     rabbit.ask("PUT", leave, {"configure": "^$", "write": ".*", "read": ".*"})
     assert "ACCESS_REFUSED" in penstock("broker", "init", url, *GROUPS, code=5)["error"]
     rabbit.ask("PUT", leave, {"configure": ".*", "write": ".*", "read": ".*"})
@@ -119,11 +119,11 @@ def test_without_the_management_api_it_declares_and_says_what_is_left(
 
 
 def test_what_is_wrong_is_a_sentence_without_the_password(
-    penstock: Penstock, rabbit: Shared, broker: str
+    penstock: Penstock, rabbit: Shared, broker: str, hidden: Callable[[str], str]
 ) -> None:
     wrong = rabbit.url(_vhost(broker), "guest", PASSWORD)
-    assert "is the password right?" in penstock("broker", "init", wrong, *GROUPS, code=5)["error"]
-    no_url = f"http://guest:{PASSWORD}@127.0.0.1"
+    assert "is the password right?" in penstock("broker", "init", hidden(wrong), *GROUPS, code=5)["error"]
+    no_url = "http://guest@127.0.0.1"
     assert "amqp://" in penstock("broker", "init", no_url, *GROUPS, code=4)["error"]
     assert "rename the group" in penstock("broker", "init", broker, "--group", "a.b", code=4)["error"]
 
