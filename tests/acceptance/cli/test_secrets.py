@@ -1,4 +1,4 @@
-"""A secret that a run knows is in no argument of a process, no log, no file that it leaves, no answer."""
+"""A secret that a run or a hub knows is in no argument of a process, log, answer, or file that it leaves."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
+from penstock.rabbitmq.url import parse
 from tests.acceptance.cli.terminal import LIMIT, Terminal, finish
+from tests.rabbit import Shared
 
 OF_VARIABLE, OF_FILE, OF_STAGE, OF_BROKER = (
     "von-der-variable",
@@ -126,3 +129,29 @@ def test_a_secret_is_in_no_argument_log_file_or_answer(secretive: Terminal) -> N
     ):
         for secret in secrets:
             assert secret not in text, where
+
+
+def test_a_hub_says_its_password_nowhere_while_it_works_and_when_it_is_shut_out(
+    terminal: Terminal, rabbit: Shared, broker: str
+) -> None:
+    vhost, user = parse(broker).vhost, f"user-{token_hex(4)}"
+    rabbit.ask("PUT", f"users/{user}", {"password": OF_BROKER, "tags": "administrator"})
+    rabbit.ask("PUT", f"permissions/{vhost}/{user}", {"configure": ".*", "write": ".*", "read": ".*"})
+    terminal.environment.update(PENSTOCK_BROKER=rabbit.url(vhost, user, OF_BROKER))
+    said = [terminal.type("broker", "init", "--group", "gpu").stdout]
+    hub = terminal.start("hub")
+    assert hub.stderr is not None
+    while "ready" not in said[-1]:
+        said.append(hub.stderr.readline())
+        assert said[-1], "it has ended"
+    said.append(terminal.type("queues").stdout)
+    started = arguments(hub.pid)
+    rabbit.ask("DELETE", f"users/{user}")  # and with it its connections
+    refused = terminal.type("queues", code=5)
+    said += [refused.stdout, refused.stderr, hub.stderr.readline()]
+    hub.terminate()
+    said.append(finish(hub))
+    files = left(terminal.directory / ".penstock")
+    assert "password" in refused.stderr and any("jobs.db" in name for name in files)
+    for where, text in (*started.items(), *files.items(), *enumerate(map(str.encode, said))):
+        assert OF_BROKER.encode() not in text, where
