@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,22 @@ class Lab:
         """What it sends is sent at that rate: ``1mbit``."""
         command = ["tc", "-n", self._space(host), "qdisc", "add", "dev", "eth0", "root", "tbf"]
         subprocess.run([*command, "rate", rate, "burst", "16kb", "latency", "200ms"], check=True)
+
+    @contextmanager
+    def weather(self, host: str, *, loss: float = 0.0, delay: float = 0.0) -> Iterator[dict[str, int]]:
+        """What it sends is lost (a part of 1) or late (seconds). In the end it is said how much was."""
+        counts: dict[str, int] = {}
+        with subprocess.Popen(
+            self.within(
+                host, sys.executable, str(Path(__file__).with_name("weather.py")), f"{loss}", f"{delay}"
+            ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as rule:
+            assert rule.stdout is not None and rule.stdout.readline() == "ready\n"
+            yield counts
+            counts.update(json.loads(rule.communicate()[0]))
 
     def carried(self, host: str) -> tuple[int, int]:
         """The bytes that went from it, and to it."""

@@ -41,6 +41,10 @@ def test_three_hosts_work_and_nothing_is_lost_by_a_cut_a_death_and_a_leaving(lab
         for one in stage["replicas"]
     }
     assert sorted(seen.values()) == ["", "", "", "h2", "h3"]
+    with lab.weather("h2", loss=0.2) as lossy, lab.weather("h3", delay=0.2) as late:
+        lab.works("h3")
+        lab.works("h2", 50)
+    assert lossy["lost"] and late["packets"]
     lab.cut("h2")
     lab.works("h1", 200)
     lab.heal("h2")

@@ -1,4 +1,4 @@
-"""Hosts that lose their network for long, come back elsewhere, are slow, or lose the first of them."""
+"""Hosts with no network for long, with a bad or slow one, at another place, or without the first of them."""
 
 from __future__ import annotations
 
@@ -62,6 +62,24 @@ def test_a_cut_of_two_seconds_changes_nothing(lab: Lab) -> None:
     assert "lost:" not in lab.said("h1")
     assert "is lost" not in lab.said("h1")
     print(lab.finish())
+
+
+def test_weather_that_is_bad_one_way_costs_time_and_nothing_else(lab: Lab) -> None:
+    lab.begin()
+    lab.join("h2")
+    lab.works("h2")
+    for host in ("h2", "h1"):
+        for loss, delay in ((0.2, 0.0), (0.0, 0.2), (0.2, 0.2)):
+            with lab.weather(host, loss=loss, delay=delay) as counts:
+                began = time.monotonic()
+                lab.works("h2", 2000)
+                took = time.monotonic() - began
+            print(f"\n{host} sends with {loss:.0%} lost and {delay:g} s late: {2000 / took:,.0f}/s, {counts}")
+            assert counts["lost"] or not loss
+    assert "is lost" not in lab.said("h1")
+    totals = lab.finish()
+    print(totals)
+    assert not totals["twice"]
 
 
 def test_a_peer_that_was_replaced_comes_back_with_another_address(lab: Lab) -> None:
