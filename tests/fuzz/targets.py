@@ -367,6 +367,7 @@ HOSTS_UP = [
     hostwire.packed(hostwire.Join(1, "0", "h2", 2, ["gpu"], {"work": 1})),
     hostwire.packed(hostwire.Counted(7, 1 << 40, {1: 2}, 0.5, 1 << 20)),
     hostwire.packed(hostwire.Ended(7, -9, oom=True)),
+    hostwire.packed(hostwire.Load("dead/1-work-2.letter", 0, 5, b"x")),
 ]
 HOSTS_DOWN = [
     hostwire.packed(hostwire.Welcome(1, "r", "p", "h2", 10.0, b"", hostwire.Manifest({"0/a.py": "0"}, {}))),

@@ -22,7 +22,7 @@ import msgspec
 from penstock.errors import PeerError
 from penstock.pipeline.plan import Plan
 
-VERSION = 1
+VERSION = 2
 """Changes when either side would misread the other; compared when an agent joins."""
 LIMIT = 32 * 2**20
 """Bytes of one frame at most: a control message has up to 16 MiB."""
@@ -161,6 +161,39 @@ class Left(msgspec.Struct, frozen=True, tag="left"):
     cause: str
 
 
+# Either way: files (see ``hosts.haul``) --------------------------------------------------------------------
+
+
+class Have(msgspec.Struct, frozen=True, tag="have"):
+    """There is a file for you; I keep it until you have ``Got`` it."""
+
+    path: str
+    """``dead/...letter`` say: what it is, and what it is called."""
+
+
+class Give(msgspec.Struct, frozen=True, tag="give"):
+    """Send me what that file holds from byte ``at`` on."""
+
+    path: str
+    at: int
+
+
+class Load(msgspec.Struct, frozen=True, tag="load"):
+    """That."""
+
+    path: str
+    at: int
+    size: int
+    """Bytes of the whole file; negative: there is none."""
+    data: bytes
+
+
+class Got(msgspec.Struct, frozen=True, tag="got"):
+    """You need not keep it any more: it is on my disk. Of an item that was put back: it is over."""
+
+    path: str
+
+
 # Supervisor -> agent ---------------------------------------------------------------------------------------
 
 
@@ -230,8 +263,9 @@ class Dismissed(msgspec.Struct, frozen=True, tag="dismissed"):
     """You were taken for lost, and your items are with others: kill what you have, and join anew."""
 
 
-FromAgent = Join | Want | Offer | Unfit | Started | Spoke | Counted | Logged | Ended | Leave | Left
-ToAgent = Welcome | Refused | Part | Start | Speak | Kill | Over | Dismissed
+Haul = Have | Give | Load | Got
+FromAgent = Join | Want | Offer | Unfit | Started | Spoke | Counted | Logged | Ended | Leave | Left | Haul
+ToAgent = Welcome | Refused | Part | Start | Speak | Kill | Over | Dismissed | Haul
 
 _encode = msgspec.msgpack.Encoder().encode
 _letter = msgspec.msgpack.Decoder(Letter).decode

@@ -289,6 +289,7 @@ class Stay:
                     waiting.set_result(data)
             case hostwire.Over(cause, unfit):
                 self._tell(hostwire.Left(""))
+                self._tell_of_letters()
                 if unfit:
                     self._end.set_exception(EnvironmentFault(f"the run goes on without this host: {cause}"))
                 else:
@@ -297,11 +298,11 @@ class Stay:
             case hostwire.Dismissed():
                 self._say("this host was taken for lost, so its workers are ended; joining anew")
                 self._finish(End.AGAIN)
-            case hostwire.Start() | hostwire.Speak() | hostwire.Kill() if self._quarters is not None:
+            case _ if self._quarters is not None:
                 self._obey(self._quarters, said)
 
     @staticmethod
-    def _obey(quarters: Quarters, said: hostwire.Start | hostwire.Speak | hostwire.Kill) -> None:
+    def _obey(quarters: Quarters, said: Any) -> None:
         match said:
             case hostwire.Start():
                 quarters.start(said)
@@ -309,6 +310,12 @@ class Stay:
                 quarters.tell(said)
             case hostwire.Kill():
                 quarters.kill(said)
+            case hostwire.Have() | hostwire.Give() | hostwire.Load() | hostwire.Got():
+                quarters.porter.take(said)
+
+    def _tell_of_letters(self) -> None:
+        if self._quarters is not None and (left := self._quarters.porter.left):
+            self._say(f"{left} dead letters stay here; they go to the first host when this one joins again")
 
     def _finish(self, end: End) -> None:
         if not self._end.done():

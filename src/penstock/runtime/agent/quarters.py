@@ -17,6 +17,7 @@ import msgspec
 from penstock.errors import PenstockError
 from penstock.pipeline.plan import Plan
 from penstock.runtime import control, hostwire, rundir, shm, statedir, sweep
+from penstock.runtime.agent.porter import Porter
 from penstock.runtime.agent.ward import Ward
 from penstock.runtime.oom import OomWatch
 from penstock.runtime.rundir import RunDir
@@ -77,6 +78,7 @@ class Quarters:
             raise
         self.shm = shm.Budget.of(self.run_dir.free_bytes(), settings.shm_budget).total
         self.wards: dict[int, Ward] = {}
+        self.porter = Porter(self.run_dir.path, self.state_dir.path, say)
         self._plan = plan
         self._environments = environments
         self._environ = environ
@@ -131,8 +133,10 @@ class Quarters:
         """Tell what is new of all."""
         for ward in self.wards.values():
             ward.look()
+        self.porter.look()
 
     def _exited(self, number: int, exit: int) -> None:
+        self.porter.look()  # its letters are offered before its end is told
         self.wards.pop(number).ended(exit, self._oom)
         self.run_dir.forget(number)
 
@@ -142,6 +146,7 @@ class Quarters:
             ward.child.abandon()
             ward.close()
         self.wards.clear()
+        self.porter.close()
         sweep.kill_descendants(self.run_dir.path)
         self.run_dir.remove()
         provision.release(self._environments)

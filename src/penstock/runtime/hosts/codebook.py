@@ -18,7 +18,7 @@ import msgspec
 from penstock.errors import UserError
 from penstock.pipeline.plan import Plan
 from penstock.pipeline.reference import Reference
-from penstock.runtime.hostwire import Manifest
+from penstock.runtime.hostwire import PART, Manifest
 
 MOST_FILES = 5000
 MOST_BYTES = 64 * 2**20
@@ -123,6 +123,18 @@ def digest(path: str) -> str:
     """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def part(trees: list[str], name: str, at: int) -> bytes:
+    """What a path of a manifest holds from byte ``at`` on; nothing where it is not there any more: whoever
+    fetches it sees that what it has is not what it should be."""
+    number, _, path = name.partition("/")
+    try:
+        with open(os.path.join(trees[int(number)], path), "rb") as file:
+            file.seek(at)
+            return file.read(PART)
+    except OSError:
+        return b""
 
 
 def checked(manifest: Manifest) -> Manifest:

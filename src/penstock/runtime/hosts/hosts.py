@@ -10,27 +10,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from penstock import __version__
 from penstock.errors import PeerError, UserError
 from penstock.lifecycle import Clock, monotonic
 from penstock.observe import events
 from penstock.pipeline.plan import Plan
 from penstock.runtime import control, hostwire
-from penstock.runtime.hosts import codebook, tunnel
+from penstock.runtime.hosts import admission, baggage, codebook, tunnel
+from penstock.runtime.hosts.baggage import Baggage
 from penstock.runtime.hosts.lodging import listening, lodged, reached
 from penstock.runtime.hosts.machine import machine
 from penstock.runtime.hosts.port import Port
 from penstock.runtime.hosts.remote import Remote
 from penstock.runtime.hosts.stay import MOST_UNHEARD, Stay, plain
 from penstock.runtime.hosts.switchboard import Switchboard
-from penstock.runtime.policy import action, policy, stimulus
-from penstock.runtime.policy.placement import FIRST_LABEL, Host
+from penstock.runtime.policy import action, stimulus
+from penstock.runtime.policy.placement import Host
 from penstock.security.keys import Admits, KeyPair
 
 if TYPE_CHECKING:
@@ -41,8 +40,6 @@ BEATS = 5
 """Signs of life in the time after which silence is a loss."""
 GOODBYE = 2.0
 """Seconds for agents to end what they have, when the run is over."""
-_NAME = re.compile(r"[\w.-]{1,64}")
-_PLACE = re.compile(r"[\w.:%-]{0,255}")
 
 
 class Hosts:
@@ -92,6 +89,7 @@ class Hosts:
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
+        self._lent: set[str] = set()
         self._read = hostwire.Reader(hostwire.FromAgent).read
         self.trees = codebook.trees(supervisor.plan, os.path.dirname(self._app))
         self.refused = 0
@@ -107,6 +105,7 @@ class Hosts:
             hostwire.Ended: self._ended,
             hostwire.Leave: self._leave,
             hostwire.Left: lambda stay, said: self._part(stay, said.cause),
+            **dict.fromkeys(baggage.WORDS, self._carry),
         }
 
     # The run's side ---------------------------------------------------------------------------------------
@@ -138,6 +137,7 @@ class Hosts:
             task.cancel()
         if self._port is None:
             return
+        await baggage.here([*self._stays.values()], self._changed)
         for stay in self._stays.values():
             stay.end("the run is over")
         try:
@@ -155,7 +155,16 @@ class Hosts:
     def release(self, host: str, unfit: str) -> None:
         """Nobody is left there: it may go. ``unfit``: why it has to."""
         if stay := self._named(host):
-            stay.end(unfit or "nobody is left here", unfit=bool(unfit))
+            self._beside(self._release(stay, unfit))
+
+    async def _release(self, stay: Stay, unfit: str) -> None:
+        await baggage.here([stay], self._changed)
+        stay.end(unfit or "nobody is left here", unfit=bool(unfit))
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def spawn(
         self, wanted: action.Spawn, variables: dict[str, str], *, on_exit: Callable[[int], None], log: str
@@ -187,6 +196,17 @@ class Hosts:
         endpoint = f"ipc://{control.paths(run_dir, known.peer)[0]}"
         tcp = sender.tcp if there else reached(sender.tcp, self._named(host))
         return msgspec.structs.replace(known, endpoint=endpoint, host=sender.child.host, tcp=tcp)
+
+    def baggage(self, host: str) -> Baggage | None:
+        """The files of that host; None: it is lost."""
+        stay = self._named(host)
+        return None if stay is None else stay.baggage
+
+    def lend(self) -> None:
+        """Letters were put back, or workers have come who could send some."""
+        for stay in self._stays.values():
+            if stay.baggage is not None:
+                stay.baggage.lend()
 
     def view(self) -> list[dict[str, object]]:
         """Who is here, as plain data."""
@@ -230,11 +250,13 @@ class Hosts:
         before = self._stays.get(said.before)
         if before is not None:
             self._lose(before, "its agent began anew")
-        why = self._refusal(said)
-        if why:
+        here = tunnel.first(self._listen, self._ports, reach=said.reach, machine=machine())
+        roster, joined = self._supervisor.roster, self._stays.values()
+        if why := admission.refusal(said, roster, here, [stay.join for stay in joined]):
             self._tell_aside(route, letter.token, hostwire.Refused(why))
             return None
-        stay = self._stays[letter.token] = Stay(said, self._free_name(said.name), letter.token, self._post)
+        name = admission.free_name(said.name, {stay.name for stay in joined} | set(roster.hosts))
+        stay = self._stays[letter.token] = Stay(said, name, letter.token, self._post)
         return stay
 
     def _hear(self, stay: Stay, letter: hostwire.Letter, route: bytes) -> None:
@@ -246,38 +268,9 @@ class Hosts:
             return
         said = self._read(taken.body)
         if isinstance(said, hostwire.Join):
-            task = asyncio.ensure_future(self._welcome(stay))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._beside(self._welcome(stay))
         else:
             self._answers[type(said)](stay, said)
-
-    def _refusal(self, said: hostwire.Join) -> str:
-        """Why it cannot take part; empty: it can."""
-        roster = self._supervisor.roster
-        if said.version != hostwire.VERSION or said.penstock != __version__:
-            return (
-                f"this run is of penstock {__version__}, and the agent of {said.penstock[:40]}: use the same"
-            )
-        names = [said.name, *said.labels]
-        if not all(map(_NAME.fullmatch, names)) or FIRST_LABEL in names or not 0 < said.cores < 1 << 16:
-            return f"{said.name[:80]!r} or one of its labels is no name for a host"
-        if not (_PLACE.fullmatch(said.address) and _PLACE.fullmatch(said.reach)):
-            return "its addresses are none"
-        for stage, more in said.brings.items():
-            asked = roster.stages[stage].asked if stage in roster.stages else 0
-            if why := policy.refusal(roster, stage, asked + more if more > 0 else 0):
-                return why
-        here = tunnel.first(self._listen, self._ports, reach=said.reach, machine=machine())
-        return tunnel.refusal(said, here, [stay.join for stay in self._stays.values()])
-
-    def _free_name(self, name: str) -> str:
-        taken = {stay.name for stay in self._stays.values()} | set(self._supervisor.roster.hosts)
-        number, found = 1, name
-        while found in taken:
-            number += 1
-            found = f"{name}-{number}"
-        return found
 
     # What agents say --------------------------------------------------------------------------------------
 
@@ -306,15 +299,7 @@ class Hosts:
         """Only of the files that it was offered: nobody reads here what else we can read."""
         if not 0 <= said.at <= stay.manifest.sizes.get(said.path, -1):
             raise PeerError(f"{stay.name} wants {said.path[:80]!r}, which is not among what it may fetch")
-        number, _, path = said.path.partition("/")
-        data = b""
-        try:
-            with open(os.path.join(self.trees[int(number)], path), "rb") as file:
-                file.seek(said.at)
-                data = file.read(hostwire.PART)
-        except OSError:
-            pass  # it is not there any more: the agent sees that what it has is not what it should be
-        stay.say(hostwire.Part(said.path, said.at, data))
+        stay.say(hostwire.Part(said.path, said.at, codebook.part(self.trees, said.path, said.at)))
 
     def _take_in(self, stay: Stay, said: hostwire.Offer) -> None:
         if len(said.trees) != len(self.trees) or stay.offer is not None:
@@ -323,6 +308,7 @@ class Hosts:
             return  # it has not heard so far that it is to go
         stay.offer, join = said, stay.join
         brings = tuple(sorted(join.brings.items()))
+        stay.baggage = Baggage(self._supervisor, stay, said, lent=self._lent, then=self._changed.set)
         host = Host(stay.name, join.cores, frozenset(join.labels), brings)
         self._supervisor.tell(stimulus.HostJoined(host))
 
@@ -341,6 +327,12 @@ class Hosts:
         remote = self._of(stay, said)
         del stay.workers[said.number]
         remote.ended(said.exit, oom=said.oom, parting=plain(said.stillborn))
+
+    @staticmethod
+    def _carry(stay: Stay, said: Any) -> None:
+        if stay.baggage is None:
+            raise PeerError(f"{stay.name} speaks of files before it has offered itself")
+        stay.baggage.take(said)
 
     def _leave(self, stay: Stay, _: hostwire.Leave) -> None:
         if stay.offer is None:
@@ -374,6 +366,8 @@ class Hosts:
         self._stays.pop(stay.conduit.token, None)
         self._changed.set()
         was_here, stay.offer = stay.offer is not None, None
+        if stay.baggage is not None:
+            stay.baggage.close()
         if was_here:
             self._supervisor.tell(stimulus.HostLost(stay.name, cause))
         elif not stay.over:

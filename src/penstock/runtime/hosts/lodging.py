@@ -37,11 +37,14 @@ def lodged(
     ``senders``: workers that share the memory there, if all of them are there."""
     if stay is None or stay.offer is None:
         return assignment
-    offer = stay.offer
+    offer, record = stay.offer, assignment.record
+    if record is not None and stay.baggage is not None:
+        record = msgspec.structs.replace(record, path=stay.baggage.recording(record.path))
     return msgspec.structs.replace(
         codebook.moved(assignment, trees, offer.trees),
         host=stay.name,
         run_dir=offer.run_dir,
         state_dir=offer.state_dir,
+        record=record,
         arena_bytes=Budget(offer.shm).share(senders) if assignment.arena_bytes else 0,
     )

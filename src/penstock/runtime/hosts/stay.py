@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from penstock.runtime import hostwire
 from penstock.runtime.hosts.conduit import Conduit
 from penstock.runtime.hosts.remote import Remote
+
+if TYPE_CHECKING:
+    from penstock.runtime.hosts.baggage import Baggage
 
 MOST_UNHEARD = 256 * 2**20
 """Bytes that an agent may not have confirmed before it is taken for lost."""
@@ -39,6 +43,8 @@ class Stay:
         """What it may fetch."""
         self.offer: hostwire.Offer | None = None
         """Set from when workers can be started there."""
+        self.baggage: Baggage | None = None
+        """Its files, from then on."""
         self.over = False
         """It was told to go."""
         self.workers: dict[int, Remote] = {}

@@ -67,12 +67,14 @@ class Archive:
         if not failure:
             self._closed.append(segment.file_name(link, number))
 
-    def gone(self, number: int) -> None:
-        """A worker has ended. What it has not closed, it was killed with: what it had sent is there."""
-        mine = {each for each in self._open if each[0] == number}
-        self._open -= mine
-        if mine:
-            self._died.add(number)
+    def open(self, number: int) -> list[int]:
+        """The links of which a worker has not closed its part."""
+        return [link for each, link in self._open if each == number]
+
+    def gone(self, number: int, link: int) -> None:
+        """A worker has ended, and not closed that: it was killed with it. What it had sent is there."""
+        self._open.discard((number, link))
+        self._died.add(number)
 
     def finish(self) -> bool:
         """Write how it ended, if it has; whether it has."""

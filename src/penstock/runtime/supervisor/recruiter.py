@@ -78,7 +78,7 @@ class Recruiter:
 
     def _assignment(self, wanted: action.Spawn | action.Admit, host: str) -> Assignment:
         supervisor, hosts = self._supervisor, self._supervisor.hosts
-        record = None if host else supervisor.recordings.wish(wanted.number, wanted.stage)
+        record = supervisor.recordings.wish(wanted.number, wanted.stage)
         assignment = supervisor.outfit.assign(wanted, supervisor.roster, record=record)
         if hosts is None:
             return assignment

@@ -63,6 +63,8 @@ def requeue(supervisor: Supervisor, links: Collection[int]) -> list[int]:
     for member in supervisor.crew.values():
         if not set(links).isdisjoint(supervisor.account.out_ids(member.stage)):
             member.line.send(control.Requeue())
+    if supervisor.hosts is not None:
+        supervisor.hosts.lend()
     mine = (link for link in supervisor.plan.links if link.id in links)
     return [link.id for link in mine if _works(supervisor, link.source)]
 

@@ -309,6 +309,8 @@ class Supervisor:
             self.misheard(member.number, f"its status page cannot be read: {error.strerror}")
         else:
             self.taps.welcome(member)
+            if self.hosts is not None:
+                self.hosts.lend()
             self.tell(stimulus.Bound(member.number))
 
     def misheard(self, number: int, why: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 from typing import TYPE_CHECKING
 
 from penstock.runtime import control
@@ -29,6 +31,13 @@ class Taps:
         """Nobody looks any more."""
         del self.rates[link]
         self._tell_all(link, 0.0)
+        for path in glob.glob(f"{glob.escape(self._supervisor.run_dir.path)}/*.{link}.tap"):
+            if self._is_afar(int(os.path.basename(path).partition(".")[0])):
+                os.unlink(path)  # a worker takes its own away
+
+    def _is_afar(self, number: int) -> bool:
+        member = self._supervisor.crew.get(number)
+        return member is None or bool(member.child.host)
 
     def welcome(self, member: Member) -> None:
         """A worker is there, and can hear what it is to show."""

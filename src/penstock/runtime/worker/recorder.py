@@ -89,6 +89,7 @@ class Recorders:
             chunk.VERSION, self._assignment.run, link, self._assignment.label, number, time.time_ns()
         )
         try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)  # on another host it is not there
             writer = Writer(os.path.join(folder, segment.file_name(link, number)), about)
         except OSError as error:
             self._say(Recorded(link, _reason(error)))

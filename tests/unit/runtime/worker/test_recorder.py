@@ -74,8 +74,9 @@ def test_it_looks_beside_a_tap_and_neither_ends_the_other(tmp_path: Path) -> Non
 def test_what_cannot_be_written_is_told_once_and_hurts_nobody(tmp_path: Path) -> None:
     out = link()
     said: list[Any] = []
-    recorders(tmp_path / "none", out, said)
-    assert said == [control.Recorded(2, "No such file or directory")] and out.tap is None
+    (tmp_path / "file").touch()
+    recorders(tmp_path / "file" / "none", out, said)
+    assert said == [control.Recorded(2, "Not a directory")] and out.tap is None
     kept = recorders(tmp_path, out, said)
     show(out, Cargo([None], [Run(None, "src/0", 0, 1)]))  # type: ignore[list-item]  # it fails, however
     assert not out._watchers and len(said) == 2 and "TypeError" in said[1].failure
