@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from penstock.errors import UserError
-from penstock.message import segment
 from penstock.observe import events
 from penstock.runtime import control
 from penstock.runtime.supervisor.crew import Member
@@ -109,12 +108,15 @@ class Recordings:
 
     def _bring(self, member: Member, link: int, then: Callable[[bool], None]) -> None:
         """What a worker on another host has written is brought here first; ``then``: whether it is here."""
-        bags, name = self._baggage(member), segment.file_name(link, member.number)
+        bags = self._baggage(member)
         if not member.child.host:
             then(True)
         elif bags is None or self.now is None:
             then(False)
         else:
+            from penstock.message import segment  # plain pipelines do without
+
+            name = segment.file_name(link, member.number)
             there = os.path.join(bags.folder(self.now.path), name)
             self._coming.add((member.number, link))
             bags.fetch(there, os.path.join(self.now.path, name), then)
