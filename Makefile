@@ -58,6 +58,7 @@ lock: .venv/.dev ## lock what pyproject.toml asks for, with hashes
 	@requirements/lock
 
 clean: ## remove what was made: .venv, caches, builds
+	@[ ! -d .cache ] || chmod -R u+w .cache # environments are kept from being written to
 	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import settings
 
 from tests.channel import conda_channel
+from tests.needs import needs
 from tests.rabbit import broker, rabbit
 
-__all__ = ["broker", "conda_channel", "rabbit"]
+__all__ = ["broker", "conda_channel", "needs", "rabbit"]
 
 # A busy machine is slow, not wrong; what it found must be found again.
 settings.register_profile("penstock", deadline=None, print_blob=True)

@@ -68,11 +68,10 @@ def _alone(name: str, text: str) -> Command:
     return Command(f"penstock check {name}" if "Pipeline(" in text else f"python {name}", 0)
 
 
-def _provide_packages(desk: Desk, folder: Path) -> None:
+def _provide_packages(desk: Desk, folder: Path, needs: Path) -> None:
     """What a page installs comes from a folder, and is kept in another: no network, and none of ours."""
-    for name in ("pyzmq", "msgspec", "numpy"):
-        repacked(sys.executable, name, folder / "wheels")
-    desk.set("UV_FIND_LINKS", str(folder / "wheels"))
+    repacked(sys.executable, "numpy", folder / "wheels")
+    desk.set("UV_FIND_LINKS", f"{folder / 'wheels'},{needs}")
     desk.set("UV_DEFAULT_INDEX", (folder / "wheels").as_uri())  # no index: nothing is found there
     desk.set("PENSTOCK_CACHE_DIR", str(folder / "cache"))
 
@@ -86,7 +85,7 @@ def _provide(page: Path, desk: Desk, folder: Path, request: pytest.FixtureReques
     if "$ make demo" in text:
         desk.set("PENSTOCK_CACHE_DIR", str(BUILT))
     if "$ penstock env" in text and page.parent.name == "howto":
-        _provide_packages(desk, folder)
+        _provide_packages(desk, folder, request.getfixturevalue("needs"))
 
 
 def _provide_interpreters(page: Path, programs: Path) -> None:

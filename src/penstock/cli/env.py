@@ -207,6 +207,7 @@ def clean(unused: float, everything: bool, dry_run: bool, as_json: bool) -> None
     cls=VerbCommand,
     examples=[
         "penstock env export vision > environment.yml",
+        "penstock env export torch --format requirements > all.txt",
         "penstock env export vision --format dockerfile",
     ],
 )
@@ -214,10 +215,10 @@ def clean(unused: float, everything: bool, dry_run: bool, as_json: bool) -> None
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["environment.yml", "explicit", "dockerfile"]),
+    type=click.Choice(["environment.yml", "explicit", "requirements", "dockerfile"]),
     default="environment.yml",
     show_default=True,
-    help="For conda, as a list of addresses for conda, or as lines for an image.",
+    help="For conda, as a list of addresses for conda, for pip with hashes, or as lines for an image.",
 )
 def export(name: str, form: Any) -> None:
     """Write an environment, as it is locked, in the words of another tool."""

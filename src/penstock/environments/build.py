@@ -2,7 +2,7 @@
 
     take the lock -> is it there by now? -> remove what a death has left -> conda's packages, or a virtual
     environment -> what uv installs -> does it go together? -> compile -> ask it what it is -> its activation
-    -> the marker
+    -> nothing is written there any more -> the marker
 
 Whatever is started on the way holds the lock, too: where we are killed, nobody begins anew in this folder
 before that has ended.
@@ -124,6 +124,7 @@ class _Work:
                 self._compile()
             with self._phase("checking"):
                 marker = self._marker()
+            self._kept.protect(self._recipe.key)
             self._kept.mark(marker)
         except OSError as error:
             self._kept.clear(self._recipe.key)

@@ -165,6 +165,14 @@ class Provider:
     # -------------------------------------------------------------------------------------------- one
 
     def _one(self, spec: Spec, progress: Progress) -> Environment:
+        try:
+            return self._whole(spec, progress)
+        except EnvironmentFault as error:
+            told = str(error)
+            place = "" if told.startswith(f"{spec.origin}: ") else f"{spec.origin}: envs.{spec.name}: "
+            raise type(error)(f"{place}{told}") from None
+
+    def _whole(self, spec: Spec, progress: Progress) -> Environment:
         if isinstance(spec, (Interpreter, CondaPrefix)):
             found = self._existing(spec)
         else:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Literal, get_args
 
+from penstock.environments import layer
 from penstock.environments.lock import CondaRecord, Locked, Pins
 from penstock.errors import UserError
 
-Format = Literal["environment.yml", "explicit", "dockerfile"]
+Format = Literal["environment.yml", "explicit", "requirements", "dockerfile"]
 FORMATS = get_args(Format)
 
 
@@ -22,7 +23,8 @@ def export(name: str, locked: Locked, pins: Pins, addresses: dict[str, str], for
         pins: Of it, what is for one platform.
         addresses: Of its channels, by their names in the lock.
         form: ``environment.yml``: versions and builds; ``explicit``: an address a package, with hashes;
-            ``dockerfile``: lines that make it in an image.
+            ``requirements``: what uv installs, with what a worker needs beside it, as ``pip download`` reads
+            it for a machine without a network; ``dockerfile``: lines that make it in an image.
 
     Raises:
         UserError: this form has no words for it.
@@ -31,6 +33,8 @@ def export(name: str, locked: Locked, pins: Pins, addresses: dict[str, str], for
         return "\n".join(_environment_yml(name, locked, pins)) + "\n"
     if form == "explicit":
         return "\n".join(_explicit(name, locked, pins, addresses)) + "\n"
+    if form == "requirements":
+        return "\n".join(_requirements(locked, pins)) + "\n"
     return "\n".join(_dockerfile(name, locked, pins)) + "\n"
 
 
@@ -67,6 +71,14 @@ def _address(record: CondaRecord, addresses: dict[str, str]) -> str:
     base = addresses.get(record.channel, record.channel).rstrip("/")
     mark = f"#sha256:{record.sha256}" if record.sha256 else f"#{record.md5}" if record.md5 else ""
     return f"{base}/{record.subdir}/{record.fn}{mark}"
+
+
+def _requirements(locked: Locked, pins: Pins) -> Iterator[str]:
+    if pins.conda:
+        yield "# What conda brings beside these is not in it: pip has no words for that."
+    yield locked.pip.rstrip()
+    present = {*re.findall(r"^[\w.-]+", locked.pip, re.MULTILINE), *(each.name for each in pins.conda)}
+    yield from (pin for name, pin in layer.pins(locked.python).items() if name not in present)
 
 
 def _dockerfile(name: str, locked: Locked, pins: Pins) -> Iterator[str]:

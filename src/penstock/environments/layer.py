@@ -1,7 +1,8 @@
 """What a worker needs besides the user's packages: pyzmq and msgspec, once for each kind of interpreter.
 
 They lie in a folder that a worker puts behind all others on ``sys.path``: so the environment stays as the
-user has asked for it, and an interpreter that may not be changed can run a worker, too.
+user has asked for it, and an interpreter that may not be changed can run a worker, too. Which versions, and
+their hashes, is part of this package: ``layer.txt``, which ``make lock`` writes.
 """
 
 from __future__ import annotations
@@ -12,18 +13,40 @@ import glob
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 
+from packaging.requirements import Requirement
 from packaging.version import Version
 
 from penstock import lockfile
 from penstock.environments.interpreters import Probe
 from penstock.environments.store import Store, unwritable
 from penstock.environments.uv import Uv
+from penstock.errors import BuildFailed, SourceAway, Unsatisfiable
 
 MODULES = {"pyzmq": "zmq", "msgspec": "msgspec"}
 NEEDS = {"pyzmq": "25", "msgspec": "0.18.6"}
 """The oldest versions that do, as ``runtime.boot`` has them: it is all alone when it looks."""
+PINNED = os.path.join(os.path.dirname(__file__), "layer.txt")
+"""What is brought: requirements with versions and hashes, as uv reads them."""
+
+
+def pinned() -> str:
+    """What is brought, for whichever Python."""
+    with open(PINNED, encoding="utf-8") as file:
+        return file.read()
+
+
+def pins(python: str) -> dict[str, str]:
+    """What is brought to a Python ``3.9``, by name; each with its hashes, and for no other one."""
+    found = {}
+    for entry in re.findall(r"^\w(?:.*\\\n)*.*", pinned(), re.MULTILINE):
+        said, _, hashes = entry.partition("\\")
+        asked = Requirement(said)
+        if asked.marker is None or asked.marker.evaluate({"python_full_version": f"{python}.0"}):
+            found[asked.name] = f"{asked.name}{asked.specifier} \\{hashes}"
+    return found
 
 
 def lacking(found: Probe) -> list[str]:
@@ -49,7 +72,7 @@ def layer(store: Store, python: str, found: Probe, *, environ: Mapping[str, str]
     """
     if not lacking(found):
         return ""
-    path = os.path.join(store.layers, _name(found))
+    path = os.path.join(store.layers, _name(found, pinned()))
     return path if _is_whole(path) else _made(store, path, python, environ=environ, offline=offline)
 
 
@@ -126,8 +149,8 @@ def _has_all(folder: str, record: str) -> bool:
         return all(os.path.exists(os.path.join(folder, row[0])) for row in csv.reader(file) if row)
 
 
-def _name(found: Probe) -> str:
-    text = json.dumps([NEEDS, found.tag, found.soabi, found.platform])
+def _name(found: Probe, brought: str) -> str:
+    text = json.dumps([brought, found.tag, found.soabi, found.platform])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -140,9 +163,8 @@ def _made(store: Store, path: str, python: str, *, environ: Mapping[str, str], o
     try:
         if not _is_whole(path):
             with store.scratch() as scratch:
-                target, needs = os.path.join(scratch, "layer"), _text(list(NEEDS.items()))
-                # There: what uv is told in the pyproject.toml of our directory is for the user's packages.
-                Uv(environ, offline=offline).install(python, needs, folder=scratch, target=target)
+                target = os.path.join(scratch, "layer")
+                _install(Uv(environ, offline=offline), python, scratch, target)
                 if os.path.exists(path):
                     os.rename(path, os.path.join(scratch, "half"))
                 os.rename(target, path)  # nothing in it knows where it lies
@@ -151,5 +173,13 @@ def _made(store: Store, path: str, python: str, *, environ: Mapping[str, str], o
     return path
 
 
-def _text(needs: Sequence[tuple[str, str]]) -> str:
-    return "".join(f"{name}>={least}\n" for name, least in needs)
+def _install(uv: Uv, python: str, scratch: str, target: str) -> None:
+    """In a folder of ours: what the pyproject.toml of our directory tells uv is for the user's packages."""
+    try:
+        uv.install(python, pinned(), folder=scratch, target=target)
+    except (Unsatisfiable, BuildFailed) as error:
+        kind = SourceAway if isinstance(error, Unsatisfiable) else type(error)  # so an index does not have it
+        raise kind(
+            f"{python} lacks pyzmq or msgspec, which a worker needs, and they cannot be brought; ask for both"
+            f" in its environment, if you have others than these: {error}"
+        ) from None

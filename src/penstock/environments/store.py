@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -33,6 +34,7 @@ from penstock.errors import BuildFailed
 
 VARIABLE = "PENSTOCK_CACHE_DIR"
 MARKER = ".penstock.json"
+_WRITING = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 class Marker(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +114,13 @@ class Store:
             file.flush()
             os.fsync(file.fileno())
         os.replace(f"{path}.new", path)
+
+    def protect(self, key: str) -> None:
+        """Let nobody install into it: that would change it for all who have it. Its folders only: the files
+        are those of uv's and conda's caches, too, and a mode that is theirs is not ours to change."""
+        for place, folders, _ in os.walk(self.prefix(key)):
+            for name in folders:
+                _allow(os.path.join(place, name), writing=False)
 
     # ------------------------------------------------------------------------------------------- locks
 
@@ -218,6 +227,8 @@ class Store:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._marker_path(key))
             with contextlib.suppress(FileNotFoundError):
+                for place, _, _ in os.walk(self.prefix(key)):
+                    _allow(place, writing=True)
                 shutil.rmtree(self.prefix(key))
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(self.envs, f"{key}.uses"))
@@ -280,6 +291,13 @@ class Store:
         except OSError:  # only read: nobody can hold it
             pass
         return False
+
+
+def _allow(folder: str, *, writing: bool) -> None:
+    """For those who own it; a link leads elsewhere, and stays as it is."""
+    if not os.path.islink(folder):
+        mode = stat.S_IMODE(os.stat(folder).st_mode)
+        os.chmod(folder, mode | stat.S_IWUSR if writing else mode & ~_WRITING)
 
 
 def content(folder: str) -> list[str]:

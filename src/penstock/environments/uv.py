@@ -21,6 +21,8 @@ from penstock.errors import BuildFailed, EnvironmentFault, PenstockError, Source
 _FINDING = threading.Lock()
 """uv asks sysconfig, whose first answer to a second thread is half of one."""
 _MISLEADING = ("UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "UV_SYSTEM_PYTHON")
+_PATHS = ("UV_FIND_LINKS", "UV_CACHE_DIR")
+"""Seen from where the user says them; uv is started in other folders, too."""
 _NAMES = {
     "linux-64": "x86_64-unknown-linux-gnu",
     "linux-aarch64": "aarch64-unknown-linux-gnu",
@@ -64,6 +66,9 @@ class Uv:
         self._environ = scrubbed(environ)
         for name in _MISLEADING:
             self._environ.pop(name, None)
+        for name in _PATHS:
+            if said := self._environ.get(name):
+                self._environ[name] = ",".join(map(_absolute, said.split(",")))
         self._environ.update(UV_NO_PROGRESS="1", NO_COLOR="1")
         self._environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
         self._offline = offline
@@ -219,6 +224,10 @@ def understood(said: str, code: int) -> PenstockError:
         if re.search(pattern, words):
             return kind(f"{sentence}:\n{_indented(words)}")
     return BuildFailed(f"uv could not do it:\n{_indented(words)}")
+
+
+def _absolute(path: str) -> str:
+    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
 
 
 def _indented(text: str) -> str:

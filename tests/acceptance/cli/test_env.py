@@ -19,15 +19,13 @@ HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 @pytest.fixture
-def project(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def project(terminal: Terminal, tmp_path: Path, needs: Path) -> Terminal:
     """A project with one environment of a package `alpha`, of which there are two versions in a folder."""
     wheels = tmp_path / "wheels"
     for version in ("1.0", "2.0"):
         wheel(wheels, "alpha", version)
-    wheel(wheels, "pyzmq", "99.0", files={"zmq/__init__.py": ""})
-    wheel(wheels, "msgspec", "99.0")
     terminal.environment |= {
-        "UV_FIND_LINKS": str(wheels),
+        "UV_FIND_LINKS": f"{wheels},{needs}",
         "UV_DEFAULT_INDEX": wheels.as_uri(),  # no index: none of the packages is found there
         "PENSTOCK_CACHE_DIR": str(tmp_path / "cache"),
     }

@@ -21,10 +21,8 @@ LOGIN = "Basic " + base64.b64encode(b"bob:hunter2").decode()
 
 
 @pytest.fixture
-def project(terminal: Terminal, tmp_path: Path) -> Terminal:
+def project(terminal: Terminal, tmp_path: Path, needs: Path) -> Terminal:
     """An environment of a package `alpha`, which an index has; what workers need is in a folder."""
-    wheel(tmp_path / "needs", "pyzmq", "99.0", files={"zmq/__init__.py": ""})
-    wheel(tmp_path / "needs", "msgspec", "99.0")
     made = wheel(tmp_path / "site" / "files", "alpha", "1.0")
     (tmp_path / "site" / "simple" / "alpha").mkdir(parents=True)
     link = f'<a href="../../files/{made.name}">{made.name}</a>'
@@ -32,8 +30,8 @@ def project(terminal: Terminal, tmp_path: Path) -> Terminal:
     (tmp_path / "home").mkdir()
     terminal.environment |= {
         "HOME": str(tmp_path / "home"),
-        "UV_FIND_LINKS": str(tmp_path / "needs"),
-        "UV_DEFAULT_INDEX": (tmp_path / "needs").as_uri(),
+        "UV_FIND_LINKS": str(needs),
+        "UV_DEFAULT_INDEX": needs.as_uri(),
         "UV_CACHE_DIR": str(tmp_path / "uv"),
         "PENSTOCK_CACHE_DIR": str(tmp_path / "cache"),
         "NO_PROXY": "*",

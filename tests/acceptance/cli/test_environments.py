@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.cli.terminal import Terminal, finish
-from tests.conftest import WorkerPython, find_interpreter
-from tests.wheels import repacked, wheel
+from tests.conftest import find_interpreter
+from tests.wheels import wheel
 
 APP = """
 import json
@@ -79,12 +79,12 @@ env = "new"
 
 
 @pytest.fixture
-def project(terminal: Terminal, tmp_path: Path) -> Terminal:
-    """A folder of wheels in place of an index, and a place to keep environments in."""
+def project(terminal: Terminal, tmp_path: Path, needs: Path) -> Terminal:
+    """Folders of wheels in place of an index, and a place to keep environments in."""
     for version in ("1.0", "2.0", "3.0"):
         wheel(tmp_path / "wheels", "alpha", version)
     terminal.environment |= {
-        "UV_FIND_LINKS": str(tmp_path / "wheels"),
+        "UV_FIND_LINKS": f"{tmp_path / 'wheels'},{needs}",
         "UV_DEFAULT_INDEX": (tmp_path / "wheels").as_uri(),  # no index: nothing is found there
         "PENSTOCK_CACHE_DIR": str(tmp_path / "cache"),
         "CONDA_PREFIX": "/somewhere",
@@ -93,17 +93,11 @@ def project(terminal: Terminal, tmp_path: Path) -> Terminal:
     return terminal
 
 
-def provide(project: Terminal, *pythons: str) -> None:
-    """What a worker needs, as wheels for these Pythons."""
-    for python in pythons:
-        for name in ("pyzmq", "msgspec"):
-            repacked(python, name, project.directory / "wheels")
-
-
 def test_each_stage_runs_in_its_environment_on_its_python(
-    project: Terminal, worker_python: WorkerPython
+    project: Terminal,
 ) -> None:
-    provide(project, *(worker_python(version) for version in ("3.9", "3.10", "3.13")))
+    for version in ("3.9", "3.10", "3.13"):
+        find_interpreter(version)
     project.write("app.py", APP)
     project.write("penstock.toml", ENVS)
     for name, version in (("old", "1.0"), ("middle", "2.0"), ("new", "3.0")):
@@ -158,7 +152,6 @@ def train() -> None:
 @pytest.fixture
 def mine(project: Terminal) -> Terminal:
     """A project with one environment of this Python, locked."""
-    provide(project, sys.executable)
     project.write("app.py", ONE)
     project.write("penstock.toml", '[envs.mine]\nrequirements = "mine.txt"\n')
     project.write("mine.txt", "alpha<2\n")
@@ -222,10 +215,7 @@ def test_a_worker_that_runs_elsewhere_than_in_its_environment_is_refused(mine: T
     assert f"it runs in {sys.prefix}, and not in mine, {os.path.dirname(os.path.dirname(python))}" in said
 
 
-def test_an_interpreter_that_exists_is_an_environment_with_a_layer(
-    project: Terminal, worker_python: WorkerPython, tmp_path: Path
-) -> None:
-    provide(project, worker_python("3.9"))
+def test_an_interpreter_that_exists_is_an_environment_with_a_layer(project: Terminal, tmp_path: Path) -> None:
     base = find_interpreter("3.9")
     subprocess.run([base, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
     project.write(

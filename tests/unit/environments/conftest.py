@@ -13,19 +13,17 @@ from tests.wheels import wheel
 
 
 @pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
-    """uv takes from a folder, and nothing else: `alpha` needs `beta`; workers' needs are there by name."""
+def environ(tmp_path: Path, needs: Path) -> dict[str, str]:
+    """uv takes from folders, and nothing else: `alpha` needs `beta`; what workers need is beside them."""
     wheels, nothing = tmp_path / "wheels", tmp_path / "nothing"
     nothing.mkdir()
     wheel(wheels, "alpha", "1.0", requires=["beta>=1"])
     wheel(wheels, "alpha", "2.0", requires=["beta>=1"])
     wheel(wheels, "beta", "1.5")
-    wheel(wheels, "pyzmq", "99.0", files={"zmq/__init__.py": "__version__ = '99.0'\n"})
-    wheel(wheels, "msgspec", "99.0")
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("UV_", "PYTHON"))}
     return {
         **plain,
-        "UV_FIND_LINKS": str(wheels),
+        "UV_FIND_LINKS": f"{wheels},{needs}",
         "UV_DEFAULT_INDEX": nothing.as_uri(),
         "UV_CACHE_DIR": str(tmp_path / "uv-cache"),
         "PENSTOCK_CACHE_DIR": str(tmp_path / "cache"),
