@@ -15,9 +15,11 @@ import pytest
 
 from penstock.bench import road
 from penstock.security.curve import new_pair
+from tests.keyrings import client_of, keyring
 
 pytestmark = pytest.mark.fault
 ROOT = Path(__file__).resolve().parents[2]
+ITEMS = ("-m", "tests.faults.cable")
 A_SECOND = 50
 """Items."""
 RECOVERY = 15.0
@@ -28,7 +30,7 @@ class End:
     """A process at one end."""
 
     def __init__(self, prefix: tuple[str, ...], *arguments: str) -> None:
-        command = [*prefix, sys.executable, "-m", "tests.faults.cable", *arguments]
+        command = [*prefix, sys.executable, *arguments]
         self._process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -74,12 +76,12 @@ def ends(
 ) -> tuple[End, End]:
     """A sender at the far end, and a receiver at the near one; ``name``: by which it knows the sender."""
     pair = new_pair()
-    sender = End(way.far, "send", way.host, pair.public, pair.secret)
+    sender = End(way.far, *ITEMS, "send", way.host, pair.public, pair.secret)
     stack.callback(sender.close)
     address = sender.line()
     if name:
         address = f"tcp://{name}:{address.rpartition(':')[2]}"
-    receiver = End((*way.near, *prefix), "take", address, pair.public, pair.secret)
+    receiver = End((*way.near, *prefix), *ITEMS, "take", address, pair.public, pair.secret)
     stack.callback(receiver.close)
     return sender, receiver
 
@@ -133,3 +135,44 @@ def test_a_sender_that_moves_to_another_address_is_found_by_its_name(tmp_path: P
             file.truncate()
         took = recovered(sender, receiver, 20 + A_SECOND)
         assert took < RECOVERY
+
+
+PUSHER = """
+import sys, time, logging
+from penstock.patterns import Pusher, Tuning
+from penstock.security import Keyring
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+tuning = Tuning(heartbeat=0.2, reconnect_most=0.2)
+with Pusher(sys.argv[1], curve=Keyring(sys.argv[2]).towards("hub"), tuning=tuning) as pusher:
+    while True:
+        pusher.send(time.monotonic(), timeout=None)
+        time.sleep(0.01)
+"""
+PULLER = """
+import sys
+from penstock.patterns import Puller
+from penstock.security import Keyring
+with Puller(sys.argv[1], curve=Keyring(sys.argv[2])) as puller:
+    print(puller.endpoint, flush=True)
+    while True:
+        print("took", puller.receive(None), flush=True)
+"""
+
+
+def test_a_plain_socket_with_much_on_its_way_notices_that_the_cable_is_pulled(tmp_path: Path) -> None:
+    """The kernel by itself would ask for a quarter of an hour."""
+    server = keyring(tmp_path / "server")
+    client_of(server, tmp_path / "client")
+    with cable() as way, ExitStack() as stack:
+        puller = End(way.far, "-c", PULLER, f"tcp://{way.host}:0", str(server.folder))
+        stack.callback(puller.close)
+        pusher = End(way.near, "-c", PUSHER, puller.line(), str(tmp_path / "client"))
+        stack.callback(pusher.close)
+        assert pusher.line().startswith("Connected(")
+        ip(way.near, "link", "set", "wire", "down")
+        assert pusher.line().startswith("Disconnected(")
+        ip(way.near, "link", "set", "wire", "up")
+        assert pusher.line().startswith("Connected(")
+        back = time.monotonic()
+        while float(puller.line().removeprefix("took ")) < back:
+            pass

@@ -64,6 +64,6 @@ def test_the_address_of_all_interfaces_is_written_only_where_it_is_refused() -> 
 
 def test_zmtp_heartbeats_are_used_nowhere() -> None:
     """libzmq up to 4.3.5 aborts the process when one is due on a connection that was reset while its reader
-    had no room: see ``patterns.monitor.signs_of_life``."""
+    had no room: see ``patterns.pulse``."""
     beating = re.compile(r"zmq\.HEARTBEAT_|heartbeat_ivl")
     assert {_named(path) for path in SOURCE.rglob("*.py") if beating.search(path.read_text("utf-8"))} == set()

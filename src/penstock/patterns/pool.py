@@ -21,7 +21,7 @@ from penstock.patterns import frames
 from penstock.patterns.frames import Ended, Frames, Watch
 from penstock.patterns.tuning import Tuning
 from penstock.patterns.wire import Wire
-from penstock.security.curve import Curve, standing
+from penstock.security.curve import Curve
 
 log = logging.getLogger("penstock.patterns")
 
@@ -57,7 +57,7 @@ class ReplierPool:
                 One that has a parameter ``sender`` is told who asks: a ``Sender``, or None without ``curve``.
             threads: How many requests are answered at once.
             of: What each request is to be; one that is not is answered with an error.
-            curve: As of sockets. Who is revoked while connected gets no more answers but that.
+            curve: As of sockets.
             tuning: The finer settings. ``hwm`` bounds the requests that wait here, too.
 
         Raises:
@@ -68,7 +68,6 @@ class ReplierPool:
         self._endpoint, self._handler, self._threads = endpoint, handler, threads
         self._of, self._curve, self._tuning = of, curve, tuning or Tuning()
         self._told = _wants_sender(handler)
-        self._stands = standing(curve) if curve is not None else None
         self._waiting: queue.SimpleQueue[tuple[Envelope, Frames, str] | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[Envelope, Parcel]] = queue.SimpleQueue()
         self._opened = threading.Event()
@@ -165,11 +164,7 @@ class ReplierPool:
             return
         body = parts.index(b"", 1) + 1
         self._taken += 1
-        user = frames.user(request) if self._stands is not None else ""
-        if self._stands is not None and not self._stands(user):
-            log.warning("%s answers %s no more, who is not trusted any more", wire, user)
-            self._answers.put((parts[:body], failed(PeerError("your key is not trusted here any more"))))
-            return
+        user = frames.user(request) if self._curve is not None else ""
         self._waiting.put((parts[:body], request[body:], user))
 
     def _give(self, wire: Wire) -> None:

@@ -24,8 +24,10 @@ class Tuning:
     """How long what was sent and not yet taken is kept for after ``close``, and so at most holds up the end
     of the process."""
     heartbeat: float = 1.0
-    """How often an idle connection is asked for a sign of life, in whole seconds; after three without one it
-    is made anew. 0: never. (Over ``tcp``, by the kernels of the two hosts: within one nobody has to ask.)"""
+    """Seconds between two signs of life that are asked of a peer; after three without one, a connection whose
+    host is gone is made anew, and a process that is stopped is told of (``monitor.Silent``), if it is the one
+    that is connected to. The kernels ask in whole seconds where nothing is on its way, and all else takes
+    ``watch``. 0: never."""
     reconnect: float = 0.1
     """The pause before a lost connection is tried again; it doubles with each failure."""
     reconnect_most: float = 5.0
@@ -41,7 +43,8 @@ class Tuning:
     all_interfaces: bool = False
     """Whether it may listen on all interfaces (``tcp://*:5555``)."""
     watch: bool = True
-    """Whether what happens to its connections is logged (not over ``inproc``)."""
+    """Whether its connections are looked after, by a thread: what happens to them is logged, and who is
+    revoked is cut off (not over ``inproc``)."""
 
     def __post_init__(self) -> None:
         """Refuse what ZeroMQ would take for something else, as it does a negative time-out."""

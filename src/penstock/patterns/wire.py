@@ -21,9 +21,10 @@ from penstock.message.arrays import LARGE
 from penstock.message.parcel import MOST_FRAMES, Parcel
 from penstock.patterns import context
 from penstock.patterns.endpoint import Endpoint, judge, read
-from penstock.patterns.monitor import signs_of_life, watch
+from penstock.patterns.monitor import impatience, signs_of_life, watch
+from penstock.patterns.pulse import Pulse
 from penstock.patterns.tuning import USUAL, Tuning, milliseconds
-from penstock.security.curve import Curve
+from penstock.security.curve import Curve, Gone
 
 _MORE, _NOW = int(zmq.SNDMORE), int(zmq.NOBLOCK)
 _RCVMORE, _EVENTS, _POLLIN, _POLLOUT = int(zmq.RCVMORE), int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.POLLOUT)
@@ -53,12 +54,16 @@ class Wire:
         timeout: float | None,
         curve: Curve | None = None,
         tuning: Tuning,
+        prompt: bool = False,
     ) -> None:
-        """``name``: what errors call it."""
+        """``name``: what errors call it. ``prompt``: whether both ends take at once whatever comes, so that
+        TCP itself may give up what is not taken."""
         self.name = name
         self._kind = kind
         self._binds = binds
         self._curve = curve
+        self._gone: Gone | None = None
+        self._prompt = prompt
         self.timeout = timeout
         self.tuning = tuning
         self.linger = tuning.linger
@@ -86,14 +91,16 @@ class Wire:
         self._set_up()
         if self._curve is not None:
             try:
-                context.gatekeeper().protect(socket, self._curve, binds=self._binds)
+                self._gone = context.gatekeeper().protect(socket, self._curve, binds=self._binds)
             except BaseException:
                 self.shut()
                 raise
 
     def _watch(self, endpoints: Sequence[Endpoint]) -> None:
         if self.tuning.watch and any(each.transport != "inproc" for each in endpoints):
-            watch(self.raw.context, self.raw, f"{self.name} on {', '.join(map(str, endpoints))}")
+            name = f"{self.name} on {', '.join(map(str, endpoints))}"
+            pulse = Pulse(self.tuning.heartbeat, binds=self._binds, gone=self._gone)
+            watch(self.raw.context, self.raw, name, pulse, binds=self._binds)
 
     def forget(self) -> None:
         """Forget all that is on its way: a request that nobody has answered in time is not to be found by
@@ -124,6 +131,7 @@ class Wire:
             zmq.CONNECT_TIMEOUT: milliseconds(tuning.connect_timeout),
             zmq.BACKLOG: tuning.max_connections,
             **(signs_of_life(tuning.heartbeat) if tuning.heartbeat else {}),
+            **(impatience(tuning.heartbeat) if tuning.heartbeat and self._prompt else {}),
             **_OF_KIND.get(self._kind, {}),
         }
         for option, value in options.items():

@@ -47,7 +47,9 @@ class Trunk:
         tuning = Tuning(
             hwm=0, linger=0.0, reconnect=0.05, reconnect_most=1.0, max_message=hostwire.LIMIT, watch=False
         )
-        self._wire = Wire(endpoint, "DEALER", binds=False, timeout=None, curve=towards, tuning=tuning)
+        self._wire = Wire(
+            endpoint, "DEALER", binds=False, timeout=None, curve=towards, tuning=tuning, prompt=True
+        )
         try:
             self._wire.open([endpoint])
         except BaseException:

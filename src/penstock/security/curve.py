@@ -22,6 +22,8 @@ HANDLER = "inproc://zeromq.zap.01"
 
 Curve = Keyring | Admits | Towards
 """What a socket is given: a keyring alone lets in all whom it trusts."""
+Gone = Callable[[], set[str]]
+"""The addresses that those have come from, since it was last asked, whose keys are not let in any more."""
 
 
 def new_pair() -> KeyPair:
@@ -51,8 +53,9 @@ class Gatekeeper:
         self._socket.bind(HANDLER)
         threading.Thread(target=self._serve, name="penstock-gatekeeper", daemon=True).start()
 
-    def protect(self, socket: Any, curve: Curve, *, binds: bool) -> None:
-        """Have ``socket`` speak CURVE only: from now on, so before it binds or connects.
+    def protect(self, socket: Any, curve: Curve, *, binds: bool) -> Gone | None:
+        """Have ``socket`` speak CURVE only: from now on, so before it binds or connects. Where it binds, what
+        says whose connections are to be ended later.
 
         Raises:
             UserError: the key or the list cannot be read, or it is not said who is at the other end.
@@ -62,21 +65,22 @@ class Gatekeeper:
         socket.setsockopt(zmq.CURVE_PUBLICKEY, own.public.encode())
         socket.setsockopt(zmq.CURVE_SECRETKEY, own.secret.encode())
         if binds:
-            self._serve_curve(socket, curve)
-        elif isinstance(curve, Towards):
-            socket.setsockopt(zmq.CURVE_SERVERKEY, curve.server.encode())
-        else:
+            return self._serve_curve(socket, curve)
+        if not isinstance(curve, Towards):
             raise UserError("who connects says to whom: curve=keyring.towards('server')")
+        socket.setsockopt(zmq.CURVE_SERVERKEY, curve.server.encode())
+        return None
 
-    def _serve_curve(self, socket: Any, curve: Curve) -> None:
+    def _serve_curve(self, socket: Any, curve: Curve) -> Gone:
         if isinstance(curve, Towards):
             raise UserError("who binds says who is let in: curve=keyring, or keyring.admitting('client')")
         admits = curve.admitting() if isinstance(curve, Keyring) else curve
         domain = f"penstock-{next(self._numbers)}"
-        self._lists[domain] = _Allowed(admits)
+        allowed = self._lists[domain] = _Allowed(admits)
         socket.setsockopt(zmq.CURVE_SERVER, 1)
         socket.setsockopt(zmq.ZAP_DOMAIN, domain.encode())
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
+        return allowed.gone
 
     def _who(self, domain: str, key: bytes) -> Trusted | None:
         allowed = self._lists.get(domain)
@@ -94,9 +98,11 @@ class Gatekeeper:
         while True:
             try:
                 request = self._socket.recv_multipart()
-                verdict = judge(request, self._who)
+                verdict, domain = judge(request, self._who), domain_of(request)
                 if verdict.refusal:
-                    self._refuse(verdict.refusal, domain_of(request))
+                    self._refuse(verdict.refusal, domain)
+                else:
+                    self._lists[domain].came(z85.encode(request[6]).decode(), request[3].decode())
                 self._socket.send_multipart(verdict.answer)
             except zmq.ZMQError:
                 self._socket.close(0)
@@ -116,43 +122,58 @@ def standing(curve: Curve) -> Callable[[str], bool]:
 
 
 class _Allowed:
-    """Whom one socket lets in, as the list on disk says it now."""
+    """Whom one socket lets in, as the list on disk says it now. (Two threads ask: what is read is put in its
+    place at once.)"""
 
     def __init__(self, admits: Admits) -> None:
         """Raises:
         UserError: the list cannot be read.
         """
         self._admits = admits
-        self._read: tuple[int, int] | None = None
-        self._keys: dict[str, Trusted] = {}
+        self._list: tuple[tuple[int, int] | None, dict[str, Trusted]] = (None, {})
+        self._came: dict[str, set[str]] = {}
         self._look()
 
     def who(self, public: str) -> Trusted | None:
         """Whose key that is; None: nobody's who is let in."""
-        try:
-            self._look()
-        except (UserError, OSError) as error:
-            log.warning("nobody is let in: %s", error)
-            return None
-        return self._keys.get(public)
+        return self._now().get(public)
 
     def stands(self, user: str) -> bool:
         """Whether somebody of that role and name, ``client:laptop``, is let in."""
+        return any(f"{each.role}:{each.name}" == user for each in self._now().values())
+
+    def came(self, public: str, host: str) -> None:
+        """Whose key that is was let in, and came from there."""
+        self._came.setdefault(public, set()).add(host)
+
+    def gone(self) -> set[str]:
+        """Where those have come from, since this was last asked, who are not let in any more."""
+        if not self._came:
+            return set()
         try:
-            self._look()
+            stay = self._look()
+        except (UserError, OSError):
+            return set()  # nobody else is let in; but who was is not revoked by a list that says nothing
+        left = [public for public in list(self._came) if public not in stay]
+        return set[str]().union(*(self._came.pop(public) for public in left))
+
+    def _now(self) -> dict[str, Trusted]:
+        try:
+            return self._look()
         except (UserError, OSError) as error:
             log.warning("nobody is let in: %s", error)
-            return False
-        return any(f"{each.role}:{each.name}" == user for each in self._keys.values())
+            return {}
 
-    def _look(self) -> None:
+    def _look(self) -> dict[str, Trusted]:
         path = self._admits.keyring.folder / "trusted"
         try:
             found = os.stat(path)
             now: tuple[int, int] | None = (found.st_mtime_ns, found.st_ino)
         except FileNotFoundError:
             now = None
-        if now != self._read or now is None:
+        before, keys = self._list
+        if now != before or now is None:
             trusted = self._admits.keyring.trusted
-            self._keys = {each.public: each for each in trusted if each.role in self._admits.roles}
-            self._read = now
+            keys = {each.public: each for each in trusted if each.role in self._admits.roles}
+            self._list = (now, keys)
+        return keys

@@ -52,7 +52,9 @@ class Port:
             all_interfaces=all_interfaces,
             watch=False,
         )
-        self._wire = Wire("hosts", kind, binds=kind == "ROUTER", timeout=None, curve=curve, tuning=tuning)
+        self._wire = Wire(
+            "hosts", kind, binds=kind == "ROUTER", timeout=None, curve=curve, tuning=tuning, prompt=True
+        )
         try:
             self._wire.open([endpoint])
         except BaseException:
