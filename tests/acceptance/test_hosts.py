@@ -138,6 +138,7 @@ def test_an_environment_without_the_library_is_named_and_things_go_as_they_are(
         ("join tcp://127.0.0.1:7788 --key-file no --address 0.0.0.0", "is not one address of this machine"),
         ("join tcp://127.0.0.1:7788 --key-file no --address 9.9.9.9", "is not one address of this machine"),
         ("join tcp://127.0.0.1:7788 --key-file no --server lab", "leave out --server"),
+        ("join tcp://127.0.0.1:7788 --stage keep=900", "900 workers are to be here, on "),
     ],
 )
 def test_what_cannot_be_is_one_sentence(

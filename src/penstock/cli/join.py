@@ -16,6 +16,8 @@ from penstock.cli.options import in_ports, in_seconds, terms_options
 from penstock.cli.towards import towards
 from penstock.errors import UserError
 
+MANY = 16
+"""Workers that one core is not asked to have without a word: a typing error, or they mostly wait."""
 EXAMPLES = (
     "penstock join tcp://10.0.0.5:7788 --key-file join.key",
     "penstock join tcp://10.0.0.5:7788 --key-file join.key --stage detect=4",
@@ -25,7 +27,7 @@ EXITS = (
     ("0", "the pipeline has ended, or this host has left it"),
     ("3", "no run answers there"),
     ("4", "the run does not take this host, or a key cannot be used"),
-    ("5", "an environment cannot be made here, or a worker does not start here that does elsewhere"),
+    ("5", "an environment cannot be made here, or workers do not start here or die too often"),
     ("130", "it was ended by a second Ctrl-C"),
 )
 
@@ -99,16 +101,19 @@ def join(
     if place.transport != "tcp" or not place.port:
         raise UserError(f"{endpoint} is not where a run listens: write tcp://HOST:PORT")
     ours = _ours(address) if address else ""
+    brings, cores = _brings(stages, groups), len(os.sched_getaffinity(0))
+    if (brought := sum(count for _, count in brings)) > MANY * cores:
+        terminal.talk(f"{brought} workers are to be here, on {cores} cores: each is a process of its own")
     wish = Wish(
         endpoint=endpoint,
         towards=towards(key_file, server),
         name=name or re.sub(r"[^\w.-]", "-", socket.gethostname()) or "host",
         labels=labels,
-        brings=_brings(stages, groups),
+        brings=brings,
         address=ours or _address(place.place, place.port),
         ports=ports,
         code=str(Path(code).resolve()) if code else None,
-        cores=len(os.sched_getaffinity(0)),
+        cores=cores,
     )
     environ = dict(os.environ)
     agent = Agent(

@@ -15,9 +15,14 @@ from __future__ import annotations
 from typing import Dict, List, NamedTuple, Optional
 
 from penstock.link.batching import Pace
+from penstock.link.trip import Trip
 
 NEVER = 1 << 62
 """A number of waiting items that is not reached."""
+
+
+LONGEST_TRIP = 1.0
+"""Seconds of work that a receiver is sent beforehand at most, however far it is."""
 
 
 class Offer(NamedTuple):
@@ -33,7 +38,7 @@ class Offer(NamedTuple):
 class _Room:
     """What one receiver has in hand."""
 
-    __slots__ = ("afar", "batch", "batches", "items", "nbytes", "open", "window", "window_bytes")
+    __slots__ = ("batch", "batches", "items", "nbytes", "open", "trip", "window", "window_bytes")
 
     def __init__(self, window: int, window_bytes: int) -> None:
         self.window = window
@@ -44,8 +49,8 @@ class _Room:
         self.items = 0
         self.nbytes = 0
         self.open = True
-        self.afar = False
-        """Whether it is on another host."""
+        self.trip: Optional[Trip] = None
+        """The way to it, if it is on another host."""
 
 
 class Credit:
@@ -70,9 +75,9 @@ class Credit:
         room = self._rooms.setdefault(receiver, _Room(window, window_bytes))
         room.window, room.window_bytes, room.batch, room.open = window, window_bytes, batch, True
 
-    def afar(self, receiver: int) -> None:
+    def afar(self, receiver: int, trip: Trip) -> None:
         """It is on another host: what it is sent takes its time."""
-        self._rooms[receiver].afar = True
+        self._rooms[receiver].trip = trip
 
     def close(self, receiver: int) -> None:
         """It said BYE: nothing more for it, but it finishes what it has."""
@@ -171,12 +176,20 @@ class Credit:
         if room.window:
             if room.items >= room.window:
                 return NEVER
-        elif len(room.batches) >= self.pace.depth(afar=room.afar) and room.items >= 2 * room.batch:
+        elif self._is_supplied(room) and room.items >= 2 * room.batch:
             return NEVER
         wanted = min(room.batches[-1], self._most(room))
         if room.items < 2 * room.batch:  # it may be waiting for no more than the rest of a batch
             return min(wanted, room.batch - room.items % room.batch)
         return wanted
+
+    def _is_supplied(self, room: _Room) -> bool:
+        """Whether it has enough to do until more can be there: while its credit is on its way hither, and
+        what that buys on its way back."""
+        trip = room.trip
+        if len(room.batches) < self.pace.depth(afar=trip is not None):
+            return False
+        return trip is None or room.items * self.pace.cost >= min(trip.least, LONGEST_TRIP) * 1e9
 
     def _largest(self, room: _Room) -> int:
         """Items of a full batch for this receiver: two of them fill its window."""

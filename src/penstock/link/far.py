@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from penstock.errors import PeerError
@@ -9,6 +10,7 @@ from penstock.link.packer import HEAVY, Packer, Word
 from penstock.link.session import Session
 from penstock.link.sockets import Router
 from penstock.link.tcp import Watch
+from penstock.link.trip import Trip
 from penstock.message import head, packing
 from penstock.message.envelope import Batch
 from penstock.message.freight import Frames, Freight
@@ -18,11 +20,14 @@ from penstock.message.head import HEARD, RESUME, WORD, Head
 class FarRouter:
     """The door of a sender to receivers of other hosts."""
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Router, clock: Callable[[], float] = time.monotonic) -> None:
         self.socket = router
+        self._clock = clock
         self._sessions: Dict[bytes, Session] = {}
         self._lost: Set[bytes] = set()
         self._packers: Dict[bytes, Packer] = {}
+        self.trips: Dict[bytes, Trip] = {}
+        """How long the way is to each."""
         self.cut: Set[bytes] = set()
         """Those to whom nothing can be sent as things stand. What was said to them is kept."""
 
@@ -43,12 +48,14 @@ class FarRouter:
         session = self._sessions.get(name)
         if session is None:
             session = self._sessions[name] = Session()
+            self.trips[name] = Trip()
         if found.kind == RESUME:
             session.heard_up_to(found.heard)
             self._say_again(name, session)
             return name, []
         news = found.kind == WORD and session.hear(found.number, found.heard)
         session.heard_up_to(found.heard)
+        self.trips[name].heard(found.heard, self._clock())
         if name in self._packers:
             self._packers[name].heard(found.heard)
         return (name, frames[1:]) if news else None
@@ -63,6 +70,7 @@ class FarRouter:
         frames, packer = [frame, *arrays], self._packers.get(name)
         word = Word(frames) if packer is None else packer.pack(frames)
         number = session.say(word)
+        self.trips[name].said(number, self._clock())
         if packer is not None:
             packer.said(number, word)
         if not self._put(name, number, session, word):
@@ -73,11 +81,13 @@ class FarRouter:
         """Whoever calls itself so is dead to us: it is not answered any more."""
         self._sessions.pop(name, None)
         self._packers.pop(name, None)
+        self.trips.pop(name, None)
         self.cut.discard(name)
         self._lost.add(name)
 
     def _say_again(self, name: bytes, session: Session) -> None:
         self.cut.discard(name)
+        self.trips[name].renew()
         if name in self._packers:
             self._packers[name].resume()
         sent = self.socket.send(name, head.pack(Head(RESUME, 0, session.heard)))

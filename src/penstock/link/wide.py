@@ -89,7 +89,7 @@ class WideSender(Sender):
         super()._hello(name, hello)
         peer = self._peers.find(name)
         if name in self._far and peer is not None:
-            peer.link.credit.afar(peer.number)
+            peer.link.credit.afar(peer.number, self._far.trips[name])
             self._hellos[name] = hello
             self._agree(name, peer.link, hello)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from penstock.link.credit import NEVER, Credit, Offer
+from penstock.link.trip import Trip
 
 
 @dataclass
@@ -212,7 +213,7 @@ def test_a_slow_link_keeps_its_items_for_whoever_is_free_first() -> None:
 def test_to_another_host_the_next_item_is_on_its_way_while_one_is_worked_on() -> None:
     credit = Credit()
     credit.join(1, 0, 1 << 30)
-    credit.afar(1)
+    credit.afar(1, Trip())
     credit.spend(1, 1, 1)
     credit.regain(1, 1, 1, busy=500_000_000)
     credit.spend(1, 1, 1)
@@ -224,10 +225,17 @@ def test_to_another_host_the_next_item_is_on_its_way_while_one_is_worked_on() ->
 def test_to_another_host_several_are_on_their_way_where_they_cost_little_there() -> None:
     credit = Credit()
     credit.join(1, 0, 1 << 30)
-    credit.afar(1)
+    trip = Trip()
+    credit.afar(1, trip)
     credit.spend(1, 1, 1)
     credit.regain(1, 1, 1, busy=10_000_000)
     for _ in range(4):
         assert credit.offer(1000) is not None
+        credit.spend(1, 1, 1)
+    assert credit.offer(1000) is None
+    trip.said(7, now=1.0)
+    trip.heard(7, now=1.2)
+    for _ in range(16):
+        assert credit.offer(1000) is not None, "it would idle for the rest of the 200 ms"
         credit.spend(1, 1, 1)
     assert credit.offer(1000) is None

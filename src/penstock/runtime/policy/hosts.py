@@ -4,7 +4,8 @@
     leaves    its workers drain one after the other, as in a restart; those whose seats it has brought go for
               good, the others are started elsewhere; when nobody is left there it is released
     is lost   what it had brought goes with it; the deaths of its workers are told next, one by one
-    is unfit  a worker does not start there that does elsewhere: it is sent away as if it had left
+    is unfit  a worker does not start there that does elsewhere, or dies there too often: it is sent away as
+              if it had left
 
 A worker that died of its host's loss has done nothing wrong: it is no restart that ``max_restarts`` counts.
 """
@@ -78,11 +79,16 @@ def on_leaves(turn: Turn, happened: stimulus.HostLeaves) -> None:
     _clear(turn, host.name)
 
 
-def is_at_fault(turn: Turn, stage: Stage, worker: Worker) -> bool:
-    """Whether a worker that does not start is its host's affair, and not the end of the run: elsewhere the
-    same code works, or may."""
+def is_at_fault(turn: Turn, stage: Stage, worker: Worker, seat: Seat) -> bool:
+    """Whether a worker that does not start, or has died too often, is its host's affair, and not the end of
+    the run: elsewhere the same code works, or may. (Where it does not, the first host has the last word.)"""
+    if worker.host == FIRST or (worker.ready_at is not None and worker.permanent):
+        return False
     others = [one for one in turn.members(stage.name) if one.host != worker.host]
-    return worker.host != FIRST and worker.ready_at is None and bool(stage.was_ready or others)
+    if worker.ready_at is None:
+        return bool(stage.was_ready or others)
+    hosts = {name: host for name, host in turn.hosts.items() if name != worker.host}
+    return seat.host is not None or choose(hosts, (), Wish(stage.on, stage.stays)) is not None
 
 
 def send_away(turn: Turn, name: str, cause: str) -> None:

@@ -70,9 +70,9 @@ def _replace(turn: Turn, worker: Worker, why: str, death: Death) -> None:
     renewed = turn.renewing(worker)
     leaves = _leaves(turn, worker)
     failure = None if leaves or renewed or blameless else _verdict(stage, worker, record, why, death)
-    unfit = failure.cause if failure and hosts.is_at_fault(turn, stage, worker) else ""
+    unfit = failure.cause if failure and hosts.is_at_fault(turn, stage, worker, seat) else ""
     if unfit:
-        failure, record, blameless = None, before, True
+        failure, record, blameless = None, Record(), True
     pause = None if leaves or failure else 0.0 if blameless else record.pause()
     if pause is None:
         _vacate(turn, worker)

@@ -123,6 +123,27 @@ def test_a_host_where_a_worker_does_not_start_is_sent_away_and_the_run_goes_on()
     assert run.roster.stages["work"].asked == 1
 
 
+def test_a_host_where_a_worker_dies_too_often_is_sent_away_and_only_the_first_one_ends_the_run() -> None:
+    run = Run()
+    run.join("h2", brings=1)
+    crashed = Death(exit=-11)
+    there = next(one for one in run.roster.members("work") if one.host == "h2")
+    run.feed(stimulus.Died(there.number, crashed))
+    assert run.roster.failure is None
+    cause = "work/1 died 1 times within a minute of work, the last time of: killed (SIGSEGV)"
+    assert run.said(events.HostUnfit) == [events.HostUnfit(host="h2", cause=cause)]
+    assert run.where() == [FIRST]
+    run.feed(stimulus.Died(next(run.roster.members("work")).number, crashed))
+    assert run.roster.failure is not None
+
+
+def test_a_worker_that_dies_too_often_where_alone_it_can_be_ends_the_run() -> None:
+    run = Run(label="gpu")
+    run.join("h2", labels=frozenset({"gpu"}))
+    run.feed(stimulus.Died(next(run.roster.members("work")).number, Death(exit=-11)))
+    assert run.roster.failure is not None
+
+
 def test_where_no_worker_of_a_stage_has_ever_started_it_is_the_run_that_ends() -> None:
     run = Run(label="gpu")
     run.join("h3", labels=frozenset({"gpu"}))
