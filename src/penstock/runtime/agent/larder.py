@@ -6,6 +6,8 @@
 What is there is not fetched again, whatever run asks. Files are read anew each time: what has been damaged
 since, or changed by an app that writes beside its code, is fetched once more, and a tree made anew beside the
 old one, which others may be running from.
+
+An agent holds the tree that it runs from. Beyond ``MOST`` bytes, what nobody holds goes, the oldest first.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 
+from penstock import lockfile
+from penstock.environments.store import size
 from penstock.errors import UserError
 from penstock.runtime.hosts import codebook
 from penstock.runtime.hostwire import Manifest
@@ -28,6 +32,10 @@ Fetch = Callable[[str, int], Awaitable[bytes]]
 
 DRAFT = "draft-"
 """Begins the names of what is not finished."""
+HELD = "held"
+"""In a tree: locked by each agent that runs from it."""
+MOST = 1 << 30
+"""Bytes to keep, of files and trees; as many more as are in use."""
 OLD = 24 * 3600.0
 """Seconds after which nobody finishes that any more."""
 
@@ -35,13 +43,15 @@ OLD = 24 * 3600.0
 class Larder:
     """One user's."""
 
-    def __init__(self, root: str) -> None:
-        """``root``: the folder of their caches."""
+    def __init__(self, root: str, *, most: int = MOST) -> None:
+        """``root``: the folder of their caches. ``most``: bytes to keep."""
+        self._most = most
+        self._held: int | None = None
         self._blobs = os.path.join(root, "code", "blobs")
         self._trees = os.path.join(root, "code", "trees")
 
     async def trees(self, manifest: Manifest, count: int, fetch: Fetch) -> list[str]:
-        """Where these trees are, made if need be.
+        """Where these trees are, made if need be; those of before are held no longer.
 
         Raises:
             UserError: the manifest cannot be, or what was sent is not what it says.
@@ -50,13 +60,40 @@ class Larder:
         for folder in (self._blobs, self._trees):
             os.makedirs(folder, mode=0o700, exist_ok=True)
             _sweep(folder)
-        place, is_there = self._place(manifest)
-        if not is_there:
-            for name, sha in manifest.files.items():
-                if not self._has(sha):
-                    await self._get(name, sha, manifest.sizes[name], fetch)
-            self._plant(place, manifest, count)
+        while True:
+            place, is_there = self._place(manifest)
+            if not is_there:
+                for name, sha in manifest.files.items():
+                    if not self._has(sha):
+                        await self._get(name, sha, manifest.sizes[name], fetch)
+                self._plant(place, manifest, count)
+            if self._hold(place):
+                break
+        self._make_room()
         return [os.path.join(place, str(number)) for number in range(count)]
+
+    def _hold(self, place: str) -> bool:
+        """Keep it from being taken away for as long as we need it; whether it is there still."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+        held = os.path.join(place, HELD)
+        try:
+            self._held = lockfile.take(held, shared=True)
+            os.utime(held)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _make_room(self) -> None:
+        """Take away what nobody holds, the oldest first, until the rest is not too much."""
+        kept = [each for folder in (self._blobs, self._trees) for each in _kept(folder)]
+        total = sum(nbytes for _, nbytes, _ in kept)
+        for _, nbytes, path in sorted(kept):
+            if total <= self._most:
+                return
+            if _removed(path):
+                total -= nbytes
 
     def _place(self, manifest: Manifest) -> tuple[str, bool]:
         """Where its trees are as they should be, or can be made; whether they are there."""
@@ -72,7 +109,11 @@ class Larder:
         return os.path.join(self._blobs, sha)
 
     def _has(self, sha: str) -> bool:
-        return _is(self._blob(sha), sha)
+        blob = self._blob(sha)
+        found = _is(blob, sha)
+        if found:
+            os.utime(blob)
+        return found
 
     async def _get(self, name: str, sha: str, size: int, fetch: Fetch) -> None:
         found = hashlib.sha256()
@@ -119,6 +160,35 @@ def _is(path: str, sha: str) -> bool:
 
 def _is_whole(place: str, manifest: Manifest) -> bool:
     return all(_is(os.path.join(place, name), sha) for name, sha in manifest.files.items())
+
+
+def _kept(folder: str) -> Iterator[tuple[float, int, str]]:
+    """When each file or tree there was last used, its bytes, and where it is."""
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        with suppress(OSError):  # another agent has taken it away, or makes it
+            if not name.startswith(DRAFT):
+                is_tree = os.path.isdir(path)
+                used = os.stat(os.path.join(path, HELD) if is_tree else path).st_mtime
+                yield used, size(path) if is_tree else os.path.getsize(path), path
+
+
+def _removed(path: str) -> bool:
+    """Whether it could go: nobody holds it."""
+    try:
+        if os.path.isfile(path):
+            os.unlink(path)
+            return True
+        fd = lockfile.take(os.path.join(path, HELD), wait=False)
+        try:
+            draft = tempfile.mkdtemp(dir=os.path.dirname(path), prefix=DRAFT)
+            os.rename(path, draft)  # it is whole until it is gone
+        finally:
+            os.close(fd)
+        shutil.rmtree(draft, ignore_errors=True)
+    except OSError:
+        return False
+    return True
 
 
 def _sweep(folder: str) -> None:

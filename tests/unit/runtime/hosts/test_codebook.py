@@ -77,6 +77,19 @@ def test_a_tree_that_was_changed_is_made_anew_and_left_to_those_who_run_from_it(
     assert not [path for path in left if path.exists()]
 
 
+def test_what_nobody_runs_from_goes_when_there_is_too_much(app: Path, tmp_path: Path) -> None:
+    async def fetch(path: str, at: int) -> bytes:
+        await asyncio.sleep(0)
+        return (app / path.partition("/")[2]).read_bytes()[at : at + PART]
+
+    one, other = (Larder(str(tmp_path / "cache"), most=3 * PART) for _ in range(2))
+    found = []
+    for version, larder in enumerate((one, other, other)):
+        (app / "app.py").write_text(f"x = {version}\n")
+        found += asyncio.run(larder.trees(codebook.survey([str(app)]), 1, fetch))
+    assert [os.path.exists(each) for each in found] == [True, False, True]
+
+
 def test_what_is_not_as_it_was_announced_is_not_kept(app: Path, tmp_path: Path) -> None:
     async def fetch(path: str, at: int) -> bytes:
         await asyncio.sleep(0)
