@@ -1,7 +1,7 @@
 # `make` says what there is. Every target makes the .venv it needs, from nothing but Python >= 3.11.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo rabbitmq sshd test check format torch faults bench docs lock clean
+.PHONY: help setup demo rabbitmq sshd test check format torch image faults bench docs lock clean
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
@@ -42,6 +42,9 @@ format: .venv/.dev ## put the code into shape
 torch: .venv/.dev ## prove what needs torch; installs it, some GB unless TORCH names a build for the CPU
 	@$(BIN)/python -m pip install -qq $(or $(TORCH),torch)
 	@$(BIN)/python -m pytest tests/unit/message/test_tensors.py tests/unit/message/test_hostile.py $(ARGS)
+
+image: .venv/.dev ## build what `env export` writes for an image, by docker, behind BASE=python:3.13-slim
+	@$(BIN)/python -m pytest tests/acceptance/environments/image.py $(ARGS)
 
 faults: .venv/.dev rabbitmq ## break everything on purpose, in the long forms (a million items, twenty kills)
 	@$(BIN)/python -m pytest tests/faults tests/fuzz tests/conformance -m fault --long $(ARGS)

@@ -151,7 +151,9 @@ class _Work:
 
     def _install(self) -> None:
         if self._recipe.pip.strip():
-            self._uv.install(self._python, self._recipe.pip, folder=self._recipe.folder)
+            folder = self._recipe.folder  # in an image it need not be there, where nothing is taken from it
+            there = folder if os.path.isdir(folder) else None
+            self._uv.install(self._python, self._recipe.pip, folder=there)
 
     def _compile(self) -> None:
         """Once here, and not in each worker that is the first to import something. What cannot be compiled

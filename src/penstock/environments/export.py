@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal, get_args
 
+from penstock import __version__
 from penstock.environments import layer
 from penstock.environments.lock import CondaRecord, Locked, Pins
 from penstock.errors import UserError
@@ -82,16 +83,28 @@ def _requirements(locked: Locked, pins: Pins) -> Iterator[str]:
 
 
 def _dockerfile(name: str, locked: Locked, pins: Pins) -> Iterator[str]:
-    """By Penstock itself, in the image: the same lock, the same environment."""
+    """By Penstock itself, in the image: the same lock, the same environment. What is edited every day comes
+    last, so that the environment is not made again for it."""
     extra = "[conda]" if pins.conda else ""
     yield f"# The environment {name!r}: Python {locked.python}, as penstock.lock has it."
-    yield f'RUN pip install "penstock{extra}"'
+    yield "# Behind FROM an image with Python 3.11 or newer, python:3.13-slim for one."
+    yield f'RUN pip install "penstock{extra}=={__version__}"'
     if not pins.conda:
-        yield f"RUN uv python install {locked.python}"
+        yield f"RUN uv python find {locked.python} || uv python install {locked.python}"
     yield "WORKDIR /app"
-    yield "COPY . /app"
     yield "ENV PENSTOCK_CACHE_DIR=/opt/penstock"
+    needed = "." if _has_folders(locked) else "penstock.toml penstock.lock"
+    yield f"COPY {needed} /app/"
     yield f"RUN penstock env build --frozen {name}"
+    if needed != ".":
+        yield "COPY . /app/"
+
+
+def _has_folders(locked: Locked) -> bool:
+    """Whether packages are taken from folders beside the project."""
+    links = re.findall(r"^--(?:find-links|index-url|extra-index-url)[ =](\S+)", locked.pip, re.MULTILINE)
+    folders = [each for each in locked.channels if each.startswith((".", "/"))]
+    return bool(folders) or any("://" not in each for each in links)
 
 
 def _pinned(pip: str) -> Iterator[str]:
