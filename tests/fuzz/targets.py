@@ -22,7 +22,8 @@ import numpy as np
 from penstock import lockfile, sinks
 from penstock.environments import lock
 from penstock.errors import BrokerFault, EnvironmentFault, PeerError, PenstockError, UserError
-from penstock.link import callwire, noticeboard
+from penstock.link import callwire, crate, near, noticeboard
+from penstock.link.ear import Ear
 from penstock.message import chunk, codec, envelope, head, letter, packing, parcel, recording, segment
 from penstock.message.codec import Decoder, Encoder, join
 from penstock.message.freight import Frames, Freight
@@ -89,6 +90,27 @@ def joined(*parts: bytes) -> bytes:
 
 
 # -------------------------------------------------------------------------------------- message, link
+
+
+def delivered_near(data: bytes) -> Any:
+    """A packet of a call; its first byte says how many descriptors come with it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ear = Ear({})
+    peer = near.Replica(ours, ear)
+    errors: list[PeerError | None] = []
+    peer.heard = lambda word, frames: None
+    peer.gone = errors.append
+    crates = [crate.made() for _ in range(data[0] % 4 if data else 0)]
+    for each in crates:
+        each.load([bytes(100)])
+    socket.send_fds(theirs, [data[1:] or b"\xc1"], [each.fd for each in crates])
+    peer.take()
+    peer.close()
+    theirs.close()
+    ear.close()
+    if errors and errors[0] is not None:
+        raise errors[0]
+
 
 VALUES = [1, "text", [1.5, None, {"a": b"raw"}], (1, {2}), np.arange(6.0), np.zeros((2, 3), "i1")]
 BODY = join([Encoder(None).encode(value) for value in VALUES])
@@ -657,6 +679,18 @@ TARGETS = [
         [pack(HEADERS), b'{"max_failures": 3, "timeout": 2.5}'],
         (letters.Unreadable,),
         each("rabbitmq.letters"),
+    ),
+    Target(
+        "packet of a call",
+        delivered_near,
+        [
+            b"\1\xc1" + pack(near.Freight(1, [30, 70], b"word")),
+            b"\1\xc1" + pack(near.Freight(1, [30], b"")),
+            b"\0" + pack(callwire.Cancel([1, 2])),
+        ],
+        (PeerError,),
+        each("link.near"),
+        [b"\1\xc1" + pack(near.Freight(1, [-1, 2**62], b"word"))],
     ),
     Target(
         "what a caller says",

@@ -12,6 +12,7 @@ LISTENS = re.compile(
 )
 PLACES = {
     "patterns.wire": "after patterns.endpoint.judge: CURVE or loopback, and all interfaces only when told so",
+    "link.near": "a file in the run directory of mode 0700",
     "link.sockets": "ipc, in the run directory of mode 0700",
     "link.tcp": "CURVE with the run's own key, or loopback",
     "link.relay": "all interfaces only when told so; nothing gets through but CURVE, or on loopback",

@@ -1,18 +1,14 @@
 """The envelopes of calls: what passes between a caller and a replica of a service.
 
-Between the ROUTER of a caller and the ROUTER of a replica a message is nearly always one frame:
-
-    frame 0                                frame 1..
-    +---------------------------------+   +--------------------------------+
-    | envelope, msgpack: an array     |   | large arrays, raw, in the      |
-    | whose first element is the kind |   | order in which the value names |
-    +---------------------------------+   +--------------------------------+
+An envelope is msgpack: an array whose first element is the kind. Large arrays of its value go with it, raw,
+in the order in which the value names them; how, and how a peer's end is seen, is the way's (see ``peer``).
 
     caller -> replica                      replica -> caller
-    HELLO    version, pid                  ANSWER   call, load, body
+    HELLO    version, caller               ANSWER   call, load, body
     CALL     call, attempt, left, body     FAILED   call, load, kind, message, traceback
     CANCEL   calls                         SKIPPED  call, load, late
-    BYE                                    LEAVING
+                                           LEAVING
+                                           REFUSED  why, and no more comes
 
 A body is a msgpack list of one value (see ``message.codec``), embedded as it is. Every CALL is answered by
 exactly one ANSWER, FAILED or SKIPPED, also one that was cancelled: so the caller always knows how many of its
@@ -21,14 +17,13 @@ calls a replica holds, which is its credit there. ``load`` is how many calls the
 
 from __future__ import annotations
 
-import struct
 from typing import Any, List, Optional, Union
 
 import msgspec
 
 from penstock.errors import PeerError
 
-VERSION = 1
+VERSION = 2
 """Of this protocol; a caller of another is refused."""
 
 ONE = b"\x91"
@@ -37,15 +32,13 @@ ONE = b"\x91"
 LONGEST_TEXT = 20_000
 """Characters of a message or traceback that travel."""
 
-_NAME = struct.Struct(">cQ")
-
 
 class Hello(msgspec.Struct, array_like=True, frozen=True, tag=1):
     """A caller introduces itself."""
 
     version: int
-    pid: int
-    """Its process, where it is of this host: the kernel tells its end. 0: of another."""
+    caller: int
+    """A number that no other has."""
 
 
 class Call(msgspec.Struct, array_like=True, frozen=True, tag=2):
@@ -64,10 +57,6 @@ class Cancel(msgspec.Struct, array_like=True, frozen=True, tag=3):
     """Nobody waits for these any more."""
 
     calls: List[int]
-
-
-class Bye(msgspec.Struct, array_like=True, frozen=True, tag=4):
-    """The caller goes, and wants no answer."""
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True, tag=11):
@@ -90,7 +79,7 @@ class Failed(msgspec.Struct, array_like=True, frozen=True, tag=12):
 
 
 class Skipped(msgspec.Struct, array_like=True, frozen=True, tag=13):
-    """A call was not begun: it came too late, was cancelled, or the replica leaves."""
+    """A call has no answer: it came or ended too late, was cancelled, or the replica leaves."""
 
     call: int
     load: int
@@ -102,22 +91,18 @@ class Leaving(msgspec.Struct, array_like=True, frozen=True, tag=14):
     """Send nothing more here; what was sent is answered."""
 
 
-FromCaller = Union[Hello, Call, Cancel, Bye]
-FromReplica = Union[Answer, Failed, Skipped, Leaving]
+class Refused(msgspec.Struct, array_like=True, frozen=True, tag=15):
+    """What has come is none of this protocol: what was sent here has no answer."""
+
+    why: str
+
+
+FromCaller = Union[Hello, Call, Cancel]
+FromReplica = Union[Answer, Failed, Skipped, Leaving, Refused]
 
 pack = msgspec.msgpack.Encoder().encode
 _from_caller = msgspec.msgpack.Decoder(FromCaller).decode
 _from_replica = msgspec.msgpack.Decoder(FromReplica).decode
-
-
-def name(number: int) -> bytes:
-    """What a caller's socket calls the replica with that number."""
-    return _NAME.pack(b"r", number)
-
-
-def number_of(name: bytes) -> int:
-    """The number of a replica, by what a caller's socket calls it."""
-    return int(_NAME.unpack(name)[1])
 
 
 def body(payload: bytes) -> msgspec.Raw:
@@ -125,26 +110,26 @@ def body(payload: bytes) -> msgspec.Raw:
     return msgspec.Raw(ONE + payload)
 
 
-def from_caller(frame: bytes) -> FromCaller:
+def from_caller(word: Any) -> FromCaller:
     """What a caller says.
 
     Raises:
         PeerError: it is nothing of this protocol.
     """
-    return _read(_from_caller, frame)  # type: ignore[no-any-return]
+    return _read(_from_caller, word)  # type: ignore[no-any-return]
 
 
-def from_replica(frame: bytes) -> FromReplica:
+def from_replica(word: Any) -> FromReplica:
     """What a replica says.
 
     Raises:
         PeerError: it is nothing of this protocol.
     """
-    return _read(_from_replica, frame)  # type: ignore[no-any-return]
+    return _read(_from_replica, word)  # type: ignore[no-any-return]
 
 
-def _read(decode: Any, frame: bytes) -> Any:
+def _read(decode: Any, word: Any) -> Any:
     try:
-        return decode(frame)
+        return decode(word)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise PeerError(f"not a word of a call: {error}") from None

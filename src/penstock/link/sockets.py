@@ -9,7 +9,6 @@ at a time; who may use them is the business of the worker's lock.
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
@@ -30,7 +29,6 @@ LONGEST = 3600.0
 
 # pyzmq's constants are enums: plain integers spare each call their conversion.
 _NOBLOCK, _MORE, _POLLIN = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE), int(zmq.POLLIN)
-_RCVMORE = int(zmq.RCVMORE)
 
 
 class Context:
@@ -58,14 +56,6 @@ class Context:
         socket.connect(endpoint)
         return Dealer(socket)
 
-    def caller(self, identity: bytes) -> Caller:
-        """A ROUTER that connects to many, and names each itself."""
-        socket = self.plain(zmq.ROUTER)
-        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        socket.setsockopt(zmq.IDENTITY, identity)
-        socket.setsockopt(zmq.RECONNECT_IVL, 20)
-        return Caller(socket)
-
     def close(self, within: float = LINGER / 1000 + 0.5) -> None:
         """Close all; in another thread, as ``term`` can hang in spite of LINGER (zeromq/libzmq#2586)."""
         closer = threading.Thread(target=self._context.destroy, kwargs={"linger": LINGER}, daemon=True)
@@ -91,7 +81,6 @@ class Socket:
         self._receive = socket.recv
         self._put = super(zmq.Socket, socket).send  # type: ignore[misc]  # Any: that of its backend
         """Past the wrapper, which looks at options that are not used here: 0.5 us of 1."""
-        self._ask = super(zmq.Socket, socket).get  # type: ignore[misc]  # Any: as above
 
     def frames(self) -> Optional[List[Any]]:
         """The frames that have come, uncopied. (``Frame.more`` costs a third of asking the socket.)"""
@@ -131,15 +120,6 @@ class Router(Socket):
             return None
         return peer, self.frames() or []
 
-    def letter(self) -> Optional[Tuple[bytes, bytes, Sequence[Any]]]:
-        """The same, for messages that are small: the first frame is copied, which takes less time than to
-        wrap it; the others are not."""
-        try:
-            peer, first = self._receive(_NOBLOCK), self._receive(_NOBLOCK)
-        except zmq.Again:
-            return None
-        return peer, first, (self.frames() or ()) if self._ask(_RCVMORE) else ()
-
     def send(self, peer: bytes, frame: bytes, arrays: Sequence[Any] = ()) -> bool:
         """Whether ``peer`` is there and has room. ``frame`` is copied by libzmq, ``arrays`` are not."""
         try:
@@ -150,23 +130,6 @@ class Router(Socket):
         except zmq.ZMQError as error:
             return _not_now(error)
         return True
-
-
-class Caller(Router):
-    """The end of who calls: one socket for all replicas, so that one wait and one reader do for all."""
-
-    def connect(self, endpoint: str, name: bytes) -> None:
-        """From now on ``name`` is whoever listens there, now or as soon as it does."""
-        self.raw.setsockopt(zmq.CONNECT_ROUTING_ID, name)
-        self.raw.connect(endpoint)
-
-    def disconnect(self, endpoint: str) -> None:
-        """Nobody listens there any more; what it has not taken is nobody's."""
-        try:
-            self.raw.disconnect(endpoint)
-        except zmq.ZMQError as error:
-            if error.errno != errno.ENOENT:
-                raise
 
 
 class Dealer(Socket):

@@ -391,3 +391,8 @@ def topic_paths(run_dir: str, number: object) -> Tuple[str, str]:
 def paths(run_dir: str, number: int) -> Tuple[str, str, str]:
     """Socket, arena and status page of worker ``number`` in its run directory."""
     return f"{run_dir}/{number}.sock", f"{run_dir}/{number}.arena", f"{run_dir}/{number}.page"
+
+
+def callers(run_dir: str, number: int) -> str:
+    """Where worker ``number``, of a service, takes callers of its host."""
+    return f"unix://{paths(run_dir, number)[0]}"

@@ -10,11 +10,12 @@ to another: so it may be done twice, and ``ctx.attempt`` says so there.
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections import deque
 from operator import attrgetter
-from typing import Any, Deque, Dict, Optional, Tuple
+from typing import Any, Deque, Dict, Optional
 
 from penstock.errors import (
     NotRunning,
@@ -26,11 +27,11 @@ from penstock.errors import (
 )
 from penstock.link import callwire
 from penstock.link.ear import Ear
+from penstock.link.peer import Peer, connect
 from penstock.link.picker import Picker
-from penstock.link.sockets import Context
 from penstock.message.codec import Decoder
 from penstock.runtime.calls import outcome
-from penstock.runtime.calls.directory import Directory, Listing, refusal
+from penstock.runtime.calls.directory import Directory, Listing, Seat, refusal
 from penstock.runtime.calls.parcel import Parcels
 from penstock.runtime.calls.pending import Pending
 from penstock.runtime.calls.turnstile import Turnstile
@@ -59,23 +60,19 @@ class Caller:
         self._directory = Directory(path, pipeline)
         self._pipeline = pipeline
         self._pid = os.getpid()
-        self._context = Context()
-        self._socket = self._context.caller(b"c" + os.urandom(8))
+        self._name = int.from_bytes(os.urandom(8), "little")
         self.turnstile = Turnstile()
         self._ear = Ear(
-            self._socket,
-            self.take,
             {
                 self._directory.fileno(): self.read_directory,
                 self.turnstile.wake_fd: self.turnstile.give_way,
-            },
+            }
         )
         self._parcels = Parcels()
         self._decoder = Decoder()
         self._desks: Dict[str, Desk] = {}
-        self._endpoints: Dict[int, str] = {}
-        self._at: Dict[int, Desk] = {}
-        """Whose each replica is."""
+        self._peers: Dict[int, Peer] = {}
+        """Replicas, by number."""
         self._hand: Dict[int, Pending] = {}
         """Calls without an outcome, by number."""
         self._number = self._turns = 0
@@ -83,7 +80,9 @@ class Caller:
         """Some thread reads for all."""
         self.ended = ""
         """Why nothing can be called any more."""
-        self._files = self._socket.fileno(), self._directory.fileno()
+        self.file = self._ear.fileno()
+        """Can be read while there is something for ``drain``. (A number that stays the same: a loop still has
+        it when it is closed.)"""
         self._apply()
 
     # What a call does ------------------------------------------------------------------------------------
@@ -184,8 +183,9 @@ class Caller:
         if self._hand.pop(pending.id, None) is None:
             return
         if pending.replica:
-            word = callwire.pack(callwire.Cancel([pending.id]))
-            self._socket.send(callwire.name(pending.replica), word)
+            peer = self._peers.get(pending.replica)
+            if peer is not None:
+                peer.send(callwire.pack(callwire.Cancel([pending.id])))
         else:
             self._desks[pending.service].waiting.remove(pending)
 
@@ -195,7 +195,7 @@ class Caller:
         """Whether a replica had room for it."""
         while (number := desk.picker.pick(pending.version)) is not None:
             call = callwire.Call(pending.id, pending.attempt, self._left(pending), pending.body)
-            if self._socket.send(callwire.name(number), callwire.pack(call), pending.frames):
+            if self._peers[number].send(callwire.pack(call), pending.frames, pending.id):
                 desk.picker.taken(number)
                 self._turns = pending.turn = self._turns + 1
                 pending.replica = number
@@ -209,36 +209,33 @@ class Caller:
 
     # What comes in ---------------------------------------------------------------------------------------
 
-    def take(self) -> bool:
-        """Take one message, if one is there."""
-        message = None if self.ended else self._socket.letter()
-        if message is None:
-            return False
-        name, envelope, frames = message
-        number = callwire.number_of(name)
-        desk = self._at.get(number)
-        if desk is not None:
-            try:
-                self._hear(desk, number, callwire.from_replica(envelope), frames)
-            except PeerError:
-                desk.picker.close(number)  # what it was sent comes back when it ends
-        return True
-
     def drain(self) -> None:
         """Take all that is there."""
-        while self.take():
+        while not self.ended and self._ear.turn(0):
             pass
 
-    def _hear(self, desk: Desk, number: int, told: callwire.FromReplica, frames: Any) -> None:
+    def _hear(self, desk: Desk, number: int, word: Any, frames: Any) -> None:
+        told = callwire.from_replica(word)
         if isinstance(told, callwire.Leaving):
             desk.picker.close(number)
             return
+        if isinstance(told, callwire.Refused):
+            raise PeerError(f"a replica of {desk.name} refuses our words: {told.why}")
         desk.picker.freed(number, told.load)
         pending = self._hand.get(told.call)
         if pending is not None and pending.replica == number:
             self._settle(desk, pending, told, frames)
         if desk.waiting:
             self._pump(desk)
+
+    def _part(self, desk: Desk, number: int, error: Optional[PeerError]) -> None:
+        """That replica is gone: its calls come back when the directory says why. One that talks nonsense, or
+        takes what we say for that, is not called again."""
+        desk.picker.close(number)
+        if error is not None:
+            for pending in [each for each in self._hand.values() if each.replica == number]:
+                del self._hand[pending.id]
+                pending.fail(ServiceError(str(error)))
 
     def _settle(self, desk: Desk, pending: Pending, told: Any, frames: Any) -> None:
         if isinstance(told, callwire.Skipped) and not told.late:
@@ -253,7 +250,7 @@ class Caller:
         elif isinstance(told, callwire.Failed):
             pending.fail(outcome.raised(desk.name, told))
         else:
-            pending.fail(TimedOut(f"{desk.name} did not begin the call in its time"))
+            pending.fail(TimedOut(f"{desk.name} has not answered in the time that the call had"))
 
     def _again(self, desk: Desk, pending: Pending) -> None:
         """It is for another replica."""
@@ -262,12 +259,6 @@ class Caller:
         desk.waiting.appendleft(pending)
 
     # Who is there ----------------------------------------------------------------------------------------
-
-    @property
-    def files(self) -> Tuple[int, int]:
-        """Can be read when there is something to ``drain``, or in the directory. (Numbers that stay the
-        same: a loop still has them when they are closed.)"""
-        return self._files
 
     def read_directory(self) -> None:
         """The supervisor may have said something."""
@@ -281,7 +272,6 @@ class Caller:
 
     def _apply(self) -> None:
         """Take the directory as it is now for true."""
-        self.drain()  # what they have said before they went
         for name, listing in self._directory.services.items():
             desk = self._desks.get(name)
             if desk is None:
@@ -299,21 +289,27 @@ class Caller:
             if not seat.takes:
                 desk.picker.close(seat.number)
             elif seat.number not in desk.picker:
-                desk.picker.add(seat.number, seat.version, seat.window)
-                self._at[seat.number] = desk
-                self._endpoints[seat.number] = seat.endpoint
-                self._socket.connect(seat.endpoint, callwire.name(seat.number))
-                self._socket.send(
-                    callwire.name(seat.number),
-                    callwire.pack(callwire.Hello(callwire.VERSION, os.getpid())),
-                )
+                self._meet(desk, seat)
+
+    def _meet(self, desk: Desk, seat: Seat) -> None:
+        try:
+            peer = connect(seat.endpoint, self._ear)
+        except OSError:
+            return  # it has just gone, and we shall hear of it; or is looked for again with the next listing
+        peer.heard = functools.partial(self._hear, desk, seat.number)
+        peer.gone = functools.partial(self._part, desk, seat.number)
+        desk.picker.add(seat.number, seat.version, seat.window)
+        self._peers[seat.number] = peer
+        peer.send(callwire.pack(callwire.Hello(callwire.VERSION, self._name)))
 
     def _lose(self, desk: Desk, number: int) -> None:
         """A replica is no more: what it had goes to others, of the same version where they have room."""
+        peer = self._peers.pop(number)
+        while peer.take():  # what it has said before it went
+            pass
+        peer.close()
         version = desk.picker.version(number)
         desk.picker.remove(number)
-        del self._at[number]
-        self._socket.disconnect(self._endpoints.pop(number))
         cause = self._directory.gone.get(number, "")
         had = [each for each in self._hand.values() if each.replica == number]
         had.sort(key=attrgetter("turn"))
@@ -332,13 +328,13 @@ class Caller:
         if self.ended:
             return
         self.ended = why
-        for number in self._at:
-            self._socket.send(callwire.name(number), callwire.pack(callwire.Bye()))
+        for peer in self._peers.values():
+            peer.close()
         for pending in list(self._hand.values()):
             pending.fail(NotRunning(f"{why}: the call of {pending.service} has no answer"))
         self._hand.clear()
 
     def release(self) -> None:
         """Close its files, once it has ended: a loop may have waited on them until then."""
+        self._ear.close()
         self._directory.close()
-        self._context.close(0.5)

@@ -30,8 +30,6 @@ class Loops:
             with caller.turnstile:
                 pending = caller.begin(service, value, seconds)
                 pending.notify = functools.partial(_tell, loop, self._look, pending, answered)
-                if not caller.leading:
-                    caller.drain()
             timer = None if seconds is None else loop.call_later(seconds, self._expire, pending)
             try:
                 await answered.wait()
@@ -41,7 +39,6 @@ class Loops:
                 if not pending.done:
                     with caller.turnstile:
                         caller.forget(pending)
-                        self._look_again()
         finally:
             self._leave(loop)
         return pending.result()
@@ -57,26 +54,18 @@ class Loops:
         with self._caller.turnstile:
             if not pending.done:
                 self._caller.expire(pending)
-            self._look_again()
-
-    def _look_again(self) -> None:
-        """After we have sent something: the socket's file does not tell of what came just then."""
-        if not self._caller.leading:
-            self._caller.drain()
 
     def _join(self, loop: asyncio.AbstractEventLoop) -> None:
         count = self._waiting.get(loop, 0)
         self._waiting[loop] = count + 1
         if not count:
-            for file in self._caller.files:
-                loop.add_reader(file, self._read)
+            loop.add_reader(self._caller.file, self._read)
 
     def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
         self._waiting[loop] -= 1
         if not self._waiting[loop]:
             del self._waiting[loop]
-            for file in self._caller.files:
-                loop.remove_reader(file)
+            loop.remove_reader(self._caller.file)
 
     def _read(self) -> None:
         """Something has come; who leads reads it in our place."""
@@ -84,7 +73,6 @@ class Loops:
         if caller.leading:
             return
         with caller.turnstile:
-            caller.read_directory()
             caller.drain()
 
 

@@ -15,6 +15,7 @@ from penstock.observe.events import (
     WorkerReady,
 )
 from penstock.pipeline.plan import SERVICE
+from penstock.runtime import control
 from penstock.runtime.policy.deployment import services, shares, takes, versions
 from penstock.runtime.policy.roster import Worker
 
@@ -69,7 +70,7 @@ class Services:
 
     def _seat(self, worker: Worker) -> list[Any]:
         stage = self._supervisor.plan.stage(worker.stage)
-        endpoint = self._supervisor.run_dir.endpoint(worker.number)
+        endpoint = control.callers(self._supervisor.run_dir.path, worker.number)
         window = stage.window or 2 * max(1, stage.batch)
         return [worker.number, worker.label, worker.stage, endpoint, takes(worker), window]
 

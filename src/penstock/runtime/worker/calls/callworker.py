@@ -13,7 +13,7 @@ from typing import Any, Awaitable, Callable, List, Optional
 
 from penstock.errors import PeerError, UserError
 from penstock.link.ear import Ear
-from penstock.link.sockets import Context
+from penstock.link.peer import open_door
 from penstock.observe import durations, page
 from penstock.runtime import control
 from penstock.runtime.worker import handler, outset, steward
@@ -29,17 +29,16 @@ class CallWorker:
     """Everything one worker of a service has."""
 
     def __init__(self, channel: Channel, assignment: control.Assignment) -> None:
-        socket_path, _, page_path = control.paths(assignment.run_dir, assignment.number)
+        _, _, page_path = control.paths(assignment.run_dir, assignment.number)
         self._assignment = assignment
         self._channel = channel
         self._page = page.Page(page_path, create=True)
         self._words = self._page.words
-        self._sockets = Context()
         self._guard = Guard(self._steward_turn, steward.tick(assignment.workers))
-        router = self._sockets.router(f"ipc://{socket_path}")
-        self._counter = Counter(router, clock=time.monotonic, watch=self._watch, dismiss=self._dismiss)
-        files = {channel.fileno(): self._obey, self._guard.wake_fd: self._guard.hear}
-        self._ear = Ear(router, self._counter.take, files)
+        self._counter = Counter(time.monotonic)
+        self._ear = Ear({channel.fileno(): self._obey, self._guard.wake_fd: self._guard.hear})
+        endpoint = control.callers(assignment.run_dir, assignment.number)
+        self._door = open_door(endpoint, self._ear, self._counter.greet)
         self._paused = assignment.paused
         self._draining = False
         self._stopping = False
@@ -65,7 +64,7 @@ class CallWorker:
         self._words[page.STATE] = page.FINISHED
         if broken is not None:
             return self._fail(broken, permanent=True)
-        self._sockets.close()
+        self._door.close()
         self._channel.say(control.Finished())
         return 0
 
@@ -179,12 +178,6 @@ class CallWorker:
         self._words[page.REFUSED] += 1
         text = f"{self._assignment.label} refused a message: {error}"
         self._channel.say(control.Notice("refused", text))
-
-    def _watch(self, file: int, call: Callable[[], None]) -> None:
-        self._ear.listen(file, call)
-
-    def _dismiss(self, file: int) -> None:
-        self._ear.dismiss(file)
 
     def _obey(self) -> None:
         for message in self._channel.receive():

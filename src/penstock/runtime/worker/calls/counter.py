@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import os
+import functools
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence
 
 from penstock.errors import PeerError
 from penstock.link import callwire
-from penstock.link.sockets import Router
+from penstock.link.peer import Peer
 
 
 class Customer:
-    """One caller: a process that has introduced itself."""
+    """One caller."""
 
-    __slots__ = ("calls", "gone", "name", "pidfd")
+    __slots__ = ("calls", "gone", "name", "peer")
 
-    def __init__(self, name: bytes) -> None:
-        self.name = name
-        self.pidfd = -1
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.name: Optional[int] = None
+        """Its number; None: it has not introduced itself."""
         self.gone = False
         self.calls: Dict[int, Asked] = {}
         """Those that are not answered, by its numbers."""
@@ -45,7 +46,7 @@ class Asked:
     @property
     def id(self) -> str:
         """Names it in logs."""
-        return f"{self.customer.name.hex()}:{self.call}"
+        return f"{self.customer.name:016x}:{self.call}"
 
     def is_late(self) -> bool:
         """Whether nobody waits for it any more."""
@@ -55,48 +56,39 @@ class Asked:
 class Counter:
     """All callers of one replica."""
 
-    def __init__(
-        self,
-        router: Router,
-        *,
-        clock: Callable[[], float],
-        watch: Callable[[int, Callable[[], None]], None],
-        dismiss: Callable[[int], None],
-    ) -> None:
-        """``watch(file, call)``: have ``call`` done when ``file`` can be read; ``dismiss`` ends that."""
-        self.router = router
+    def __init__(self, clock: Callable[[], float]) -> None:
         self.waiting: Deque[Asked] = deque()
         self.held = 0
         """Calls that are not answered."""
         self.leaving = False
         self._clock = clock
-        self._watch = watch
-        self._dismiss = dismiss
-        self._customers: Dict[bytes, Customer] = {}
+        self._customers: List[Customer] = []
 
-    def take(self) -> bool:
-        """Take one message, if one is there.
+    def greet(self, peer: Peer) -> None:
+        """Somebody comes."""
+        customer = Customer(peer)
+        peer.heard = functools.partial(self._hear, customer)
+        peer.gone = functools.partial(self._part, customer)
+        self._customers.append(customer)
+        if self.leaving:
+            peer.send(callwire.pack(callwire.Leaving()))
 
-        Raises:
-            PeerError: it is none of the protocol.
-        """
-        message = self.router.letter()
-        if message is None:
-            return False
-        name, envelope, frames = message
-        told = callwire.from_caller(envelope)
-        customer = self._customers.get(name)
-        if isinstance(told, callwire.Call):
-            if customer is None:
-                raise PeerError("a call from who has not said hello")
+    def _hear(self, customer: Customer, word: Any, frames: Sequence[Any]) -> None:
+        told = callwire.from_caller(word)
+        if isinstance(told, callwire.Hello):
+            if told.version != callwire.VERSION:
+                raise PeerError(
+                    f"a caller speaks version {told.version} of this protocol, and we {callwire.VERSION}"
+                )
+            customer.name = told.caller
+        elif customer.name is None:
+            raise PeerError("a word from who has not said hello")
+        elif isinstance(told, callwire.Call):
             self._ask(customer, told, frames)
-        elif isinstance(told, callwire.Hello):
-            self._welcome(name, told)
-        elif isinstance(told, callwire.Cancel):
-            self._cancel(customer, told.calls)
-        elif customer is not None:
-            self._part(customer)
-        return True
+        else:
+            for call in told.calls:
+                if call in customer.calls:
+                    customer.calls[call].cancelled = True
 
     def next(self) -> Optional[Asked]:
         """The call that has waited longest; those that nobody waits for are skipped."""
@@ -108,7 +100,10 @@ class Counter:
         return None
 
     def answer(self, asked: Asked, body: Any, frames: List[Any]) -> None:
-        """It has returned."""
+        """It has returned. (Too late, what it returns may be worth nothing: it is told that it is.)"""
+        if asked.is_late():
+            self.skip(asked, late=True)
+            return
         self._settle(asked)
         self._say(asked, callwire.Answer(asked.call, self.held, body), frames)
 
@@ -128,8 +123,8 @@ class Counter:
     def leave(self) -> None:
         """Nothing more is taken; what has come is answered."""
         self.leaving = True
-        for customer in self._customers.values():
-            self.router.send(customer.name, callwire.pack(callwire.Leaving()))
+        for customer in list(self._customers):
+            customer.peer.send(callwire.pack(callwire.Leaving()))
 
     def _ask(self, customer: Customer, told: callwire.Call, frames: Sequence[Any]) -> None:
         if told.call in customer.calls:
@@ -145,38 +140,14 @@ class Counter:
         self.held -= 1
         del asked.customer.calls[asked.call]
 
-    def _say(self, asked: Asked, word: callwire.FromReplica, frames: List[Any] = []) -> None:  # noqa: B006  nobody changes it
+    def _say(self, asked: Asked, word: callwire.FromReplica, frames: Sequence[Any] = ()) -> None:
         if not asked.customer.gone:
-            self.router.send(asked.customer.name, callwire.pack(word), frames)
+            asked.customer.peer.send(callwire.pack(word), frames, asked.call)
 
-    def _welcome(self, name: bytes, told: callwire.Hello) -> None:
-        if told.version != callwire.VERSION:
-            raise PeerError(
-                f"a caller speaks version {told.version} of this protocol, and we {callwire.VERSION}"
-            )
-        customer = self._customers[name] = Customer(name)
-        if told.pid > 0:
-            self._watch_end(customer, told.pid)
-        if self.leaving:
-            self.router.send(name, callwire.pack(callwire.Leaving()))
-
-    def _watch_end(self, customer: Customer, pid: int) -> None:
-        """The kernel tells when its process ends. (Where it cannot, its calls are done for nobody.)"""
-        try:
-            customer.pidfd = os.pidfd_open(pid)
-        except (OSError, AttributeError):
-            return
-        self._watch(customer.pidfd, lambda: self._part(customer))
-
-    def _cancel(self, customer: Optional[Customer], calls: List[int]) -> None:
-        for call in calls:
-            if customer is not None and call in customer.calls:
-                customer.calls[call].cancelled = True
-
-    def _part(self, customer: Customer) -> None:
+    def _part(self, customer: Customer, error: Optional[PeerError]) -> None:
+        """He has gone, or talks nonsense: what he has asked for is of use to nobody."""
         customer.gone = True
-        self._customers.pop(customer.name, None)
-        if customer.pidfd >= 0:
-            self._dismiss(customer.pidfd)
-            os.close(customer.pidfd)
-            customer.pidfd = -1
+        self._customers.remove(customer)
+        if error is not None:
+            customer.peer.send(callwire.pack(callwire.Refused(str(error))))
+            raise error
