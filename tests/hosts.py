@@ -124,6 +124,10 @@ class Lab:
     def move(self, host: str, address: str) -> None:
         """Give it another address in place of its own."""
         _ip("-n", self._space(host), "addr", "flush", "dev", "eth0")
+        self.also(host, address)
+
+    def also(self, host: str, address: str) -> None:
+        """Give it one address more."""
         _ip("-n", self._space(host), "addr", "add", f"{address}/24", "dev", "eth0")
 
     def slow(self, host: str, rate: str) -> None:
@@ -154,14 +158,14 @@ class Lab:
 
     # What runs there --------------------------------------------------------------------------------------
 
-    def start(self, host: str, *words: str, name: str = "") -> subprocess.Popen[bytes]:
+    def start(self, host: str, *words: str, name: str = "", **environ: str) -> subprocess.Popen[bytes]:
         """``penstock`` with these words, there, beside us; what it says is in ``said``."""
         key = name or host
         with self._log(key).open("ab") as log:
             self.processes[key] = subprocess.Popen(
                 self.within(host, *PENSTOCK, *words),
                 cwd=self.home(host),
-                env=self._environ(host),
+                env={**self._environ(host), **environ},
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

@@ -68,6 +68,28 @@ def test_three_hosts_work_and_nothing_is_lost_by_a_cut_a_death_and_a_leaving(lab
     print(totals)
 
 
+@SPACES
+def test_hosts_of_two_networks_work_through_a_relay_that_both_can_see(lab: Lab) -> None:
+    lab.move("h2", "10.78.0.12")
+    lab.also("h3", "10.78.0.13")
+    ways = {
+        "tcp://10.78.0.13:7788": "tcp://10.77.0.11:7788",
+        "tcp://10.78.0.13:7800-7805": "tcp://10.77.0.11:7800-7805",
+        "tcp://10.77.0.13:7810-7812": "tcp://10.78.0.12:7810-7812",
+    }
+    said = {"PENSTOCK_RELAY_FROM": " ".join(ways), "PENSTOCK_RELAY_TO": " ".join(ways.values())}
+    lab.begin("--ports", "7800-7805")
+    relay = lab.start("h3", "relay", **said)
+    lab.join("h2", "--ports", "7810-7812", "--found-at", "10.77.0.13", at="tcp://10.78.0.13:7788")
+    lab.works("h2")
+    relay.send_signal(signal.SIGINT)
+    assert relay.wait(30) == 0
+    lab.start("h3", "relay", **said)
+    lab.works("h2", 200)
+    assert "lost" not in lab.said("h1")
+    assert not lab.finish()["twice"]
+
+
 ARRAYS = """\
 import numpy as np
 
@@ -138,6 +160,7 @@ def test_an_environment_without_the_library_is_named_and_things_go_as_they_are(
         ("join tcp://127.0.0.1:7788 --key-file no --address 0.0.0.0", "is not one address of this machine"),
         ("join tcp://127.0.0.1:7788 --key-file no --address 9.9.9.9", "is not one address of this machine"),
         ("join tcp://127.0.0.1:7788 --key-file no --server lab", "leave out --server"),
+        ("join tcp://127.0.0.1:7788 --key-file no --found-at relay", "say --ports as well"),
         ("join tcp://127.0.0.1:7788 --stage keep=900", "900 workers are to be here, on "),
     ],
 )

@@ -54,10 +54,17 @@ EXITS = (
     help="Where workers of other hosts reach those here.  [default: by which we reach the run]",
 )
 @click.option(
+    "--found-at",
+    "found",
+    metavar="HOST",
+    default="",
+    help="Where they do instead: a relay that passes on --ports.",
+)
+@click.option(
     "--ports",
     metavar="FIRST-LAST",
     callback=in_ports,
-    help="At which ports workers here listen: those that a tunnel carries.  [default: any]",
+    help="At which ports workers here listen: those that a tunnel or relay carries.  [default: any]",
 )
 @click.option(
     "--code", metavar="DIR", type=click.Path(file_okay=False), help="The app's folder is here already."
@@ -78,6 +85,7 @@ def join(
     labels: tuple[str, ...],
     name: str | None,
     address: str | None,
+    found: str,
     ports: str,
     code: str | None,
     patience: float | None,
@@ -100,6 +108,8 @@ def join(
     place = read(endpoint)
     if place.transport != "tcp" or not place.port:
         raise UserError(f"{endpoint} is not where a run listens: write tcp://HOST:PORT")
+    if found and not ports:
+        raise click.UsageError("--found-at leads to ports that were said: say --ports as well")
     ours = _ours(address) if address else ""
     brings, cores = _brings(stages, groups), len(os.sched_getaffinity(0))
     if (brought := sum(count for _, count in brings)) > MANY * cores:
@@ -111,6 +121,7 @@ def join(
         labels=labels,
         brings=brings,
         address=ours or _address(place.place, place.port),
+        found=found,
         ports=ports,
         code=str(Path(code).resolve()) if code else None,
         cores=cores,

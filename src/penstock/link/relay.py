@@ -50,10 +50,19 @@ class Counts:
 class Relay:
     """One pair of addresses."""
 
-    def __init__(self, here: Address, there: Address, *, closed: bool, say: Callable[[str], None]) -> None:
-        """``closed``: nothing but CURVE is let through. ``say`` is told what people should know."""
+    def __init__(
+        self,
+        here: Address,
+        there: Address,
+        *,
+        closed: bool,
+        say: Callable[[str], None],
+        counts: Optional[Counts] = None,
+    ) -> None:
+        """``closed``: nothing but CURVE is let through. ``say`` is told what people should know. ``counts``:
+        of several relays together."""
         self.there = there
-        self.counts = Counts()
+        self.counts = Counts() if counts is None else counts
         self._here = here
         self._closed = closed
         self._say = say

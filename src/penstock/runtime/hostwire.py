@@ -75,6 +75,8 @@ class Join(msgspec.Struct, frozen=True, tag="join"):
     """My token when I was here last: that stay is over."""
     address: str = ""
     """Where workers of other hosts reach mine."""
+    found: str = ""
+    """What leads to that, where they do not reach it: a relay; empty: they do."""
     reach: str = ""
     """The host by whose name I reached you."""
     ports: str = ""

@@ -137,6 +137,7 @@ def test_a_link_goes_through_a_relay_and_outlives_it() -> None:
         (["--from", "ipc://here", "--to", "tcp://a:1"], "--from is an address of tcp"),
         (["--from", "tcp://*:7788", "--to", "tcp://a:1"], "would listen on all interfaces"),
         (["--from", "tcp://127.0.0.1:0", "--to", "tcp://a:*"], "cannot be connected to"),
+        (["--from", "tcp://127.0.0.1:80-82", "--to", "tcp://a:1-2"], "--from has 3 ports, and --to 2"),
     ],
 )
 def test_addresses_that_will_not_do_are_refused_in_a_sentence(arguments: list[str], sentence: str) -> None:

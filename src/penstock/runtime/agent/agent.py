@@ -63,6 +63,8 @@ class Wish(NamedTuple):
     brings: tuple[tuple[str, int], ...] = ()
     address: str = ""
     """Where workers here listen for those of other hosts."""
+    found: str = ""
+    """What leads there, where those do not reach it."""
     ports: str = ""
     """At which ports they do, ``7810-7819``; empty: at any."""
     code: str | None = None
@@ -209,6 +211,7 @@ class Stay:
             brings=dict(wish.brings),
             before=self._before,
             address=wish.address,
+            found=wish.found,
             reach=read(wish.endpoint).place,
             ports=wish.ports,
             machine=machine(),

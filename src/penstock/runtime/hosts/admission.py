@@ -24,7 +24,7 @@ def refusal(said: hostwire.Join, roster: Roster, here: tunnel.End, others: Itera
     names = [said.name, *said.labels]
     if not all(map(_NAME.fullmatch, names)) or FIRST_LABEL in names or not 0 < said.cores < 1 << 16:
         return f"{said.name[:80]!r} or one of its labels is no name for a host"
-    if not (_PLACE.fullmatch(said.address) and _PLACE.fullmatch(said.reach)):
+    if not all(map(_PLACE.fullmatch, (said.address, said.found, said.reach))):
         return "its addresses are none"
     for stage, more in said.brings.items():
         asked = roster.stages[stage].asked if stage in roster.stages else 0

@@ -194,7 +194,7 @@ class Hosts:
         there = self._named(sender.child.host)
         run_dir = there.offer.run_dir if there and there.offer else self._supervisor.run_dir.path
         endpoint = f"ipc://{control.paths(run_dir, known.peer)[0]}"
-        tcp = sender.tcp if there else reached(sender.tcp, self._named(host))
+        tcp = reached(sender.tcp, there, self._named(host))
         return msgspec.structs.replace(known, endpoint=endpoint, host=sender.child.host, tcp=tcp)
 
     def baggage(self, host: str) -> Baggage | None:

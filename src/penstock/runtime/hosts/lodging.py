@@ -18,12 +18,11 @@ def listening(listen: str, stay: Stay | None, ports: str = "") -> str:
     return _tcp(place, (ports if stay is None else stay.join.ports) or "*")
 
 
-def reached(tcp: str, stay: Stay | None) -> str:
-    """``tcp``, as it is found from the host of ``stay``: a worker of the first host that listens everywhere
-    is reached by the name by which the run was."""
-    if stay is None or not tcp or not read(tcp).on_all_interfaces:
-        return tcp
-    return _tcp(stay.join.reach, str(read(tcp).port))
+def reached(tcp: str, sender: Stay | None, receiver: Stay | None) -> str:
+    """How a worker that listens at ``tcp`` is found: one of the first host by the name by which the run was,
+    as relays and tunnels that lead to that lead to it, too; others where their host says, or as they are."""
+    place = sender.join.found if sender is not None else receiver.join.reach if receiver is not None else ""
+    return _tcp(place, str(read(tcp).port)) if tcp and place else tcp
 
 
 def _tcp(place: str, port: str) -> str:

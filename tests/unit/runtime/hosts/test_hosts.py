@@ -162,4 +162,15 @@ def test_addresses_of_ipv6_are_written_so_that_they_are_read() -> None:
     stay = Stay(msgspec.structs.replace(JOIN, address="fd00::2", reach="fd00::1"), "h2", "", lambda *_: True)
     assert listening("tcp://[::1]:7788", None) == "tcp://[::1]:*"
     assert listening("tcp://[::1]:7788", stay) == "tcp://[fd00::2]:*"
-    assert reached("tcp://[::]:5", stay) == "tcp://[fd00::1]:5"
+    assert reached("tcp://[::]:5", None, stay) == "tcp://[fd00::1]:5"
+
+
+def test_a_worker_is_found_where_its_host_says_and_one_of_the_first_where_the_run_was() -> None:
+    near, far = (
+        Stay(msgspec.structs.replace(JOIN, found=found, reach=reach), "h", "", lambda *_: True)
+        for found, reach in (("", "10.0.0.5"), ("gate", "relay"))
+    )
+    assert reached("tcp://10.0.0.5:7", None, far) == "tcp://relay:7"
+    assert reached("tcp://10.1.0.6:7", far, None) == reached("tcp://10.1.0.6:7", far, near) == "tcp://gate:7"
+    assert reached("tcp://10.0.0.6:7", near, far) == "tcp://10.0.0.6:7"
+    assert reached("", None, far) == ""
