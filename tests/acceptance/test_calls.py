@@ -74,7 +74,13 @@ def _obey(value: dict[str, str], ctx: Context) -> Any:
             (desk / f"{value['name']}.cancelled").touch()
             return None
         time.sleep(0.005)
-    return ctx.attempt
+    return _act(value.get("then", "")) and ctx.attempt
+
+
+@service(max_failures=0)
+def fragile(value: Any, ctx: Context) -> Any:
+    """The same, and a call that kills it is not tried again."""
+    return judge(value, ctx)
 
 
 class Norm:
@@ -284,10 +290,34 @@ def test_without_room_a_call_waits_and_then_says_how_full_it_is(shared: Path) ->
     asyncio.run(fill())
 
 
+@dataclass
+class Ender:
+    """Ends a generator while it is made into what travels, as the garbage collector might."""
+
+    answers: Any
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name == "answers":
+            found.close()
+            return 1
+        return found
+
+
+def test_answers_that_nobody_wants_may_be_forgotten_at_any_time(shared: Path) -> None:
+    answers = judge.map([1, {"name": "forgotten"}, 2])
+    assert next(answers) == [1, 1]
+    assert judge.call([Ender(answers)]) == [[{"answers": 1}], 1]
+    _until((shared / "forgotten.cancelled").exists, "nobody was told")
+
+
 ELSEWHERE = """
-import penstock, sys
+import os, penstock, sys
 far = penstock.connect_service("served", "judge")
 if sys.argv[1] == "hold":
+    far.call(1)
+    if not os.fork():  # a child that lives on has nothing of the connection
+        os._exit(len(sys.stdin.read()))
     far.call({"name": "orphan"})
 print(far.call(5), far, flush=True)
 """
@@ -297,11 +327,11 @@ def test_another_process_calls_by_name_and_its_death_is_seen(shared: Path, tmp_p
     command = [sys.executable, "-c", ELSEWHERE]
     told = subprocess.run([*command, "once"], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert told.stdout == "[5, 1] <service judge of served>\n"
-    child = subprocess.Popen([*command, "hold"], cwd=tmp_path)
-    _until((shared / "orphan.begun1").exists, "the call never came")
-    child.kill()
-    child.wait()
-    _until((shared / "orphan.cancelled").exists, "nobody saw the caller's end")
+    with subprocess.Popen([*command, "hold"], cwd=tmp_path, stdin=subprocess.PIPE) as child:
+        _until((shared / "orphan.begun1").exists, "the call never came")
+        child.kill()
+        child.wait()
+        _until((shared / "orphan.cancelled").exists, "nobody saw the caller's end")
 
 
 FORKED = """
@@ -358,10 +388,37 @@ def _kill_holder(run: Running, desk: Path, name: str, attempt: int) -> None:
     os.kill(int(begun.read_text()), signal.SIGKILL)
 
 
+BOMB = """
+import penstock
+try:
+    penstock.connect_service("dying", "fragile").call({"name": "bomb", "then": "die"})
+except penstock.ServiceError as error:
+    print(error)
+"""
+
+
+def _blame_who_it_was(desk: Path) -> None:
+    """A call kills its replica: the first that another process has there is not taken for it."""
+    far = penstock.connect_service("dying", "fragile")
+    assert far.call(0) == [0, 1]
+    with subprocess.Popen([sys.executable, "-c", BOMB], stdout=subprocess.PIPE, text=True, cwd=desk) as other:
+        _until((desk / "bomb.begun1").exists, "it never began")
+
+        async def behind_it() -> Any:
+            call = asyncio.ensure_future(far.acall(5))
+            await asyncio.sleep(0)  # sent
+            (desk / "bomb").touch()
+            return await call
+
+        assert asyncio.run(behind_it()) == [5, 2]
+        assert "its replica died, the last was killed (SIGKILL)" in other.communicate()[0]
+
+
 def test_a_call_whose_replica_is_killed_is_answered_by_another(desk: Path) -> None:
     far = penstock.connect_service("dying", "judge")
-    with Pipeline("dying", judge).running() as run:
+    with Pipeline("dying", judge, fragile).running() as run:
         run.wait_ready()
+        _blame_who_it_was(desk)
         found: list[Any] = []
         thread = threading.Thread(target=lambda: found.append(far.call({"name": "twice"})))
         thread.start()

@@ -44,8 +44,8 @@ class Ear:
 
     def dismiss(self, file: int) -> None:
         """No longer; before it is closed."""
-        del self._calls[file]
-        self._epoll.unregister(file)
+        if self._calls.pop(file, None) is not None:
+            self._epoll.unregister(file)
 
     def turn(self, timeout: Optional[float]) -> bool:
         """Wait until something can be read and do what is then to be done; at most ``timeout`` seconds
@@ -61,5 +61,6 @@ class Ear:
         return bool(ready)
 
     def close(self) -> None:
-        """Wait for nothing any more."""
+        """Wait for nothing any more. (Nothing is unregistered: after a fork that would be the parent's.)"""
+        self._calls.clear()
         self._epoll.close()

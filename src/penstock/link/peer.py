@@ -34,7 +34,7 @@ class Peer(Protocol):
         """Take one word, if one is there."""
 
     def close(self) -> None:
-        """Hang up. What was said before arrives. Twice is fine."""
+        """Hang up. What was said before arrives. Twice is fine. In a child of a fork, let go of our copy."""
 
 
 class Door(Protocol):

@@ -32,7 +32,8 @@ LINKS = (DURATIONS - HEAD) // STRIDE
 STARTED = 0
 """CLOCK_MONOTONIC ns at which the current call of user code began; 0: not in user code."""
 SENDER, LINK, BATCH, INDEX = 1, 2, 3, 4
-"""The item in hand: who sent it, on which link, in which batch, at which place."""
+"""The item in hand: who sent it, on which link, in which batch, at which place. Of a service: SENDER the
+caller, BATCH its number for the call; 0: none, or several."""
 STATE = 5
 """One of the states below."""
 BUSY = 6

@@ -15,7 +15,7 @@ import os
 import time
 from collections import deque
 from operator import attrgetter
-from typing import Any, Deque, Dict, Optional
+from typing import Any, Deque, Dict, Iterable, Optional
 
 from penstock.errors import (
     NotRunning,
@@ -31,7 +31,7 @@ from penstock.link.peer import Peer, connect
 from penstock.link.picker import Picker
 from penstock.message.codec import Decoder
 from penstock.runtime.calls import outcome
-from penstock.runtime.calls.directory import Directory, Listing, Seat, refusal
+from penstock.runtime.calls.directory import Directory, Gone, Listing, Seat, refusal
 from penstock.runtime.calls.parcel import Parcels
 from penstock.runtime.calls.pending import Pending
 from penstock.runtime.calls.turnstile import Turnstile
@@ -65,7 +65,7 @@ class Caller:
         self._ear = Ear(
             {
                 self._directory.fileno(): self.read_directory,
-                self.turnstile.wake_fd: self.turnstile.give_way,
+                self.turnstile.wake_fd: self._give_way,
             }
         )
         self._parcels = Parcels()
@@ -75,6 +75,7 @@ class Caller:
         """Replicas, by number."""
         self._hand: Dict[int, Pending] = {}
         """Calls without an outcome, by number."""
+        self._abandoned: Deque[Pending] = deque()
         self._number = self._turns = 0
         self.leading = False
         """Some thread reads for all."""
@@ -151,13 +152,38 @@ class Caller:
             self.leading = False
 
     def pass_on(self) -> None:
-        """Have somebody else read, if nobody does and calls wait."""
-        if self.leading or not self._hand:
+        """Have another thread read, if nobody does and one waits. (A loop sees by itself that there is
+        something to read.)"""
+        if self.leading:
             return
+        if self._abandoned:
+            self._sweep()
         for other in self._hand.values():
-            if other.notify is not None:
+            if other.sleeps and other.notify is not None:
                 other.notify()
                 return
+
+    def abandon(self, left: Iterable[Pending]) -> None:
+        """Nobody waits for these any more. From anywhere, also from within any of our own methods: what was
+        forgotten is ended by the garbage collector."""
+        self._abandoned.extend(left)
+        if not self._abandoned:
+            return
+        if self.turnstile.enter_free():
+            try:
+                self._sweep()
+            finally:
+                self.turnstile.leave()
+        else:
+            self.turnstile.knock()
+
+    def _sweep(self) -> None:
+        while self._abandoned:
+            self.forget(self._abandoned.popleft())
+
+    def _give_way(self) -> None:
+        self._sweep()
+        self.turnstile.give_way()
 
     @staticmethod
     def _left(pending: Pending) -> Optional[float]:
@@ -310,16 +336,16 @@ class Caller:
         peer.close()
         version = desk.picker.version(number)
         desk.picker.remove(number)
-        cause = self._directory.gone.get(number, "")
+        gone = self._directory.gone.get(number, Gone())
         had = [each for each in self._hand.values() if each.replica == number]
         had.sort(key=attrgetter("turn"))
-        if had:  # they are done in turn: no other of ours can have killed it, and one that did comes next
-            had[0].losses += bool(cause)
         for pending in reversed(had):
             pending.version = version
+            if gone.caller == self._name and gone.call == pending.id:
+                pending.losses += 1
             if pending.losses > desk.max_failures:
                 del self._hand[pending.id]
-                pending.fail(ServiceError(outcome.lost(desk.name, pending.losses, cause)))
+                pending.fail(ServiceError(outcome.lost(desk.name, pending.losses, gone.cause)))
             else:
                 self._again(desk, pending)
 
@@ -333,6 +359,13 @@ class Caller:
         for pending in list(self._hand.values()):
             pending.fail(NotRunning(f"{why}: the call of {pending.service} has no answer"))
         self._hand.clear()
+
+    def disown(self) -> None:
+        """In a child of a fork: only the parent is to keep its files, so that his end is seen."""
+        self._ear.close()
+        for peer in self._peers.values():
+            peer.close()
+        self._directory.close()
 
     def release(self) -> None:
         """Close its files, once it has ended: a loop may have waited on them until then."""

@@ -93,13 +93,15 @@ class Connection:
             while out:
                 yield self._wait(out)
         finally:
-            with caller.turnstile:
-                for pending in out:
-                    caller.forget(pending)
+            caller.abandon(out)
 
     def _wait(self, out: Deque[Pending]) -> Any:
         with self._caller.turnstile:
             return self._caller.wait(out.popleft())
+
+    def disown(self) -> None:
+        """In a child of a fork: it is the parent's."""
+        self._caller.disown()
 
     def close(self) -> None:
         """Let go of it; who waits for an answer gets none."""
@@ -157,6 +159,16 @@ def _beside(service: str) -> Tuple[str, str]:
         f"{len(found)} pipelines are running here: {listed}; say which:"
         f" penstock.connect_service({found[0].pipeline!r}, {service!r})"
     )
+
+
+def _disown() -> None:
+    for each in _known.values():
+        each.disown()
+    _known.clear()
+    _found.clear()
+
+
+os.register_at_fork(after_in_child=_disown)
 
 
 @atexit.register

@@ -40,6 +40,16 @@ class Listing(NamedTuple):
     seats: List[Seat]
 
 
+class Gone(NamedTuple):
+    """How a replica died."""
+
+    cause: str = ""
+    """Empty: it was through."""
+    caller: int = 0
+    call: int = 0
+    """What it worked on then: whose call, by its caller's number for it; 0: on none, or on several."""
+
+
 class Directory:
     """The services of one run."""
 
@@ -51,8 +61,8 @@ class Directory:
         """
         self.pipeline = pipeline
         self.services: Dict[str, Listing] = {}
-        self.gone: Dict[int, str] = {}
-        """Why those ended that died, by number; one that is not there was through."""
+        self.gone: Dict[int, Gone] = {}
+        """Those that died, by number; one that is not there was through."""
         self._data = b""
         self._line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -100,7 +110,7 @@ class Directory:
             raise NotRunning(f"{self.pipeline} does not tell of its services: {answer['error']}")
         told = answer["result"]
         self.services = {name: _listing(each) for name, each in told["services"].items()}
-        self.gone = {int(number): cause for number, cause in told["gone"].items()}
+        self.gone = {int(number): Gone(*each) for number, each in told["gone"].items()}
 
 
 def _listing(told: Dict[str, Any]) -> Listing:

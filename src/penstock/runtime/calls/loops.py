@@ -1,14 +1,14 @@
-"""In whoever calls services from async code: the socket is one more file that a loop waits on.
+"""In whoever calls services from async code: the caller's ear is one more file that a loop waits on.
 
 Where threads call at the same time, one of them may be reading for all; then it passes on what is for a loop.
-When it stops, a loop takes over: what has come meanwhile no file would tell of again.
+When it stops, a loop takes over, as the file can still be read.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Dict, Optional
 
 from penstock.runtime.calls.caller import Caller
 from penstock.runtime.calls.pending import Pending
@@ -29,7 +29,7 @@ class Loops:
         try:
             with caller.turnstile:
                 pending = caller.begin(service, value, seconds)
-                pending.notify = functools.partial(_tell, loop, self._look, pending, answered)
+                pending.notify = functools.partial(_tell, loop, answered)
             timer = None if seconds is None else loop.call_later(seconds, self._expire, pending)
             try:
                 await answered.wait()
@@ -42,13 +42,6 @@ class Loops:
         finally:
             self._leave(loop)
         return pending.result()
-
-    def _look(self, loop: asyncio.AbstractEventLoop, pending: Pending, answered: asyncio.Event) -> None:
-        """There is an outcome, or nobody reads any more."""
-        if pending.done:
-            answered.set()
-        elif not self._caller.leading:
-            self._read()
 
     def _expire(self, pending: Pending) -> None:
         with self._caller.turnstile:
@@ -76,10 +69,10 @@ class Loops:
             caller.drain()
 
 
-def _tell(loop: asyncio.AbstractEventLoop, look: Callable[..., None], *told: Any) -> None:
-    """Have it looked at in that loop; in one that was closed meanwhile nobody waits."""
+def _tell(loop: asyncio.AbstractEventLoop, answered: asyncio.Event) -> None:
+    """There is an outcome for somebody in that loop; in one that was closed meanwhile nobody waits."""
     try:
-        loop.call_soon_threadsafe(look, loop, *told)
+        loop.call_soon_threadsafe(answered.set)
     except RuntimeError:
         if not loop.is_closed():
             raise

@@ -13,7 +13,7 @@ class Pending:
 
     __slots__ = (
         "_error", "_value", "attempt", "body", "done", "due", "frames", "id", "losses", "notify", "replica",
-        "service", "turn", "version",
+        "service", "sleeps", "turn", "version",
     )  # fmt: skip
 
     def __init__(
@@ -27,7 +27,7 @@ class Pending:
         self.due = due
         self.attempt = 1
         self.losses = 0
-        """Replicas that died when it was the first of ours there."""
+        """Replicas that died while they worked on it."""
         self.turn = 0
         """When it was sent: of those at one replica, who is before whom."""
         self.replica = 0
@@ -37,6 +37,8 @@ class Pending:
         self.done = False
         self.notify: Optional[Callable[[], object]] = None
         """Tells whoever waits, where that is not who reads."""
+        self.sleeps = False
+        """That is a thread, which can read itself."""
         self._value: Any = None
         self._error: Optional[BaseException] = None
 
@@ -67,9 +69,10 @@ class Pending:
     def sleep(self, turnstile: Any, seconds: Optional[float]) -> None:
         """Without the socket, wait until there is an outcome, or somebody else has to read."""
         woken = threading.Event()
-        self.notify = woken.set
+        self.notify, self.sleeps = woken.set, True
         turnstile.leave()
         try:
             woken.wait(seconds)
         finally:  # also after Ctrl-C: who called us lets go of it once more
+            self.sleeps = False
             turnstile.enter()

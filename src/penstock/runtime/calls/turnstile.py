@@ -30,11 +30,15 @@ class Turnstile:
 
     def enter(self) -> None:
         """Wait until it is ours."""
-        if self._lock.acquire(False):
+        if self.enter_free():
             return
         with self._gate:
             self.knock()
             self._lock.acquire()
+
+    def enter_free(self) -> bool:
+        """Have it if nobody else has, nor oneself."""
+        return self._lock.acquire(False)
 
     def leave(self) -> None:
         """Let others have it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from penstock.observe import page
 from penstock.observe.events import (
     Event,
     VersionDeployed,
@@ -16,6 +17,7 @@ from penstock.observe.events import (
 )
 from penstock.pipeline.plan import SERVICE
 from penstock.runtime import control
+from penstock.runtime.calls.directory import Gone
 from penstock.runtime.policy.deployment import services, shares, takes, versions
 from penstock.runtime.policy.roster import Worker
 
@@ -39,7 +41,7 @@ class Services:
         self.listeners: list[Callable[[], object]] = []
         """Are called whenever ``listing`` answers something new."""
         self._told: Document = {}
-        self._causes: dict[int, str] = {}
+        self._gone: dict[int, Gone] = {}
         """Of deaths in services, by number."""
         self._names = {stage.name for stage in supervisor.plan.stages if stage.kind == SERVICE}
         supervisor.listeners.append(self._on_event)
@@ -56,7 +58,7 @@ class Services:
         """Services with their replicas, and why those died that are no more."""
         return {
             "services": {name: self._service(name) for name in services(self._supervisor.roster.stages)},
-            "gone": {str(number): cause for number, cause in self._causes.items()},
+            "gone": {str(number): list(gone) for number, gone in self._gone.items()},
         }
 
     def _service(self, name: str) -> Document:
@@ -83,8 +85,10 @@ class Services:
         if isinstance(event, VersionDeployed):
             self._names.add(event.stage)
         if isinstance(event, WorkerDied) and event.stage in self._names:
-            self._causes[event.number] = event.cause
-            if len(self._causes) > REMEMBERED:
-                del self._causes[next(iter(self._causes))]
+            member = self._supervisor.crew.get(event.number)
+            blame = (member.word(page.SENDER), member.word(page.BATCH)) if member is not None else (0, 0)
+            self._gone[event.number] = Gone(event.cause, *blame)
+            if len(self._gone) > REMEMBERED:
+                del self._gone[next(iter(self._gone))]
         if self._is_ours(event):
             self._look()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Any, Awaitable, Callable, List, Optional
+from typing import Any, Awaitable, Callable, List, Optional, Tuple
 
 from penstock.errors import PeerError, UserError
 from penstock.link.ear import Ear
@@ -116,9 +116,16 @@ class CallWorker:
 
     def _do(self, calls: List[Asked]) -> None:
         words, answering = self._words, self._answering
-        calls = answering.readable(calls)
-        if not calls:
-            return
+        words[page.SENDER], words[page.BATCH] = _blame(calls)
+        try:
+            calls = answering.readable(calls)
+            if calls:
+                self._answer(calls)
+        finally:
+            words[page.SENDER] = 0
+
+    def _answer(self, calls: List[Asked]) -> None:
+        words, answering = self._words, self._answering
         self._context.hand = calls
         began = words[page.STARTED] = time.monotonic_ns()
         self._guard.leave()
@@ -207,3 +214,11 @@ class CallWorker:
         sys.stderr.write(text)
         self._channel.say(control.Failed(handler.one_line(error), text, permanent))
         return 1
+
+
+def _blame(calls: List[Asked]) -> Tuple[int, int]:
+    """The caller and the call that are to blame if we die now. Of several it may be any: nobody is, and each
+    comes again by itself."""
+    if len(calls) > 1:
+        return 0, 0
+    return calls[0].customer.name or 0, calls[0].call
