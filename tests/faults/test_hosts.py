@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import tunnel
 from tests.faults.rig import belonging
 from tests.hosts import AT_HAND, Lab, until
+from tests.tunnel import Tunnel
 
 pytestmark = [
     pytest.mark.fault,
@@ -93,6 +95,30 @@ def test_a_peer_that_was_replaced_comes_back_with_another_address(lab: Lab) -> N
     lab.join("h2")
     lab.works("h2", 1)
     print(f"\nat work again {time.monotonic() - began:.1f} s after the new one was started")
+    print(lab.finish())
+
+
+@pytest.mark.skipif(not tunnel.AT_HAND, reason=tunnel.ABSENT)
+def test_a_tunnel_that_is_not_whole_is_named_and_one_that_ends_for_long_costs_a_joining_anew(
+    lab: Lab,
+) -> None:
+    loopback, run, there, joined = "tcp://127.0.0.1:7788", [7788], range(7800, 7806), range(7810, 7813)
+    ssh = Tunnel(lab)
+    lab.begin("--ports", "7800-7805", "--host-timeout", "4s", at=loopback)
+    ssh.open(here=(), there=(*run, *there))
+    lab.join("h2", "--ports", "7810-7812", at=loopback)
+    began = time.monotonic()
+    until(lambda: "Keep takes items from tcp://127.0.0.1:781" in lab.said("h1"), "what is missing is named")
+    print(f"\nnamed {time.monotonic() - began:.1f} s after the host has joined")
+    for length in (1.0, 8.0):
+        ssh.cut()
+        until_later(length)
+        ssh.open(here=joined, there=(*run, *there))
+        opened = time.monotonic()
+        lab.works("h2", 1)
+        print(f"at work again {time.monotonic() - opened:.1f} s after {length:g} s without a tunnel")
+        assert ("host h2 is lost" in lab.said("h1")) == (length > 4.0)
+    assert "the workers here are ended" in lab.said("h2")
     print(lab.finish())
 
 

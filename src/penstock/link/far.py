@@ -104,14 +104,26 @@ class FarRouter:
 class FarDealer:
     """A receiver's end of one connection to a sender of another host."""
 
-    def __init__(self, dealer: Any, watch: Watch, ways: Sequence[str] = (), *, prompt: bool = False) -> None:
-        """``ways``: how what comes may be packed. ``prompt``: say at once that a long word has come."""
+    def __init__(
+        self,
+        dealer: Any,
+        watch: Watch,
+        ways: Sequence[str] = (),
+        *,
+        prompt: bool = False,
+        tell: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        """``ways``: how what comes may be packed. ``prompt``: say at once that a long word has come. ``tell``
+        is called when nobody has answered for too long (False), and when somebody does again (True)."""
         self._dealer = dealer
         self.raw = dealer.raw
         self.watch = watch
         self._session = Session()
         self._ways = ways
         self._prompt = prompt
+        self._tell = tell
+        self._answers = True
+        """As far as was told."""
 
     def receive(self) -> Optional[List[Any]]:
         """The next message, if one is there that is news.
@@ -148,6 +160,9 @@ class FarDealer:
         """
         if self.watch.look() and self.watch.connections > 1:
             self._dealer.send(head.pack(Head(RESUME, 0, self._session.heard)))
+        if self._answers == self.watch.unanswered:
+            self._answers = not self._answers
+            self._tell(self._answers)
 
     def close(self) -> None:
         """The peer is gone."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 from typing import Any, Callable, List, Optional, Tuple
 
 import zmq
@@ -31,6 +32,8 @@ CONNECTING = 1_500
 """ms that one attempt to connect may take. The name is looked up anew for each: a peer may have moved."""
 RETRY, RETRY_LAST = 50, 800
 """ms between two attempts; they double. With ``CONNECTING``, a peer is found within 3 s of its return."""
+UNANSWERED = 4.0
+"""Seconds without a connection after which people are told: longer than it takes to find who is back."""
 SHAKING_HANDS = 10_000
 """ms that a peer may take to show its key."""
 ZAP = "inproc://zeromq.zap.01"
@@ -136,14 +139,22 @@ def _is_near(endpoint: str) -> bool:
 
 
 class Watch(Socket):
-    """Counts the connections of a socket."""
+    """Counts the connections of a socket, and knows since when it has none."""
 
     def __init__(self, socket: Any) -> None:
         events = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+        events |= zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED
         super().__init__(socket.get_monitor_socket(events))
         self._socket = socket
+        self._alone: Optional[float] = time.monotonic()
+        """Since when nobody is at the other end."""
         self.connections = 0
         """That there have been."""
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether it tries for too long."""
+        return self._alone is not None and time.monotonic() - self._alone > UNANSWERED
 
     def look(self) -> int:
         """Take what it has to tell: how many connections there were since the last look.
@@ -156,7 +167,11 @@ class Watch(Socket):
             event = _EVENT.unpack(frames[0])[0]
             if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 raise PeerError("the other end does not know our key")
-            found += event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                found += 1
+                self._alone = None
+            elif self._alone is None:
+                self._alone = time.monotonic()
         self.connections += found
         return found
 

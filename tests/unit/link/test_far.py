@@ -185,8 +185,14 @@ def _listens(context: Context, endpoint: str) -> bool:
 
 @pytest.mark.parametrize("worked_while_cut", [False, True])
 def test_a_connection_that_is_cut_and_mended_loses_nothing_and_repeats_nothing(
-    folder: str, stack: ExitStack, curve: tcp.Curve, *, worked_while_cut: bool
+    folder: str,
+    stack: ExitStack,
+    curve: tcp.Curve,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    worked_while_cut: bool,
 ) -> None:
+    monkeypatch.setattr(tcp, "UNANSWERED", 0.05)
     sending = stack.enter_context(closing(Sending(folder, listens=True, curve=curve)))
     way = stack.enter_context(proxy(int(sending.sender.address.rpartition(":")[2])))
     far = receiver(stack)
@@ -201,9 +207,11 @@ def test_a_connection_that_is_cut_and_mended_loses_nothing_and_repeats_nothing(
         if worked_while_cut:
             values += far.work()
             far.receiver.flush()
+        until(lambda cut=cut: far.told == [False, True] * (cut - 1) + [False], far)  # type: ignore[misc]
         way.mend()
         values += collect(sending, far, 101 * (cut + 1) - len(values))
         assert watch.connections == cut + 1
+        assert far.told == [False, True] * cut, "people hear that nobody answers, and that somebody does"
     until(lambda: sending.sender.idle, sending, far)
     assert sorted(value for value in values if type(value) is int) == list(range(300))
     assert len(values) == 303

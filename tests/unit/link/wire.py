@@ -115,6 +115,8 @@ class Receiving:
         self.context = Context()
         self.words = [0] * page.WORDS
         self.refused: list[str] = []
+        self.told: list[bool] = []
+        """Whether those of other hosts answer, as people hear it."""
         self.wakes = 0
         self.receiver = Receiver(
             views=Views(),
@@ -150,7 +152,12 @@ class Receiving:
         """Makes its end of connections to other hosts."""
         ways = packing.able(compress)
         return lambda endpoint, identity: (
-            FarDealer(*tcp.dial(self.context, endpoint, identity, curve), ways, prompt=compress == "auto"),
+            FarDealer(
+                *tcp.dial(self.context, endpoint, identity, curve),
+                ways,
+                prompt=compress == "auto",
+                tell=self.told.append,
+            ),
             Landing(time.monotonic, ways),
         )
 

@@ -39,7 +39,8 @@ def reach(exchange: Exchange, assignment: Assignment, context: Context, clock: C
             told[link] = packing.lacking(wish)
             exchange.notice("warning", f"what comes to {assignment.stage} from other hosts: {told[link]}")
         dealer, watch = tcp.dial(context, endpoint, identity, assignment.curve)
-        return FarDealer(dealer, watch, ways, prompt=wish == packing.AUTO), Landing(clock, ways)
+        tell = functools.partial(_tell, exchange, assignment.stage, endpoint)
+        return FarDealer(dealer, watch, ways, prompt=wish == packing.AUTO, tell=tell), Landing(clock, ways)
 
     def connect(message: Connect) -> None:
         is_near = message.host == assignment.host
@@ -48,3 +49,8 @@ def reach(exchange: Exchange, assignment: Assignment, context: Context, clock: C
         exchange.receiver.connect(message.link, message.peer, message.label, endpoint, far=reached)
 
     exchange.obey(Connect, connect)
+
+
+def _tell(exchange: Exchange, stage: str, endpoint: str, answers: bool) -> None:  # noqa: FBT001  a callback
+    text = "answers" if answers else "does not answer; is that port open, and does the tunnel carry it?"
+    exchange.notice("warning", f"{stage} takes items from {endpoint}, which {text}")
