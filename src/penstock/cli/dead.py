@@ -12,14 +12,14 @@ import click
 from penstock.cli import terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand, VerbFamily
-from penstock.cli.options import json_option, pipeline_option, state_option
+from penstock.cli.options import json_option, run_option, state_option
 from penstock.cli.sieve import Sieve, sieve_options
 from penstock.errors import UserError
 
 if TYPE_CHECKING:
     from penstock.cli.casualty import Casualty
+    from penstock.cli.farmorgue import FarMorgue
     from penstock.cli.morgue import Morgue
-    from penstock.cli.origin import Origin
 
 SHOWN = 50
 """Dead letters of a list, unless more are asked for."""
@@ -50,7 +50,7 @@ def dead() -> None:
     "list", cls=VerbCommand, examples=["penstock dead list", "penstock dead list --stage detect --since 2h"]
 )
 @sieve_options(SHOWN)
-@pipeline_option
+@run_option
 @state_option
 @click.option("-q", "--quiet", is_flag=True, help="Only their names, one a line.")
 @json_option
@@ -78,7 +78,7 @@ def list_(name: str | None, state: Path | None, limit: int, quiet: bool, as_json
 
 @dead.command(cls=VerbCommand, examples=["penstock dead show", "penstock dead show camera/0:17"])
 @click.argument("item", required=False)
-@pipeline_option
+@run_option
 @state_option
 @json_option
 def show(item: str | None, name: str | None, state: Path | None, as_json: bool) -> None:
@@ -99,7 +99,7 @@ def show(item: str | None, name: str | None, state: Path | None, as_json: bool) 
         terminal.data(text)
 
 
-def _told(place: Morgue, one: Casualty) -> tuple[str, str]:
+def _told(place: Morgue | FarMorgue, one: Casualty) -> tuple[str, str]:
     """It as people read it, and what is in it."""
     from penstock.cli import casualty, jobview
     from penstock.cli.preview import preview
@@ -118,7 +118,7 @@ def _told(place: Morgue, one: Casualty) -> tuple[str, str]:
 )
 @sieve_options(0)
 @yes_option
-@pipeline_option
+@run_option
 @state_option
 @json_option
 def discard(name: str | None, state: Path | None, limit: int, yes: bool, as_json: bool, **sieve: Any) -> None:
@@ -145,7 +145,7 @@ def discard(name: str | None, state: Path | None, limit: int, yes: bool, as_json
 )
 @sieve_options(0)
 @yes_option
-@pipeline_option
+@run_option
 @state_option
 @json_option
 def requeue(name: str | None, state: Path | None, limit: int, yes: bool, as_json: bool, **sieve: Any) -> None:
@@ -160,14 +160,9 @@ def requeue(name: str | None, state: Path | None, limit: int, yes: bool, as_json
 
     with morgue(state, name) as place:
         found = _resolve(place, sieve, limit, dead=True)
-        homes = _homes(place, found)
+        place.refuse_strangers(found)
         _confirm(found, "requeue", yes=yes)
-        moved = place.put_back(found)
-    now = {each.name for each in moved if each.kind == "job"}
-    for path, home in homes.items():
-        mine = [each for each in moved if each.kind == "item" and place.state(each) == path]
-        links = home.put_back(sorted({each.link for each in mine}))
-        now |= {each.name for each in mine if each.link in links}
+        moved, now = place.put_back(found)
     if as_json:
         told = [{**each.fields(), "now": each.name in now} for each in moved]
         terminal.data(document("requeue", letters=told))
@@ -180,7 +175,7 @@ def requeue(name: str | None, state: Path | None, limit: int, yes: bool, as_json
 )
 @click.argument("target", metavar="DIRECTORY", type=click.Path(path_type=Path, file_okay=False))
 @sieve_options(0)
-@pipeline_option
+@run_option
 @state_option
 @json_option
 def export(
@@ -204,29 +199,13 @@ def export(
         terminal.talk(f"wrote {several(found)} to {lines}")
 
 
-def _homes(place: Morgue, found: Sequence[Casualty]) -> dict[Path, Origin]:
-    """The pipelines to which they go back, by their state directories.
-
-    Raises:
-        UserError: one has no way back any more; none has been touched.
-    """
-    from penstock.cli import origin
-
-    items: dict[Path, list[Casualty]] = {}
-    for each in found:
-        if each.kind == "item":
-            items.setdefault(place.state(each), []).append(each)
-    homes = {path: origin.find(path) for path in items}
-    for path, home in homes.items():
-        home.refuse_strangers(items[path])
-    return homes
-
-
-def _none(place: Morgue, sieve: dict[str, Any]) -> str:
+def _none(place: Morgue | FarMorgue, sieve: dict[str, Any]) -> str:
     return f"no dead letters{' like that' if any(sieve.values()) else ''} in {place}"
 
 
-def _resolve(place: Morgue, sieve: dict[str, Any], limit: int, *, dead: bool = False) -> list[Casualty]:
+def _resolve(
+    place: Morgue | FarMorgue, sieve: dict[str, Any], limit: int, *, dead: bool = False
+) -> list[Casualty]:
     """Exactly those that are meant: from here on these and no others, whatever dies meanwhile. ``dead``: none
     that was put back already.
 

@@ -10,8 +10,9 @@ from typing import NoReturn
 import click
 
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import pipeline_option
+from penstock.cli.options import run_option
 from penstock.cli.stagename import refuse_unknown
+from penstock.errors import UserError
 from penstock.runtime import boot, client
 
 OURS = ("TERM", "COLORTERM", "NO_COLOR", "LINES", "COLUMNS")
@@ -69,7 +70,7 @@ EXITS = (
     flag_value=PORT,
     help=f"Wait for an editor's debugger on this port instead of pdb.  [{PORT}]",
 )
-@pipeline_option
+@run_option
 def debug(
     place: tuple[str, int], breaks: list[tuple[str, int]], port: int | None, name: str | None
 ) -> NoReturn:
@@ -81,6 +82,8 @@ def debug(
     `q` and Ctrl-C give the item back untried, and the ordinary worker returns. No item times out meanwhile.
     """
     run = client.find(name)
+    if run.trunk is not None:
+        raise UserError("debug runs a worker in the terminal: it is typed on the machine of the run")
     stage, replica = place
     refuse_unknown([stage], client.call(run, "ps"))
     found = client.call(run, "surroundings", stage=stage, replica=replica)

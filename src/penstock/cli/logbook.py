@@ -70,16 +70,19 @@ class Logbook:
         self._known: dict[Path, Log] = {}
         for name in sorted(self._wanted):
             if not any(name in (log.stage, log.label) for log in self.logs()):
-                every = ", ".join(log.label for log in Logbook(directory).logs()) or "none yet"
+                every = ", ".join(sorted((log.label for log in self.there()), key=_natural)) or "none yet"
                 raise NoSuchLog(f"{name} has no log in {near(str(directory))}; there is {every}")
 
     def logs(self) -> list[Log]:
         """Those that are there now, in the order of their names."""
-        for path in self.directory.glob("*.*.log"):
-            log = Log(path)
+        for log in self.there():
             if not self._wanted or self._wanted & {log.stage, log.label}:
-                self._known.setdefault(path, log)
+                self._known.setdefault(log.path, log)
         return sorted(self._known.values(), key=lambda log: _natural(log.label))
+
+    def there(self) -> Iterable[Log]:
+        """All of them, wanted or not."""
+        return map(Log, self.directory.glob("*.*.log"))
 
     def merged(self, last: int | None = None, *, ended: bool = True) -> Iterator[Line]:
         """All lines by time; with ``last`` only so many of each worker's latest."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ import click
 from penstock.cli import terminal
 from penstock.cli.group import VerbCommand
 from penstock.cli.logbook import Line, Logbook
-from penstock.cli.options import json_option, pipeline_option, state_option
+from penstock.cli.options import json_option, refuse_state, run_option, state_option
 
 EXAMPLES = ("penstock logs", "penstock logs detect -f", "penstock logs detect/1 -n 20")
 
@@ -28,7 +29,7 @@ COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_
     "-n", "--last", metavar="LINES", type=click.IntRange(min=0), help="Only so many of each worker's last."
 )
 @click.option("--no-prefix", is_flag=True, help="Do not say which worker wrote a line.")
-@pipeline_option
+@run_option
 @state_option
 @json_option
 def logs(
@@ -45,16 +46,32 @@ def logs(
     Lines of all workers, merged by the time they begin with. Logs are kept when the pipeline has ended.
     With --json, one document a line.
     """
-    from penstock.cli import statedir
-
-    where = statedir.find(state, name)
-    book = Logbook(where / "logs", worker)
+    book, runs, pause = _book(state, name, worker)
     write = _json_line if as_json else _plain_line if no_prefix else Prefix(book)
     for line in book.merged(last, ended=not follow):
         write(line)
     if follow:
-        for line in book.follow(lambda: statedir.runs(where), lambda: time.sleep(LOOK)):
+        for line in book.follow(runs, lambda: time.sleep(pause)):
             write(line)
+
+
+def _book(state: Path | None, name: str | None, wanted: tuple[str, ...]) -> tuple[Logbook, Runs, float]:
+    """The logs that are meant, whether their pipeline runs, and how long to wait between two looks."""
+    from penstock.runtime import client
+
+    if client.is_afar():
+        from penstock.cli import farlogbook
+
+        refuse_state(state)
+        far = farlogbook.FarLogbook(client.find(name), wanted)
+        return far, far.runs, farlogbook.LOOK
+    from penstock.cli import statedir
+
+    where = statedir.find(state, name)
+    return Logbook(where / "logs", wanted), lambda: statedir.runs(where), LOOK
+
+
+Runs = Callable[[], bool]
 
 
 class Prefix:

@@ -14,18 +14,21 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from penstock.cli import appfile, casualty, jobstore, statedir
+from penstock.cli import appfile, casualty, jobstore, origin, statedir
 from penstock.cli.casualty import Casualty
+from penstock.cli.options import refuse_state
 from penstock.errors import PenstockError
 from penstock.message import letter
 from penstock.message.letter import Letter
 from penstock.pipeline.place import near
+from penstock.runtime import client
 from penstock.tasks.filter import Filter
 from penstock.tasks.handle import Job
 from penstock.tasks.home import Home, beside, locate
 from penstock.tasks.letters import opened
 
 if TYPE_CHECKING:
+    from penstock.cli.farmorgue import FarMorgue
     from penstock.cli.sieve import Sieve
     from penstock.tasks.desk import Desk
     from penstock.tasks.job import Attempt, JobRow
@@ -43,6 +46,7 @@ class Morgue:
         self.store = home.store
         self._letters = letters
         self._jobs = jobs
+        self._origins: dict[Path, origin.Origin] = {}
 
     def newest(self, sieve: Sieve, limit: int, *, dead: bool = False) -> tuple[list[Casualty], bool]:
         """The newest that are meant (0: all), the oldest of them first, and whether there are more.
@@ -96,8 +100,32 @@ class Morgue:
         row = Job(of.id, self._jobs).row
         return row, self._jobs.attempts(of.id), self._jobs.arguments(of.id) or b""
 
-    def put_back(self, found: Sequence[Casualty]) -> list[Casualty]:
-        """Have them tried once more: those that were still there."""
+    def refuse_strangers(self, found: Sequence[Casualty]) -> None:
+        """See that all items can go back to where they came from.
+
+        Raises:
+            UserError: one has no way back any more; none has been touched.
+        """
+        items: dict[Path, list[Casualty]] = {}
+        for each in found:
+            if each.kind == "item":
+                items.setdefault(self.state(each), []).append(each)
+        self._origins = {path: origin.find(path) for path in items}
+        for path, home in self._origins.items():
+            home.refuse_strangers(items[path])
+
+    def put_back(self, found: Sequence[Casualty]) -> tuple[list[Casualty], set[str]]:
+        """Have them tried once more, if ``refuse_strangers`` has not refused: those that were still there,
+        and the names of those that are tried now."""
+        moved = self._moved(found)
+        now = {each.name for each in moved if each.kind == "job"}
+        for path, home in self._origins.items():
+            mine = [each for each in moved if each.kind == "item" and self.state(each) == path]
+            links = home.put_back(sorted({each.link for each in mine}))
+            now |= {each.name for each in mine if each.link in links}
+        return moved, now
+
+    def _moved(self, found: Sequence[Casualty]) -> list[Casualty]:
         moved = [each for each in found if each.kind == "item" and self._put_back(each)]
         if self._jobs is not None and (ids := [each.id for each in found if each.kind == "job"]):
             back = set(self._jobs.requeue(ids))
@@ -127,13 +155,20 @@ class Morgue:
 
 
 @contextmanager
-def morgue(state: Path | None, name: str | None) -> Iterator[Morgue]:
-    """That of the pipeline ``name``, or of all pipelines here and the jobs of their app.
+def morgue(state: Path | None, name: str | None) -> Iterator[Morgue | FarMorgue]:
+    """That of the pipeline ``name``, or of all pipelines here and the jobs of their app; of a run on another
+    machine, where one is asked.
 
     Raises:
         NotRunning: nothing was ever run here; or several pipelines run elsewhere and none was named.
         EnvironmentFault: the store cannot be opened or written.
     """
+    if client.is_afar():
+        from penstock.cli.farmorgue import FarMorgue
+
+        refuse_state(state)
+        yield FarMorgue(client.find(name))
+        return
     states, home = _places(state, name)
     folders = [path / "dead" for path in states.values()]
     jobs = None if state or name else _jobs_here()

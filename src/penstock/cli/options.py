@@ -108,6 +108,16 @@ def state_option(command: Command) -> Command:
     )(command)
 
 
+def refuse_state(state: Path | None) -> None:
+    """Nobody says --state, which is a folder here, and --at.
+
+    Raises:
+        UsageError: somebody does.
+    """
+    if state is not None:
+        raise click.UsageError("--state is a folder of this machine, and --at asks a run on another one")
+
+
 def timeout_option(command: Command) -> Command:
     """``--timeout 30s``: how long to wait; a number without a unit is refused."""
     return click.option(

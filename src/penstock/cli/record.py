@@ -10,7 +10,7 @@ import click
 from penstock.cli import terminal
 from penstock.cli.group import VerbCommand
 from penstock.cli.links import named
-from penstock.cli.options import in_seconds, json_option, pipeline_option
+from penstock.cli.options import in_seconds, json_option, run_option
 from penstock.errors import UserError
 from penstock.runtime import client
 
@@ -36,7 +36,7 @@ EXITS = (("0", "all that went by is in it"), ("1", "it is not complete, and says
 )
 @click.option("--for", "lasting", metavar="TIME", callback=in_seconds, help="End after so long, like 30s.")
 @click.option("--stop", is_flag=True, help="End the recording that goes on.")
-@pipeline_option
+@run_option
 @json_option
 def record(
     output: str | None,

@@ -14,12 +14,13 @@ from penstock.tasks import freight
 
 if TYPE_CHECKING:
     from penstock.cli.casualty import Casualty
+    from penstock.cli.farmorgue import FarMorgue
     from penstock.cli.morgue import Morgue
 
 LINES = "letters.jsonl"
 
 
-def ship(morgue: Morgue, found: Sequence[Casualty], target: Path) -> Path:
+def ship(morgue: Morgue | FarMorgue, found: Sequence[Casualty], target: Path) -> Path:
     """Write them into the directory ``target``; the file with the lines, which is there last and whole.
 
     Raises:
@@ -42,7 +43,7 @@ def ship(morgue: Morgue, found: Sequence[Casualty], target: Path) -> Path:
     return lines
 
 
-def _content(morgue: Morgue, each: Casualty, target: Path) -> dict[str, Any]:
+def _content(morgue: Morgue | FarMorgue, each: Casualty, target: Path) -> dict[str, Any]:
     """Its value; or why it is not there: a pickle is not opened only to be written elsewhere."""
     try:
         value = _value(morgue, each)
@@ -58,7 +59,7 @@ def _content(morgue: Morgue, each: Casualty, target: Path) -> dict[str, Any]:
     return {"value": said, "arrays": f"{each.name}.npz"}
 
 
-def _value(morgue: Morgue, each: Casualty) -> Any:
+def _value(morgue: Morgue | FarMorgue, each: Casualty) -> Any:
     """Of a job, what it was called with."""
     if each.kind == "item":
         return morgue.letter(each).value()

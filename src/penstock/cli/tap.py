@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ import click
 from penstock.cli import terminal
 from penstock.cli.group import VerbCommand
 from penstock.cli.links import named
-from penstock.cli.options import json_option, pipeline_option
+from penstock.cli.options import json_option, run_option
 from penstock.errors import PenstockError
 from penstock.message import letter as letters
 from penstock.message.letter import Letter
@@ -43,7 +45,7 @@ EXAMPLES = ("penstock tap detect", "penstock tap 'camera->detect' -n 3", "pensto
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep each as a file.",
 )
-@pipeline_option
+@run_option
 @json_option
 def tap(
     place: str, count: int | None, rate: float, save: Path | None, name: str | None, as_json: bool
@@ -55,12 +57,23 @@ def tap(
     else as .json. With --json, one document a line.
     """
     run = client.find(name)
-    links = named(place, client.call(run, "ps"))
-    with client.tapped(run, [link["id"] for link in links], rate):
-        for seen, sample in enumerate(_samples(run, {link["id"] for link in links}), 1):
-            _show(sample, save, as_json=as_json)
-            if seen == count:
-                return
+    links = [link["id"] for link in named(place, client.call(run, "ps"))]
+    for seen, sample in enumerate(_told(run, links, rate) if run.trunk else _seen(run, links, rate), 1):
+        _show(sample, save, as_json=as_json)
+        if seen == count:
+            return
+
+
+def _told(run: Run, links: list[int], rate: float) -> Iterator[Letter]:
+    """As a run on another machine tells of them, one with each question."""
+    who = os.urandom(8).hex()
+    while (data := client.call(run, "sample", who=who, links=links, rate=rate)["data"]) is not None:
+        yield letters.parse(base64.b64decode(data), "a sample")
+
+
+def _seen(run: Run, links: list[int], rate: float) -> Iterator[Letter]:
+    with client.tapped(run, links, rate):
+        yield from _samples(run, set(links))
 
 
 def _samples(run: Run, links: set[int]) -> Iterator[Letter]:

@@ -16,12 +16,18 @@ from penstock.security.curve import new_pair
 from tests.acceptance.cli.terminal import PENSTOCK, Terminal
 from tests.hosts import until
 
+FIVE = """\
+if number == 5 and not Path("mended").exists():
+            raise ValueError("it is five")
+        if number == 0:"""
 Ask = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def ask(terminal: Terminal) -> Iterator[Ask]:
     """A run that listens; ``ask("observer", "ps")`` asks it with a key that is trusted as such."""
+    app = (terminal.directory / "app.py").read_text().replace("@sink", "@sink(max_failures=0)")
+    (terminal.directory / "app.py").write_text(app.replace("if number == 0:", FIVE))
     keys = terminal.directory / "keys"
     lab = Keyring(keys / "lab")
     lab.keep(new_pair())
@@ -86,10 +92,38 @@ def test_an_owner_commands_a_run_from_another_machine(ask: Ask, terminal: Termin
     assert follower.stdout is not None
     assert json.loads(follower.stdout.readline())["n"] == 0
     terminal.write("open", "")
+    _look_at_files(ask, terminal)
     assert "gated   ended" in ask("owner", "drain").stdout
     followed = [json.loads(line)["event"] for line in follower.communicate(timeout=60)[0].splitlines()]
     assert followed[-1] == "run_ended"
     assert "no run listens at tcp://127.0.0.1" in ask("owner", "ps", code=3).stderr
+
+
+def _look_at_files(ask: Ask, terminal: Terminal) -> None:
+    """Its logs, dead letters and samples, which lie on the machine of the run."""
+    until(lambda: ask("observer", "dead", "list", "-q").stdout, "five is dead")
+    (dead,) = json.loads(ask("observer", "dead", "list", "--json").stdout)["letters"]
+    assert (dead["id"], dead["stage"], dead["cause"]) == ("numbers/0:5", "Save", "ValueError: it is five")
+    assert "letter is refused" in ask("observer", "dead", "show", code=4).stderr
+    assert "value   5" in ask("owner", "dead", "show").stdout
+    ask("owner", "dead", "export", "letters")
+    assert json.loads((terminal.directory / "letters/letters.jsonl").read_text())["value"] == 5
+    assert "there is no log" not in ask("observer", "logs", "Save", "--no-prefix").stdout
+    lines = ask("observer", "logs", "Save", "-n", "9999").stdout.splitlines()
+    assert all(line.startswith("Save/0 | ") for line in lines) and "zero is saved" in lines[1:][-1] + str(
+        lines
+    )
+    assert "nobody has no log in gated there; there is" in ask("observer", "logs", "nobody", code=3).stderr
+    sample = json.loads(ask("owner", "tap", "gate", "-n", "1", "--json").stdout)
+    assert (sample["link"], sample["type"]) == ("gate→Save", "int")
+    assert "sample is refused" in ask("observer", "tap", "gate", code=4).stderr
+    terminal.write("mended", "")
+    assert "put_back is refused" in ask("observer", "dead", "requeue", "--yes", code=4).stderr
+    assert "Save gets them again now" in ask("owner", "dead", "requeue", "--yes").stderr
+    until(lambda: not ask("owner", "dead", "list", "-q").stdout, "it is done")
+    assert "there is no dead letter" not in ask("owner", "dead", "discard", "--yes", code=3).stderr
+    for words in (["record", "-o", "rec"], ["record", "--stop"], ["debug", "gate"]):
+        assert "on the machine of the run" in ask("owner", *words, code=4).stderr
 
 
 def test_others_do_what_their_key_is_trusted_for_and_hear_why_not_the_rest(

@@ -123,6 +123,9 @@ class Switchboard:
         found = answer.line(failed)
         try:
             found = answer.line(await self._reply(role_of(call.user), line))
+        except Exception as error:  # a fault of ours: it is printed, and who asks is told so
+            what = {"message": "a question from another machine failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(what)
         finally:
             call.answer = found
             self._tell(key, call)

@@ -39,6 +39,13 @@ VERBS = {
     "renewal": Kind.READ,
     "topics": Kind.READ,
     "versions": Kind.READ,
+    "logs": Kind.READ,
+    "log": Kind.READ,
+    "dead": Kind.READ,
+    "letter": Kind.CHANGE,  # it only tells, but what was in an item
+    "sample": Kind.CHANGE,  # as tap
+    "put_back": Kind.CHANGE,
+    "discard": Kind.CHANGE,
     "hear": Kind.CHANGE,  # workers send more, and what they publish may be private
     "speak": Kind.CHANGE,
     "surroundings": Kind.CHANGE,  # it only tells, but with the run's secrets
@@ -57,6 +64,8 @@ VERBS = {
     "attach": Kind.JOIN,
 }
 """All that can be asked on a control socket."""
+AFAR = frozenset({"logs", "log", "dead", "letter", "sample", "put_back", "discard"})
+"""What is asked from another machine: on that of the run, people read the files."""
 HERE = frozenset(
     {"events", "surroundings", "tap", "record", "record_stop", "hear", "speak", "calls", "deploy", "attach"}
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +155,7 @@ class Server:
         return await self._answer(verb, asked)
 
     async def _answer(self, verb: str, arguments: dict[str, Any]) -> Document:
-        handler = self._verbs.get(verb)
+        handler = self._verbs.get(verb) or (self._belongings.get(verb) if verb in rights.AFAR else None)
         if handler is None:
             return misasked(f"no such verb: {verb}")
         if self._server is None and not self._supervisor.roster.ended:
@@ -192,6 +192,12 @@ class Server:
         from penstock.runtime.supervisor.sequel import Sequel  # for those who ask from elsewhere
 
         return Sequel(self._journal)
+
+    @cached_property
+    def _belongings(self) -> Mapping[str, Callable[..., Awaitable[Document]]]:
+        from penstock.runtime.supervisor.belongings import Belongings  # as above
+
+        return Belongings(self._supervisor).verbs
 
     async def _topics(self) -> Document:
         return self._view.topics()

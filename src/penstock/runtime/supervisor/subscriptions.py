@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import PenstockError, UserError
+from penstock.runtime.supervisor import taps
 from penstock.runtime.supervisor.answer import granted, misasked, refused, say
 from penstock.runtime.supervisor.journal import Journal, Record
 from penstock.runtime.supervisor.supervisor import Supervisor
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from penstock.runtime.supervisor.services import Services
 
 RECORDED = "a recording is of links that there are"
-TAPPED = "a tap is of links that there are, and of more than 0 samples a second"
 
 
 class Subscriptions:
@@ -101,23 +101,23 @@ class Subscriptions:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, links: Any, rate: Any
     ) -> None:
         """Have samples of these links laid into the run directory until whoever asked hangs up."""
-        taps = self._supervisor.taps
-        links = self._untapped(links, rate)
+        mine = self._supervisor.taps
+        links = mine.untapped(links, rate)
         for link in links:
-            taps.show(link, rate)
+            mine.show(link, rate)
         try:
             await say(writer, granted({"schema": "penstock.tap/1", "links": links}))
             await reader.read(1)
         finally:
             for link in links:
-                taps.end(link)
+                mine.end(link)
 
     async def _record(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, links: Any, path: Any
     ) -> None:
         """Record these links until whoever asked says a word or hangs up; answer again when all is closed."""
         recordings = self._supervisor.recordings
-        archive = recordings.begin(_folder(path), self._known(links, RECORDED))
+        archive = recordings.begin(_folder(path), taps.known(self._supervisor.plan, links, RECORDED))
         word = asyncio.ensure_future(reader.read(1))
         over = asyncio.ensure_future(archive.over.wait())
         try:
@@ -141,23 +141,6 @@ class Subscriptions:
         from penstock.runtime.supervisor import audience
 
         await audience.speak(self._supervisor, *line)
-
-    def _untapped(self, links: Any, rate: Any) -> list[int]:
-        if not isinstance(rate, (int, float)) or not rate > 0:
-            raise UserError(TAPPED)
-        taken = self._supervisor.taps.rates.keys() & set(self._known(links, TAPPED))
-        if taken:
-            labels = ", ".join(each.label for each in self._supervisor.plan.links if each.id in taken)
-            raise UserError(f"somebody else looks at {labels} already; wait until they are through")
-        return list(dict.fromkeys(links))
-
-    def _known(self, links: Any, refusal: str) -> list[int]:
-        known = {link.id for link in self._supervisor.plan.links}
-        if not isinstance(links, list) or not links:
-            raise UserError(refusal)
-        if not all(type(link) is int and link in known for link in links):
-            raise UserError(refusal)
-        return links
 
 
 def recorded(archive: Archive) -> Document:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import glob
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from penstock.errors import UserError
+from penstock.pipeline.plan import Plan
 from penstock.runtime import control
 from penstock.runtime.supervisor.crew import Member
 
 if TYPE_CHECKING:
     from penstock.runtime.supervisor.supervisor import Supervisor
+
+TAPPED = "a tap is of links that there are, and of more than 0 samples a second"
 
 
 class Taps:
@@ -21,6 +25,21 @@ class Taps:
         self._supervisor = supervisor
         self.rates: dict[int, float] = {}
         """Samples a second, by the link's id."""
+
+    def untapped(self, links: Any, rate: Any) -> list[int]:
+        """``links``, each once, if they can be shown.
+
+        Raises:
+            UserError: they are none, or somebody else looks at one.
+        """
+        if not isinstance(rate, (int, float)) or not rate > 0:
+            raise UserError(TAPPED)
+        plan = self._supervisor.plan
+        taken = self.rates.keys() & set(known(plan, links, TAPPED))
+        if taken:
+            labels = ", ".join(each.label for each in plan.links if each.id in taken)
+            raise UserError(f"somebody else looks at {labels} already; wait until they are through")
+        return list(dict.fromkeys(links))
 
     def show(self, link: int, rate: float) -> None:
         """Have all who feed ``link``, those that come later too, show ``rate`` samples a second."""
@@ -51,3 +70,17 @@ class Taps:
     def _tell(self, member: Member, link: int, rate: float) -> None:
         if link in self._supervisor.account.out_ids(member.stage):
             member.line.send(control.Tap(link, rate))
+
+
+def known(plan: Plan, links: Any, refusal: str) -> list[int]:
+    """``links``, if ``plan`` has all of them.
+
+    Raises:
+        UserError: ``refusal``.
+    """
+    there = {link.id for link in plan.links}
+    if not isinstance(links, list) or not links:
+        raise UserError(refusal)
+    if not all(type(link) is int and link in there for link in links):
+        raise UserError(refusal)
+    return links

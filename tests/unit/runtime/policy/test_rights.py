@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.runtime.policy.rights import HERE, RIGHTS, VERBS, Kind, Role, afar, refusal, role_of
+from penstock.runtime.policy.rights import AFAR, HERE, RIGHTS, VERBS, Kind, Role, afar, refusal, role_of
 from penstock.runtime.supervisor.server import Server
 
 verbs = st.sampled_from(sorted(VERBS)) | st.text(max_size=12)
@@ -16,7 +16,8 @@ verbs = st.sampled_from(sorted(VERBS)) | st.text(max_size=12)
 
 def test_every_verb_of_the_control_socket_is_in_the_table() -> None:
     server = Server(Mock(), Mock(), journal=Mock())
-    assert {*server._verbs, *server._subscriptions.verbs, "attach"} == set(VERBS)
+    assert {*server._verbs, *server._subscriptions.verbs, *server._belongings, "attach"} == set(VERBS)
+    assert set(server._belongings) == AFAR
 
 
 @given(verbs)
