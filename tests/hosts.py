@@ -176,17 +176,21 @@ class Lab:
         """The command that runs ``command`` there."""
         return ["ip", "netns", "exec", self._space(host), *command]
 
-    def ask(self, *words: str) -> Any:
-        """What ``penstock`` answers on the first host, read as JSON."""
-        done = subprocess.run(
-            [*PENSTOCK, *words, "--json"],
+    def call(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """``penstock`` with these words on the first host, to its end."""
+        return subprocess.run(
+            self.within("h1", *PENSTOCK, *words),
             cwd=self.home("h1"),
             env=self._environ("h1"),
             capture_output=True,
+            text=True,
             check=False,
             timeout=PATIENCE,
         )
-        return json.loads(done.stdout or b"{}")
+
+    def ask(self, *words: str) -> Any:
+        """What ``penstock`` answers on the first host, read as JSON."""
+        return json.loads(self.call(*words, "--json").stdout or "{}")
 
     def begin(self, *words: str, at: str = RUN) -> None:
         """Run the app on the first host, and wait until hosts can join."""

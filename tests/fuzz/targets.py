@@ -388,6 +388,7 @@ NEVER: Errors = ()
 HOSTS_UP = [
     hostwire.packed(hostwire.Join(1, "0", "h2", 2, ["gpu"], {"work": 1})),
     hostwire.packed(hostwire.Counted(7, 1 << 40, {1: 2}, 0.5, 1 << 20)),
+    hostwire.packed(hostwire.Tallied(7, 1 << 40, [("log/0", "loss", [1, 1, 0, 0, 0, 0, 0, 0])])),
     hostwire.packed(hostwire.Ended(7, -9, oom=True)),
     hostwire.packed(hostwire.Load("dead/1-work-2.letter", 0, 5, b"x")),
 ]

@@ -90,7 +90,7 @@ def main() -> None:
     address = source.hear(control.Bound).tcp
     if "relay" in trial.style:
         address = relayed(address)
-    sink.say(control.Connect(1, 1, "batches/0→Train", "", host="one", tcp=address))
+    sink.say(control.Connect(1, 1, "batches/0→Train", address))
     source.hear(control.Finished)
     sink.say(control.Drain())
     sink.say(control.Gone(1, "batches/0", ""))

@@ -45,8 +45,11 @@ class Heard(NamedTuple):
 class Hearing:
     """All that one subscriber gets."""
 
-    def __init__(self, sockets: Any, asked: Hear, identity: str) -> None:
-        """``identity``: of its sockets; another one for each process."""
+    def __init__(
+        self, sockets: Any, asked: Hear, identity: str, *, far: Optional[Callable[[str, bytes], Any]] = None
+    ) -> None:
+        """``identity``: of its sockets; another one for each process. ``far``: reaches publishers of other
+        hosts, at ``tcp://...`` (see ``wideboard``); None: there are none."""
         self.connections: Dict[int, Connection] = {}
         """By the number of the publisher."""
         self.changes = 0
@@ -55,6 +58,7 @@ class Hearing:
         self._sockets = sockets
         self._asked = asked
         self._identity = identity.encode()
+        self._far = far
         self._inbox: Deque[Heard] = deque()
 
     @property
@@ -63,10 +67,15 @@ class Hearing:
         return len(self._inbox)
 
     def connect(self, number: int, label: str, endpoint: str) -> None:
-        """There is a publisher. Twice is fine."""
+        """There is a publisher. Twice is fine.
+
+        Raises:
+            PeerError: it is on another host, where it cannot be reached.
+        """
         if number in self.connections:
             return
-        dealer = self._sockets.dealer(endpoint, self._identity)
+        dial = self._sockets.dealer if self._far is None or endpoint.startswith("ipc:") else self._far
+        dealer = dial(endpoint, self._identity)
         dealer.send(pack(self._asked))
         self.connections[number] = Connection(label, dealer)
         self.changes += 1
@@ -83,7 +92,13 @@ class Hearing:
 
     def calls(self) -> Dict[Any, Callable[[], object]]:
         """What to call when a socket can be read: not once for each message, a turn costs as much as ten."""
-        return {each.dealer: functools.partial(self.take, each) for each in self.connections.values()}
+        calls: Dict[Any, Callable[[], object]] = {}
+        for each in self.connections.values():
+            calls[each.dealer] = functools.partial(self.take, each)
+            watch = getattr(each.dealer, "watch", None)  # of another host's
+            if watch is not None:
+                calls[watch] = each.dealer.look
+        return calls
 
     def take(self, connection: Connection) -> bool:
         """Some of what has come; whether there may be more.

@@ -50,9 +50,9 @@ class Publisher:
         expected: Iterable[Mailing] = (),
         on_idle: Callable[[], None] = lambda: None,
     ) -> None:
-        """``router``: bound, and nobody else's. ``expected``: subscribers that are sure to come: what they
-        want waits for them. ``on_idle()`` is called, with our lock held, when what ``is_settled`` has denied
-        has become so."""
+        """``router``: bound, and nobody else's; a ``Router`` or a ``WideRouter``. ``expected``: subscribers
+        that are sure to come: what they want waits for them. ``on_idle()`` is called, with our lock
+        held, when what ``is_settled`` has denied has become so."""
         self.refused = 0
         """Words of subscribers that were none."""
         self._router = router
@@ -90,7 +90,7 @@ class Publisher:
                 "nothing can be published here: this process was forked from the one that does"
             )
         with self._lock:
-            known = self._topics.get(topic) or self._learn(topic)
+            known = self._topics.get(topic) or self._learn(topic, value)
             row = known.row
             parcel = self._packer.packed(value) if known.mailings or last else None
             row[PUBLISHED] += 1
@@ -107,7 +107,9 @@ class Publisher:
                 self._send(mailing)
             self._hear()
 
-    def _learn(self, topic: str) -> _Topic:
+    def _learn(self, topic: str, value: Any) -> _Topic:
+        """Its first value is encoded in any case: code that publishes what cannot travel hears of it, though
+        nobody hears the value. (For each, that would cost more than all the rest.)"""
         topics.written(topic)
         if self._closed:
             raise PenstockError("nothing can be published here any more: this process is ending")
@@ -115,6 +117,7 @@ class Publisher:
             raise UserError(
                 f"{topic!r:.80} would be one topic more than {MOST_TOPICS:,}: put what differs into the value"
             )
+        self._packer.packed(value)
         found = _Topic(self._tally.row(topic), [])
         self._topics[topic] = found
         for mailing in self._mailings.values():
@@ -155,14 +158,20 @@ class Publisher:
 
     def _hear(self) -> None:
         """All that has come; until there is nothing, or nobody would be told of it."""
-        while (found := self._router.receive()) is not None:
-            peer, frames = found
-            try:
-                self._obey(peer, noticeboard.word(frames))
-            except PeerError:
-                self.refused += 1
+        while self._hear_one():
+            pass
         if self._awaited:
             self._tell_idle()
+
+    def _hear_one(self) -> bool:
+        try:
+            found = self._router.receive()
+            if found is not None:
+                self._obey(found[0], noticeboard.word(found[1]))
+        except PeerError:
+            self.refused += 1
+            return True
+        return found is not None
 
     def _obey(self, peer: bytes, word: noticeboard.Word) -> None:
         if isinstance(word, Hear):
@@ -215,6 +224,7 @@ class Publisher:
         """The subscriber of that name, whose sockets were called ``peer``, has ended. ``again``: another one
         comes in its place, or is there already."""
         with self._lock:
+            self._router.lose(peer.encode())
             mailing = self._mailings.get(name)
             if mailing is not None and mailing.peer in {b"", peer.encode()}:
                 self._peers.pop(mailing.peer, None)
@@ -249,8 +259,8 @@ class Publisher:
     def _listen(self) -> None:
         """In its own thread."""
         poll = select.poll()
-        poll.register(self._router.descriptor(), select.POLLIN)
-        poll.register(self._woken, select.POLLIN)
+        for each in (*self._router.descriptors(), self._woken):
+            poll.register(each, select.POLLIN)
         while True:
             with self._lock:
                 if self._closed:

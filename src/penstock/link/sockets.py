@@ -29,6 +29,7 @@ LONGEST = 3600.0
 
 # pyzmq's constants are enums: plain integers spare each call their conversion.
 _NOBLOCK, _MORE, _POLLIN = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE), int(zmq.POLLIN)
+_EVENTS = int(zmq.EVENTS)
 
 
 class Context:
@@ -100,6 +101,11 @@ class Socket:
         found: int = self.raw.getsockopt(zmq.FD)
         return found
 
+    @property
+    def waits(self) -> bool:
+        """Whether a message has come that nobody has taken."""
+        return bool(self.raw.getsockopt(_EVENTS) & _POLLIN)
+
     def fileno(self) -> int:
         """A file that becomes readable when something has changed: then read until nothing is left."""
         return int(self.raw.getsockopt(zmq.FD))
@@ -130,6 +136,13 @@ class Router(Socket):
         except zmq.ZMQError as error:
             return _not_now(error)
         return True
+
+    def descriptors(self) -> List[int]:
+        """The files of all its sockets: see ``descriptor``."""
+        return [self.descriptor()]
+
+    def lose(self, peer: bytes) -> None:
+        """That peer has ended. Of those within a host nothing is kept that would have to go."""
 
 
 class Dealer(Socket):

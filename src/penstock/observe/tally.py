@@ -23,6 +23,7 @@ ROW = 512
 ROWS = 1024
 """The most; further topics share the last row."""
 SIZE = ROW * (ROWS + 1)
+WORDS = 8
 NAME = ROW - 64 - 2
 MORE = "(more)"
 _LENGTH = struct.Struct("<H")
@@ -84,7 +85,7 @@ class Tally:
 
     def _at(self, number: int) -> Any:
         first = ROW // 8 * (number + 1)
-        return self._words[first : first + 8]
+        return self._words[first : first + WORDS]
 
     def rows(self) -> Iterator[Row]:
         """All that there are now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -65,7 +65,8 @@ class Subscription:
         self._name = self._line.answer["name"]
         self._sockets = Context()
         asked = asking(self._name, wanted, last=last, conflate=conflate, depth=depth)
-        self._hearing = Hearing(self._sockets, asked, f"{self._name}#0")
+        far = _far(self._sockets, self._line.answer["curve"])
+        self._hearing = Hearing(self._sockets, asked, self._line.answer["peer"], far=far)
         self._opener = Opener()
         self._waiter = Waiter({self._line.fileno(): self._obey})
         self._watched = -1
@@ -155,6 +156,15 @@ class Subscription:
                 self._hearing.gone(line["mute"])
 
 
+def _far(sockets: Context, curve: list[str] | None) -> Callable[[str, bytes], Any] | None:
+    """What reaches publishers of other hosts, if the run may have some."""
+    if curve is None:
+        return None
+    from penstock.link.wideboard import dialling  # few runs have other hosts
+
+    return dialling(sockets, (curve[0], curve[1]))
+
+
 def subscribe(
     *topics: str,
     pipeline: str | None = None,
@@ -207,9 +217,16 @@ def publish(run: client.Run, topic: str, value: Any, *, within: float) -> Outcom
     ]
     counted = Tally(tally, create=True)
     settled = threading.Event()
-    publisher = Publisher(sockets.router(f"ipc://{path}"), counted, expected=expected, on_idle=settled.set)
+    router: Any = sockets.router(f"ipc://{path}")
+    address = ""
+    if line.answer["listen"]:
+        from penstock.link.wideboard import WideRouter  # few runs have other hosts
+
+        router = WideRouter(router, line.answer["listen"], tuple(line.answer["curve"]))
+        address = router.address
+    publisher = Publisher(router, counted, expected=expected, on_idle=settled.set)
     try:
-        line.say()
+        line.say(address)
         publisher.publish(topic, value)
         if not publisher.is_settled():
             settled.wait(within)

@@ -208,9 +208,9 @@ class Line:
         """To wait on."""
         return self._socket.fileno()
 
-    def say(self) -> None:
-        """One word, that means to go on."""
-        self._socket.sendall(b"\n")
+    def say(self, word: str = "") -> None:
+        """Go on; with ``word``, if there is something to say."""
+        self._socket.sendall(word.encode() + b"\n")
 
     def heard(self) -> list[dict[str, Any]] | None:
         """The lines that have come; waits for one. None: the other side has hung up."""

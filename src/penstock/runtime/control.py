@@ -161,10 +161,8 @@ class Connect(msgspec.Struct, frozen=True, tag="connect"):
     """The sender's number."""
     label: str
     endpoint: str
-    host: str = ""
-    """The sender's; what it has in shared memory can be seen on that host alone."""
-    tcp: str = ""
-    """Where it is found from another host: ``tcp://name:port``. A name is looked up at every attempt."""
+    """Within a host ``ipc://...``: what it has in shared memory can be seen there alone. On another
+    ``tcp://name:port``; a name is looked up at every attempt."""
 
 
 class Hear(msgspec.Struct, frozen=True, tag="hear"):
@@ -173,6 +171,7 @@ class Hear(msgspec.Struct, frozen=True, tag="hear"):
     peer: int
     label: str
     endpoint: str
+    """Within a host ``ipc://...``, to another ``tcp://...``."""
 
 
 class Mute(msgspec.Struct, frozen=True, tag="mute"):
@@ -263,6 +262,9 @@ class Bound(msgspec.Struct, frozen=True, tag="bound"):
 
 class Publishing(msgspec.Struct, frozen=True, tag="publishing"):
     """Worker -> supervisor: I publish; subscribers may connect."""
+
+    tcp: str = ""
+    """Where those of other hosts do; empty: nowhere."""
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):

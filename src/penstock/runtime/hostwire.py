@@ -135,6 +135,16 @@ class Counted(msgspec.Struct, frozen=True, tag="counted"):
     rss: int = 0
 
 
+class Tallied(msgspec.Struct, frozen=True, tag="tallied"):
+    """What has changed of what a worker has published: rows of its tally."""
+
+    number: int
+    at: int
+    """CLOCK_MONOTONIC ns here, as it was read."""
+    rows: list[tuple[str, str, list[int]]]
+    """Subscriber (empty: the row is the topic's own), topic, and all its words."""
+
+
 class Logged(msgspec.Struct, frozen=True, tag="logged"):
     """A worker has printed that."""
 
@@ -266,7 +276,9 @@ class Dismissed(msgspec.Struct, frozen=True, tag="dismissed"):
 
 
 Haul = Have | Give | Load | Got
-FromAgent = Join | Want | Offer | Unfit | Started | Spoke | Counted | Logged | Ended | Leave | Left | Haul
+Told = Started | Spoke | Counted | Tallied | Logged | Ended
+"""Of one worker."""
+FromAgent = Join | Want | Offer | Unfit | Told | Leave | Left | Haul
 ToAgent = Welcome | Refused | Part | Start | Speak | Kill | Over | Dismissed | Haul
 
 _encode = msgspec.msgpack.Encoder().encode

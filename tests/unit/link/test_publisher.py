@@ -7,20 +7,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import pytest
+import zmq
 
 from penstock.errors import PenstockError, UnsupportedType, UserError
 from penstock.link import noticeboard
 from penstock.link.hearing import Hearing, asking
 from penstock.link.mailing import Mailing
-from penstock.link.noticeboard import Done, Hear, pack
+from penstock.link.noticeboard import VERSION, Done, Hear, pack
 from penstock.link.publisher import Publisher
 from penstock.link.sockets import Context, Waiter
+from penstock.link.wideboard import WideRouter, dialling
 from penstock.message.parcel import Opener
 from penstock.observe.tally import DELIVERED, FULL, OFFERED, PUBLISHED, REPLACED, Tally
+from penstock.security.curve import new_pair
+from tests.proxy import proxy
 
 LIMIT = 30.0
 
@@ -36,16 +40,18 @@ class Stage:
         self.dealers: list[Any] = []
 
     def publisher(self, *expected: Mailing, on_idle: Callable[[], None] = lambda: None) -> Publisher:
-        router = self.context.router(self.endpoint)
-        found = Publisher(router, self.tally, expected=expected, on_idle=on_idle)
+        return self.publishes(self.context.router(self.endpoint), expected=expected, on_idle=on_idle)
+
+    def publishes(self, router: Any, **wishes: Any) -> Publisher:
+        found = Publisher(router, self.tally, **wishes)
         self.publishers.append(found)
         return found
 
     def hearing(self, name: str, *topics: str, **wishes: Any) -> Hearing:
         return self.connected(Hearing(self.context, asking(name, list(topics), **wishes), f"{name}#2"))
 
-    def connected(self, hearing: Hearing) -> Hearing:
-        hearing.connect(1, "train/0", self.endpoint)
+    def connected(self, hearing: Hearing, endpoint: str = "") -> Hearing:
+        hearing.connect(1, "train/0", endpoint or self.endpoint)
         self.dealers.append(hearing.connections[1].dealer)
         return hearing
 
@@ -88,11 +94,14 @@ def got(hearing: Hearing, count: int, *, done: bool = True) -> list[tuple[str, A
     return found
 
 
-def until(look: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LIMIT
+def until(look: Callable[[], bool], hearing: Optional[Hearing] = None) -> None:
+    """``hearing`` goes on meanwhile: a connection may have to be mended."""
+    waiter, deadline = Waiter({}), time.monotonic() + LIMIT
     while not look():
         assert time.monotonic() < deadline
-        time.sleep(0.005)
+        waiter.watch({} if hearing is None else hearing.calls())
+        for call in waiter.ready(0.005):
+            call()
 
 
 def test_one_that_is_expected_misses_nothing_however_late_it_comes(stage: Stage) -> None:
@@ -238,4 +247,40 @@ def test_what_does_not_travel_was_not_published(stage: Stage) -> None:
     publisher.publish("loss", 1)
     with pytest.raises(UnsupportedType):
         publisher.publish("loss", object(), last=True)
+    for _ in range(2):
+        with pytest.raises(UnsupportedType):
+            publisher.publish("unheard", object())
     assert stage.counts("loss")[PUBLISHED] == 1
+
+
+def test_on_another_host_each_value_is_heard_once_over_cuts_and_strangers_hear_nothing(stage: Stage) -> None:
+    pair, other = new_pair(), new_pair()
+    router = WideRouter(stage.context.router(stage.endpoint), "tcp://127.0.0.1:*", (pair.public, pair.secret))
+    publisher = stage.publishes(router, expected=[Mailing("log/0", ["*"]), Mailing("near/0", ["*"])])
+
+    stranger = stage.context.plain(zmq.DEALER)
+    stranger.curve_serverkey, stranger.curve_publickey = pair.public.encode(), other.public.encode()
+    stranger.curve_secretkey = other.secret.encode()
+    stranger.connect(router.address)
+    stranger.send(pack(Hear(VERSION, "stranger/0", ["*"])))
+    near = stage.hearing("near/0", "*")
+    with proxy(int(router.address.rpartition(":")[2])) as cable:
+        dial = dialling(stage.context, (pair.public, pair.secret))
+        there = Hearing(stage.context, asking("log/0", ["*"]), "log/0#2", far=dial)
+        stage.connected(there, f"tcp://127.0.0.1:{cable.port}")
+        publisher.publish("loss", np.arange(20_000))
+        assert got(there, 1)[0][1][-1] == 19_999
+        for number in range(900):  # more than may be on the way at once
+            if number % 300 == 100:
+                cable.cut()
+            publisher.publish("loss", number)
+            cable.mend()
+        assert [value for _, value in got(there, 900)] == list(range(900))
+        until(lambda: stage.counts("loss", "log/0")[DELIVERED] == 901, there)
+        there.leave()
+        until(lambda: "log/0" not in publisher._mailings, there)
+    assert len(got(near, 901)) == 901
+    publisher.lose("log/0", "log/0#2", again=False)
+    until(lambda: publisher.refused > 0)
+    assert not stranger.poll(0)
+    stranger.close(0)

@@ -98,9 +98,15 @@ class Quarters:
             self._say(hostwire.Ended(said.number, NO_PROCESS, stillborn=f"no process could be made: {error}"))
             return
         log = self.state_dir.log_path(said.stage, said.replica)
-        page = control.paths(self.run_dir.path, said.number)[2]
         self.wards[said.number] = Ward(
-            said.number, child, page=page, log=log, log_start=self._log_start, say=self._say, loop=self._loop
+            said.number,
+            child,
+            page=control.paths(self.run_dir.path, said.number)[2],
+            tally=control.topic_paths(self.run_dir.path, said.number)[1],
+            log=log,
+            log_start=self._log_start,
+            say=self._say,
+            loop=self._loop,
         )
         self._say(hostwire.Started(said.number, child.pid))
 

@@ -10,6 +10,7 @@ import msgspec
 
 from penstock.lifecycle import monotonic
 from penstock.observe.page import Page
+from penstock.observe.tally import Tally
 from penstock.runtime import hostwire
 from penstock.runtime.oom import OomWatch
 from penstock.runtime.supervisor.process import Child
@@ -33,18 +34,22 @@ class Ward:
         child: Child,
         *,
         page: str,
+        tally: str,
         log: str,
         log_start: int,
         say: Callable[[msgspec.Struct], None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        """``page``, ``log``: where its status page will be, and its log is; ``log_start``: how long that was
-        before it. ``say``: tells the supervisor."""
+        """``page``, ``tally``, ``log``: where its status page will be, and what it publishes will be counted,
+        and its log is; ``log_start``: how long that was before it. ``say``: tells the supervisor."""
         self.number = number
         self.child = child
         self._page_path = page
         self._page: Page | None = None
         self._told: list[int] = []
+        self._tally_path = tally
+        self._tally: Tally | None = None
+        self._tallied: dict[tuple[str, str], list[int]] = {}
         self._used = Usage()
         self._log, self._read = log, log_start
         self._say = say
@@ -59,8 +64,9 @@ class Ward:
         self._write()
 
     def look(self) -> None:
-        """Tell what is new on its page and in its log."""
+        """Tell what is new on its page, of what it publishes, and in its log."""
         self._look_at_page()
+        self._look_at_tally()
         self._look_at_log(LOG_PART)
 
     def ended(self, exit: int, oom: OomWatch) -> None:
@@ -68,6 +74,7 @@ class Ward:
         while self._hear():
             pass
         self._look_at_page()
+        self._look_at_tally()
         self._look_at_log(LOG_BEHIND)
         self.close()
         self._say(hostwire.Ended(self.number, exit, oom=exit == -9 and oom.grown()))
@@ -81,6 +88,9 @@ class Ward:
         if self._page is not None:
             self._page.close()
             self._page = None
+        if self._tally is not None:
+            self._tally.close()
+            self._tally = None
 
     def _hear(self) -> bool:
         """Pass on what it has said; whether there may be more."""
@@ -125,6 +135,20 @@ class Ward:
         if news or used.cpu - self._used.cpu >= CPU_STEP:
             self._told, self._used = words, used
             self._say(hostwire.Counted(self.number, at, news, used.cpu, used.rss))
+
+    def _look_at_tally(self) -> None:
+        if self._tally is None:
+            try:
+                self._tally = Tally(self._tally_path)
+            except OSError:
+                return  # it publishes nothing
+        at, news = int(monotonic() * 1e9), []
+        for subscriber, topic, words in self._tally.rows():
+            if self._tallied.get((subscriber, topic)) != words:
+                self._tallied[subscriber, topic] = words
+                news.append((subscriber, topic, words))
+        if news:
+            self._say(hostwire.Tallied(self.number, at, news))
 
     def _look_at_log(self, most: int) -> None:
         try:

@@ -19,10 +19,10 @@ from penstock.errors import PeerError, UserError
 from penstock.lifecycle import Clock, monotonic
 from penstock.observe import events
 from penstock.pipeline.plan import Plan
-from penstock.runtime import control, hostwire
+from penstock.runtime import hostwire
 from penstock.runtime.hosts import admission, baggage, codebook, tunnel
 from penstock.runtime.hosts.baggage import Baggage
-from penstock.runtime.hosts.lodging import listening, lodged, reached
+from penstock.runtime.hosts.lodging import Lodging
 from penstock.runtime.hosts.machine import machine
 from penstock.runtime.hosts.port import Port
 from penstock.runtime.hosts.remote import Remote
@@ -33,7 +33,6 @@ from penstock.runtime.policy.placement import Host
 from penstock.security.keys import Admits, KeyPair
 
 if TYPE_CHECKING:
-    from penstock.runtime.supervisor.crew import Member
     from penstock.runtime.supervisor.supervisor import Supervisor
 
 BEATS = 5
@@ -76,13 +75,11 @@ class Hosts:
         self._supervisor = supervisor
         self._listen = listen
         self._curve = curve
-        self._pair = pair
         self._app = os.path.realpath(app)
         self._timeout = timeout
         self._switchboard = switchboard
         switchboard.post = self._send
         self._all_interfaces = all_interfaces
-        self._ports = ports
         self._clock = clock
         self._stays: dict[str, Stay] = {}
         self._port: Port | None = None
@@ -92,15 +89,28 @@ class Hosts:
         self._lent: set[str] = set()
         self._read = hostwire.Reader(hostwire.FromAgent).read
         self.trees = codebook.trees(supervisor.plan, os.path.dirname(self._app))
+        self.lodging = Lodging(
+            supervisor.run_dir.path,
+            listen,
+            ports,
+            curve=(pair.public, pair.secret),
+            stay=self._named,
+            trees=self.trees,
+        )
         self.refused = 0
         """Messages that were none of ours."""
-        self._answers: dict[type, Callable[[Stay, Any], None]] = {
+        self._answers = self._answering()
+
+    def _answering(self) -> dict[type, Callable[[Stay, Any], None]]:
+        """What is done at each word of an agent."""
+        return {
             hostwire.Want: self._send_part,
             hostwire.Offer: self._take_in,
             hostwire.Unfit: lambda stay, said: self._part(stay, said.cause),
             hostwire.Started: lambda stay, said: self._of(stay, said).started(said.pid),
             hostwire.Spoke: self._pass_on,
-            hostwire.Counted: lambda stay, said: self._of(stay, said).counted(said, int(clock() * 1e9)),
+            hostwire.Counted: lambda stay, said: self._of(stay, said).counted(said, int(self._clock() * 1e9)),
+            hostwire.Tallied: lambda stay, said: self._of(stay, said).tallied(said, int(self._clock() * 1e9)),
             hostwire.Logged: lambda stay, said: self._of(stay, said).logged(said.data),
             hostwire.Ended: self._ended,
             hostwire.Leave: self._leave,
@@ -180,23 +190,6 @@ class Hosts:
         stay.say(hostwire.Start(wanted.number, wanted.stage, wanted.replica, variables))
         return remote
 
-    def settled(self, assignment: control.Assignment, host: str, *, senders: int) -> control.Assignment:
-        """An assignment as it is there. ``senders``: workers that share the memory, if all are there."""
-        stay = self._named(host)
-        curve = (self._pair.public, self._pair.secret)
-        shared = msgspec.structs.replace(
-            assignment, listen=listening(self._listen, stay, self._ports), curve=curve
-        )
-        return lodged(shared, stay, self.trees, senders=senders)
-
-    def introduced(self, known: control.Connect, sender: Member, host: str) -> control.Connect:
-        """How a receiver on that host finds the sender."""
-        there = self._named(sender.child.host)
-        run_dir = there.offer.run_dir if there and there.offer else self._supervisor.run_dir.path
-        endpoint = f"ipc://{control.paths(run_dir, known.peer)[0]}"
-        tcp = reached(sender.tcp, there, self._named(host))
-        return msgspec.structs.replace(known, endpoint=endpoint, host=sender.child.host, tcp=tcp)
-
     def baggage(self, host: str) -> Baggage | None:
         """The files of that host; None: it is lost."""
         stay = self._named(host)
@@ -250,7 +243,7 @@ class Hosts:
         before = self._stays.get(said.before)
         if before is not None:
             self._lose(before, "its agent began anew")
-        here = tunnel.first(self._listen, self._ports, reach=said.reach, machine=machine())
+        here = tunnel.first(self._listen, self.lodging.ports, reach=said.reach, machine=machine())
         roster, joined = self._supervisor.roster, self._stays.values()
         if why := admission.refusal(said, roster, here, [stay.join for stay in joined]):
             self._tell_aside(route, letter.token, hostwire.Refused(why))

@@ -1,6 +1,8 @@
-"""Runs in the supervisor: what a worker is told that is otherwise on another host: places and addresses."""
+"""Runs in the supervisor: where things are on each host, and how they are found from others."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import msgspec
 
@@ -9,6 +11,47 @@ from penstock.runtime import control
 from penstock.runtime.hosts import codebook
 from penstock.runtime.hosts.stay import Stay
 from penstock.runtime.shm import Budget
+
+
+class Lodging:
+    """Of all hosts of one run; ``""`` is the first one."""
+
+    def __init__(
+        self,
+        run_dir: str,
+        listen: str,
+        ports: str,
+        *,
+        curve: tuple[str, str],
+        stay: Callable[[str], Stay | None],
+        trees: list[str],
+    ) -> None:
+        """Of the first host ``run_dir``, where it ``listen``s, at which ``ports`` its workers do (or at
+        any), and the ``trees`` of the code. ``curve``: the key that all processes of the run share, public
+        and secret. ``stay(host)``: that of a host that has joined."""
+        self.ports = ports
+        self.curve = curve
+        self._run_dir = run_dir
+        self._listen = listen
+        self._stay = stay
+        self._trees = trees
+
+    def listening(self, host: str) -> str:
+        """Where processes of that host listen for those of others."""
+        return listening(self._listen, self._stay(host), self.ports)
+
+    def endpoint(self, near: Callable[[str], str], tcp: str, *, home: str, host: str) -> str:
+        """How processes on ``host`` find what listens on the host ``home`` at ``near(its run directory)``,
+        and for others at ``tcp``."""
+        there = self._stay(home)
+        if home == host:
+            return near(there.offer.run_dir if there and there.offer else self._run_dir)
+        return reached(tcp, there, self._stay(host))
+
+    def assigned(self, assignment: control.Assignment, host: str, *, senders: int) -> control.Assignment:
+        """An assignment as it is there. ``senders``: workers that share the memory, if all are there."""
+        shared = msgspec.structs.replace(assignment, listen=self.listening(host), curve=self.curve)
+        return lodged(shared, self._stay(host), self._trees, senders=senders)
 
 
 def listening(listen: str, stay: Stay | None, ports: str = "") -> str:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from penstock.observe import page
+from penstock.errors import PeerError
+from penstock.observe import page, tally
 from penstock.observe.durations import BUCKETS
 from penstock.runtime import control, hostwire
 from penstock.runtime.supervisor.usage import Usage
@@ -62,6 +63,35 @@ def _is_moment(index: int) -> bool:
     if index < page.HEAD:
         return index in MOMENTS
     return index < page.DURATIONS and (index - page.HEAD) % page.STRIDE == page.OLDEST
+
+
+class FarTally:
+    """A copy of what a worker has counted of what it publishes."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], list[int]] = {}
+        self._ahead: int | None = None
+
+    def update(self, said: hostwire.Tallied, now: int) -> None:
+        """Take over what has changed; ``now`` as for ``FarPage``.
+
+        Raises:
+            PeerError: it is no part of a tally.
+        """
+        ahead = now - said.at
+        self._ahead = ahead if self._ahead is None else min(self._ahead, ahead)
+        for subscriber, topic, words in said.rows:
+            if len(words) != tally.WORDS or not all(0 <= word <= MOST for word in words):
+                raise PeerError(f"no row of a tally: {len(words)} words")
+            if len(self._rows) >= tally.ROWS and (subscriber, topic) not in self._rows:
+                raise PeerError(f"a tally of more than {tally.ROWS} rows")
+            if not subscriber and words[tally.AT]:
+                words[tally.AT] = max(1, words[tally.AT] + self._ahead)
+            self._rows[subscriber, topic] = words
+
+    def rows(self) -> list[tally.Row]:
+        """All that is known."""
+        return [tally.Row(*key, list(words)) for key, words in self._rows.items()]
 
 
 class FarLine:
@@ -133,6 +163,7 @@ class Remote:
         self.parting = ""
         """How it went, where its exit code does not tell."""
         self.page = FarPage()
+        self.tally = FarTally()
         self.used = Usage()
         self.oom = False
         """The kernel there has killed somebody for want of memory."""
@@ -174,6 +205,10 @@ class Remote:
         """Its page has changed."""
         self.page.update(said.words, said.at, now)
         self.used = Usage(said.cpu, said.rss)
+
+    def tallied(self, said: hostwire.Tallied, now: int) -> None:
+        """It has published something, or subscribers have got it."""
+        self.tally.update(said, now)
 
     def logged(self, data: bytes) -> None:
         """It has printed that."""

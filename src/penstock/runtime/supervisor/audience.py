@@ -1,8 +1,9 @@
 """Runs in the supervisor: those outside who subscribe or publish, each on a line of ``control.sock``.
 
 ``hear`` goes on with a line for each publisher that comes, ``{"hear": {...}}``, or ends, ``{"mute": 7}``.
-``speak`` is answered with a name, by which the asker binds its socket; it says a word when that is done, and
-hears ``{"deaf": {...}}`` of subscribers that end. Both last until one hangs up, or the run is over.
+``speak`` is answered with a name, by which the asker binds its sockets; it says when that is done, and where
+other hosts find it, and hears ``{"deaf": {...}}`` of subscribers that end. Both last until one
+hangs up, or the run is over.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ async def hear(
     hearer = _hearer(question)
     lines: Lines = asyncio.Queue()
     topics = supervisor.topics
-    name, speakers = topics.listen(hearer, lines.put_nowait)
+    answer = topics.listen(hearer, lines.put_nowait)
     try:
-        await say(writer, granted({"schema": "penstock.hear/1", "name": name, "publishers": speakers}))
+        await say(writer, granted({"schema": "penstock.hear/1", **answer}))
         await _pass_on(supervisor, lines, reader, writer)
     finally:
-        topics.leave(name)
+        topics.leave(answer["name"])
 
 
 async def speak(supervisor: Supervisor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -54,11 +55,9 @@ async def speak(supervisor: Supervisor, reader: asyncio.StreamReader, writer: as
     topics = supervisor.topics
     number, name = topics.claim()
     try:
-        hearers = {each: msgspec.to_builtins(hearer) for each, hearer in topics.hearers().items()}
-        answer = {"schema": "penstock.speak/1", "name": name, "hearers": hearers}
-        await say(writer, granted({**answer, "run_dir": supervisor.run_dir.path}))
-        if await reader.readline():
-            topics.speak(number, name, lines.put_nowait)
+        await say(writer, granted({"schema": "penstock.speak/1", "name": name, **topics.terms()}))
+        if said := await reader.readline():
+            topics.speak(number, name, lines.put_nowait, said.decode("ascii", "replace").strip())
             await _pass_on(supervisor, lines, reader, writer)
     finally:
         topics.silence(number, name)

@@ -93,7 +93,7 @@ def _devices(stage: StagePlan, replica: int) -> dict[str, str]:
 class Child:
     """One process, from its start to its end."""
 
-    host, parting, lost, oom, page = "", "", False, False, None
+    host, parting, lost, oom, page, tally = "", "", False, False, None, None
     """What is otherwise with a guest, or with a worker on another host (see ``hosts.remote``)."""
 
     def __init__(

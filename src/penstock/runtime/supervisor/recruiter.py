@@ -82,7 +82,7 @@ class Recruiter:
         assignment = supervisor.outfit.assign(wanted, supervisor.roster, record=record)
         if hosts is None:
             return assignment
-        return hosts.settled(assignment, host, senders=supervisor.outfit.senders(supervisor.roster))
+        return hosts.lodging.assigned(assignment, host, senders=supervisor.outfit.senders(supervisor.roster))
 
     def _report_start(
         self, wanted: action.Spawn | action.Admit, child: process.Child | Visit | Remote

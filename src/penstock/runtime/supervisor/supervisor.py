@@ -227,13 +227,22 @@ class Supervisor:
                 self.hosts.release(host, unfit)
 
     def _introduce(self, link: int, sender: int, receiver: int) -> None:
-        peer = self.crew.get(sender)
-        if peer is not None:
-            label = f"{peer.stage}/{peer.replica}"
-            known = control.Connect(link, sender, label, self.run_dir.endpoint(sender))
-            if self.hosts is not None and receiver in self.crew:
-                known = self.hosts.introduced(known, peer, self.crew[receiver].child.host)
-            self.send(receiver, known)
+        peer, other = self.crew.get(sender), self.crew.get(receiver)
+        if peer is not None and other is not None:
+            endpoint = self.endpoint(
+                lambda run_dir: f"ipc://{control.paths(run_dir, sender)[0]}",
+                peer.tcp,
+                home=peer.child.host,
+                host=other.child.host,
+            )
+            other.line.send(control.Connect(link, sender, f"{peer.stage}/{peer.replica}", endpoint))
+
+    def endpoint(self, near: Callable[[str], str], tcp: str, *, home: str, host: str) -> str:
+        """How processes on ``host`` find what listens on the host ``home`` (empty: the first one) at
+        ``near(its run directory)``, and for other hosts at ``tcp``."""
+        if self.hosts is None:
+            return near(self.run_dir.path)
+        return self.hosts.lodging.endpoint(near, tcp, home=home, host=host)
 
     def send(self, number: int, message: control.ToWorker) -> None:
         """Tell a worker, if it is there."""
@@ -284,8 +293,8 @@ class Supervisor:
             case control.Bound(python=python, tcp=tcp):
                 member.python, member.tcp = python, tcp
                 self._bound(member, message)
-            case control.Publishing():
-                self.topics.begin(member)
+            case control.Publishing(tcp):
+                self.topics.begin(member, tcp)
             case control.Imported(files):
                 self.on_imports(number, files)
             case control.Recorded(link, failure):

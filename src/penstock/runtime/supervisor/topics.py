@@ -44,9 +44,22 @@ class Speaker(NamedTuple):
     number: int
     """In the run; of somebody outside, below 0."""
     label: str
-    endpoint: str
+    files: str
+    """What its socket and its tally are called in the run directory of its host."""
+    host: str = ""
+    tcp: str = ""
+    """Where it is found from other hosts."""
     tell: Tell | None = None
     """To somebody outside."""
+
+
+class Listener(NamedTuple):
+    """One outside who subscribes."""
+
+    peer: str
+    """What its sockets are called; nobody else's are, ever."""
+    hearer: Hearer
+    tell: Tell
 
 
 class Topics:
@@ -55,8 +68,9 @@ class Topics:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         self._speakers: dict[int, Speaker] = {}
-        self._listeners: dict[str, tuple[Hearer, Tell]] = {}
+        self._listeners: dict[str, Listener] = {}
         """Outside, by name."""
+        self._outside = count()
         self._kept: dict[tuple[str, str], list[int]] = {}
         """Rows of those who have ended, by subscriber and topic."""
         supervisor.listeners.append(self._on_event)
@@ -71,10 +85,10 @@ class Topics:
 
     # Of the run ------------------------------------------------------------------------------------------
 
-    def begin(self, member: Member) -> None:
-        """A worker publishes."""
-        path, _ = control.topic_paths(self._supervisor.run_dir.path, member.number)
-        self._introduce(Speaker(member.number, f"{member.stage}/{member.replica}", f"ipc://{path}"))
+    def begin(self, member: Member, tcp: str = "") -> None:
+        """A worker publishes; ``tcp``: other hosts find it there."""
+        label = f"{member.stage}/{member.replica}"
+        self._introduce(Speaker(member.number, label, str(member.number), member.child.host, tcp))
 
     def _welcome(self, member: Member) -> None:
         """A worker is there: a subscriber is told of all who publish."""
@@ -85,7 +99,7 @@ class Topics:
     def _gone(self, member: Member) -> None:
         """A worker has ended."""
         if member.number in self._speakers:
-            self._end(member.number, member.number)
+            self._end(member.number)
         if member.stage in self._ears:
             roster, seat = self._supervisor.roster, (member.stage, member.replica)
             empty = roster.seats.get(seat)
@@ -99,23 +113,36 @@ class Topics:
         for member in self._supervisor.crew.values():
             if member.stage in self._ears:
                 self._tell_of(speaker, member)
-        for _, tell in self._listeners.values():
-            tell({"hear": _said(speaker)})
+        for listener in self._listeners.values():
+            listener.tell({"hear": self._said(speaker)})
 
     def _tell_of(self, speaker: Speaker, member: Member) -> None:
         if speaker.number != member.number:  # who publishes and subscribes does not talk to itself
-            member.line.send(control.Hear(speaker.number, speaker.label, speaker.endpoint))
+            endpoint = self._endpoint(speaker, member.child.host)
+            member.line.send(control.Hear(speaker.number, speaker.label, endpoint))
 
-    def _end(self, number: int, name: object) -> None:
+    def _endpoint(self, speaker: Speaker, host: str) -> str:
+        """Where it is found from that host."""
+        return self._supervisor.endpoint(
+            lambda run_dir: f"ipc://{control.topic_paths(run_dir, speaker.files)[0]}",
+            speaker.tcp,
+            home=speaker.host,
+            host=host,
+        )
+
+    def _end(self, number: int) -> None:
         """It publishes no more: what its tally says is kept."""
-        del self._speakers[number]
-        for row in self._read(name):
+        for row in self._read(self._speakers.pop(number)):
             self._keep(row)
         for member in self._supervisor.crew.values():
             if member.stage in self._ears:
                 member.line.send(control.Mute(number))
-        for _, tell in self._listeners.values():
-            tell({"mute": number})
+        for listener in self._listeners.values():
+            listener.tell({"mute": number})
+
+    def _said(self, speaker: Speaker) -> dict[str, Any]:
+        endpoint = self._endpoint(speaker, "")
+        return {"number": speaker.number, "label": speaker.label, "endpoint": endpoint}
 
     def _deafen(self, word: control.Deaf) -> None:
         for speaker in self._speakers.values():
@@ -126,37 +153,49 @@ class Topics:
 
     # Outside ---------------------------------------------------------------------------------------------
 
-    def listen(self, hearer: Hearer, tell: Tell) -> tuple[str, list[dict[str, Any]]]:
-        """Somebody outside subscribes: what it is called, and who publishes; ``tell`` of those who come."""
+    def listen(self, hearer: Hearer, tell: Tell) -> dict[str, Any]:
+        """Somebody outside subscribes: what it and its sockets are called, who publishes, and the key for
+        those of other hosts; ``tell`` of those who come."""
         name = next(found for n in count() if (found := f"outside/{n}") not in self._listeners)
-        self._listeners[name] = hearer, tell
-        return name, [_said(speaker) for speaker in self._speakers.values()]
+        peer = f"{name}#{next(self._outside)}"
+        self._listeners[name] = Listener(peer, hearer, tell)
+        publishers = [self._said(speaker) for speaker in self._speakers.values()]
+        hosts = self._supervisor.hosts
+        return {"name": name, "peer": peer, "publishers": publishers, "curve": hosts and hosts.lodging.curve}
 
     def leave(self, name: str) -> None:
         """It has hung up."""
-        del self._listeners[name]
-        self._deafen(control.Deaf(name, f"{name}#0", again=False))
+        self._deafen(control.Deaf(name, self._listeners.pop(name).peer, again=False))
 
     def claim(self) -> tuple[int, str]:
         """A number and a name for somebody outside who is to publish."""
         taken = min([0, *self._speakers])
         return taken - 1, f"outside{taken - 1}"
 
-    def hearers(self) -> dict[str, Hearer]:
+    def terms(self) -> dict[str, Any]:
+        """How somebody outside publishes: where, for whom, and so that other hosts hear it, too."""
+        hosts = self._supervisor.hosts
+        return {
+            "hearers": {name: msgspec.to_builtins(hearer) for name, hearer in self._hearers().items()},
+            "run_dir": self._supervisor.run_dir.path,
+            "listen": hosts.lodging.listening("") if hosts else "",
+            "curve": hosts and hosts.lodging.curve,
+        }
+
+    def _hearers(self) -> dict[str, Hearer]:
         """All subscribers there are, for whom what is published waits."""
         asked = {name: stage.asked for name, stage in self._supervisor.roster.stages.items()}
-        outside = {name: hearer for name, (hearer, _) in self._listeners.items()}
+        outside = {name: listener.hearer for name, listener in self._listeners.items()}
         return {**hearers(self._supervisor.plan, asked), **outside}
 
-    def speak(self, number: int, name: str, tell: Tell) -> None:
-        """It has bound its socket."""
-        path, _ = control.topic_paths(self._supervisor.run_dir.path, name)
-        self._introduce(Speaker(number, name, f"ipc://{path}", tell))
+    def speak(self, number: int, name: str, tell: Tell, tcp: str) -> None:
+        """It has bound its sockets; ``tcp``: other hosts find it there."""
+        self._introduce(Speaker(number, name, name, "", tcp, tell))
 
     def silence(self, number: int, name: str) -> None:
         """It has hung up."""
         if number in self._speakers:
-            self._end(number, name)
+            self._end(number)
         for path in control.topic_paths(self._supervisor.run_dir.path, name):
             with suppress(FileNotFoundError):
                 os.unlink(path)
@@ -166,15 +205,18 @@ class Topics:
     def rows(self) -> dict[str, list[dict[str, Any]]]:
         """Topics, and what each subscriber has got of them."""
         found = {key: list(words) for key, words in self._kept.items()}
-        for number, speaker in self._speakers.items():
-            for row in self._read(number if number > 0 else speaker.label):
+        for speaker in self._speakers.values():
+            for row in self._read(speaker):
                 _add(found, row.subscriber, row.topic, row.words)
         topics = [_topic(topic, words) for (who, topic), words in sorted(found.items()) if not who]
         heard = [_heard(who, topic, words) for (who, topic), words in sorted(found.items()) if who]
         return {"topics": topics, "subscriptions": heard}
 
-    def _read(self, name: object) -> list[Row]:
-        _, path = control.topic_paths(self._supervisor.run_dir.path, str(name))
+    def _read(self, speaker: Speaker) -> list[Row]:
+        member = self._supervisor.crew.get(speaker.number)
+        if member is not None and member.child.tally is not None:
+            return member.child.tally.rows()
+        _, path = control.topic_paths(self._supervisor.run_dir.path, speaker.files)
         try:
             page = Tally(path)
         except OSError:
@@ -214,7 +256,3 @@ def _topic(topic: str, words: list[int]) -> dict[str, Any]:
 def _heard(subscriber: str, topic: str, words: list[int]) -> dict[str, Any]:
     counts = {name: words[each] for name, each in _NAMES.items()}
     return {"subscriber": subscriber, "topic": topic, **counts, "in_flight": _in_flight(words)}
-
-
-def _said(speaker: Speaker) -> dict[str, Any]:
-    return {"number": speaker.number, "label": speaker.label, "endpoint": speaker.endpoint}

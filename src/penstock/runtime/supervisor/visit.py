@@ -31,7 +31,7 @@ _CREDENTIALS = struct.Struct("3i")
 class Visit:
     """One guest, from his question to his end."""
 
-    host, lost, oom, page = "", False, False, None
+    host, lost, oom, page, tally = "", False, False, None, None
     """As of ``process.Child``."""
 
     def __init__(self, question: socket.socket, *, loop: asyncio.AbstractEventLoop) -> None:

@@ -43,10 +43,8 @@ def reach(exchange: Exchange, assignment: Assignment, context: Context, clock: C
         return FarDealer(dealer, watch, ways, prompt=wish == packing.AUTO, tell=tell), Landing(clock, ways)
 
     def connect(message: Connect) -> None:
-        is_near = message.host == assignment.host
-        endpoint = message.endpoint if is_near else message.tcp
-        reached = None if is_near else functools.partial(far, message.link)
-        exchange.receiver.connect(message.link, message.peer, message.label, endpoint, far=reached)
+        reached = functools.partial(far, message.link) if message.endpoint.startswith("tcp:") else None
+        exchange.receiver.connect(message.link, message.peer, message.label, message.endpoint, far=reached)
 
     exchange.obey(Connect, connect)
 

@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock import __version__
-from penstock.observe import page
+from penstock.errors import PeerError
+from penstock.observe import page, tally
 from penstock.pipeline.plan import Plan
 from penstock.runtime import hostwire
 from penstock.runtime.hosts.conduit import Conduit
 from penstock.runtime.hosts.hosts import Hosts
 from penstock.runtime.hosts.lodging import listening, reached
 from penstock.runtime.hosts.port import Port
-from penstock.runtime.hosts.remote import FarPage
+from penstock.runtime.hosts.remote import FarPage, FarTally
 from penstock.runtime.hosts.stay import MOST_SAID, Stay, plain
 from penstock.runtime.hosts.switchboard import Switchboard
 from penstock.runtime.policy.rights import Role
@@ -81,7 +83,7 @@ async def a_run(app: Path) -> AsyncIterator[tuple[Hosts, Joined]]:
     invited = new_pair()
     keyring = RunKeyring(Keyring(app / "no keys"), new_pair(), invited)
     roster = SimpleNamespace(stages={}, hosts={})
-    run = SimpleNamespace(name="r")
+    run = SimpleNamespace(name="r", path="r")
     plan = Plan(pipeline="p", stages=[], links=[])
     supervisor = SimpleNamespace(plan=plan, roster=roster, run_dir=run, report=lambda _: None)
     hosts = Hosts(
@@ -151,6 +153,29 @@ def test_a_page_takes_whatever_numbers_another_host_says(said: list[tuple[int, d
     for at, words in said:
         copy.update(words, at, 10**12)
     assert all(0 <= word < 2**64 for word in copy.words)
+
+
+ROW = st.tuples(st.sampled_from(["", "log/0"]), st.text(max_size=2), st.lists(st.integers(), max_size=9))
+
+
+@given(said=st.lists(st.tuples(WORD, st.lists(ROW, max_size=5)), max_size=5))
+def test_a_tally_takes_or_refuses_whatever_rows_another_host_says(
+    said: list[tuple[int, list[tuple[str, str, list[int]]]]],
+) -> None:
+    copy = FarTally()
+    for at, rows in said:
+        with suppress(PeerError):
+            copy.update(hostwire.Tallied(1, at, rows), 10**12)
+    assert all(len(row.words) == tally.WORDS and min(row.words) >= 0 for row in copy.rows())
+
+
+def test_what_another_host_published_is_told_in_our_time_and_not_without_end() -> None:
+    copy = FarTally()
+    copy.update(hostwire.Tallied(1, 1000, [("", "loss", [1, 8, 900, 0, 0, 0, 0, 0])]), 5000)
+    copy.update(hostwire.Tallied(1, 2000, [("", "loss", [2, 16, 1900, 0, 0, 0, 0, 0])]), 9000)
+    assert copy.rows() == [tally.Row("", "loss", [2, 16, 5900, 0, 0, 0, 0, 0])]
+    with pytest.raises(PeerError):
+        copy.update(hostwire.Tallied(1, 1, [("", str(n), [0] * 8) for n in range(tally.ROWS + 1)]), 1)
 
 
 def test_what_another_host_says_does_not_command_the_terminal() -> None:

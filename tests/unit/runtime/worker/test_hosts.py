@@ -34,9 +34,8 @@ def test_a_stage_takes_from_one_host_and_gives_to_another_and_cuts_on_both_sides
         before = proxy(_port(sending.sender.address))
         worker = stage(PASS_ON, **there)
         with before as way_in, proxy(_port(worker.bound.tcp)) as way_out, closing(Receiving(10)) as far:
-            ipc = f"ipc://{folder}/nobody.sock"
             way = f"tcp://127.0.0.1:{way_in.port}"
-            worker.say(control.Connect(LINK, 2, "src/0→work", ipc, host="", tcp=way))
+            worker.say(control.Connect(LINK, 2, "src/0→work", way))
             sink = f"tcp://127.0.0.1:{way_out.port}"
             far.receiver.connect(LINK, 1, "work/0→end", sink, far=far.far(curve))
             values: list[Any] = []

@@ -33,7 +33,13 @@ def listen(exchange: Exchange, assignment: Assignment, sockets: Any) -> None:
     ear = mine.ear
     wishes = {"last": ear.last, "conflate": ear.conflate, "depth": mine.depth}
     asked = asking(assignment.label, ear.topics, inside=True, **wishes)
-    exchange.hearing = hearing = Hearing(sockets, asked, f"{assignment.label}#{assignment.number}")
+    far = None
+    if assignment.listen:
+        from penstock.link.wideboard import dialling  # few runs have other hosts
+
+        far = dialling(sockets, assignment.curve)
+    identity = f"{assignment.label}#{assignment.number}"
+    exchange.hearing = hearing = Hearing(sockets, asked, identity, far=far)
     exchange.obey(control.Hear, lambda word: hearing.connect(word.peer, word.label, word.endpoint))
     exchange.obey(control.Mute, lambda word: hearing.gone(word.peer))
 

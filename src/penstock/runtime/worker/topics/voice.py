@@ -15,7 +15,6 @@ from penstock.runtime.worker.live import Voice
 
 OUTSIDE = 1.0
 """Seconds that a worker waits, at its end, for subscribers that are not of the run."""
-FAR = "publishes on another host: topics do not leave a host, so nobody hears it"
 PATIENCE = 3.0
 """Seconds after which a worker that drains says for whom it waits."""
 TASKS = 5.0
@@ -29,19 +28,21 @@ def made(
 
     Raises:
         OSError: the run directory has no room for it.
+        EnvironmentFault: other hosts are to hear it, and there is no port for that.
     """
     path, tally = control.topic_paths(assignment.run_dir, assignment.number)
     expected = [
         Mailing(name, each.ear.topics, conflate=each.ear.conflate, depth=each.depth)
         for name, each in assignment.hearers.items()
-        if not assignment.host  # topics do not leave a host: nobody would come, and a drain wait for ever
     ]
-    router = sockets.router(f"ipc://{path}")
+    router, address = sockets.router(f"ipc://{path}"), ""
+    if assignment.listen:
+        from penstock.link.wideboard import WideRouter  # few runs have other hosts
+
+        router = WideRouter(router, assignment.listen, assignment.curve)
+        address = router.address
     publisher = Publisher(router, Tally(tally, create=True), expected=expected, on_idle=on_idle)
-    if assignment.host:
-        say(control.Notice("warning", f"{assignment.label} {FAR}"))
-    else:
-        say(control.Publishing())
+    say(control.Publishing(address))
     return publisher
 
 
