@@ -29,6 +29,7 @@ from penstock import (
     task,
     tumbling,
 )
+from penstock.patterns import Puller, Pusher, Replier, Requester, Subscriber, aio
 
 Image = npt.NDArray[np.float32]
 
@@ -430,3 +431,30 @@ async def waits() -> Box:
     found: list[str] = await crawl.submit("a")
     page: bytes = await download("a")
     return await fit.submit("vgg") if found and page else Box(0)
+
+
+# ---------------------------------------------------------------- plain sockets
+
+
+def edges(puller: Puller[Box]) -> list[int]:
+    return [box.x for box in puller]
+
+
+async def plain_sockets() -> None:
+    with Puller("inproc://boxes", of=Box, timeout=1.0) as puller, Pusher("inproc://boxes") as pusher:
+        pusher.send({"x": 1})
+        edges(puller)
+    with (
+        Requester("inproc://ask", of=Box, retries=2) as requester,
+        Replier("inproc://ask", of=Box) as replier,
+    ):
+        print(requester.request("anything").x)
+        replier.serve(lambda box: box.x)
+    with Subscriber("inproc://told", of=list[int], topics="a.*") as subscriber:
+        topic, numbers = subscriber.receive()
+        print(topic.upper(), sum(numbers))
+    with Subscriber("inproc://told") as untyped, Puller("inproc://either", of=int | None) as either:
+        print(untyped.receive().value.whatever, either.receive())
+    async with aio.Router("inproc://peers", of=Box) as router:
+        async for peer, box in router:
+            await router.send(peer, box.x)

@@ -7,6 +7,7 @@ from typing import Optional
 
 import penstock
 from penstock import Context, Pipeline, join, route, session, sink, sliding, source, stage, task, tumbling
+from penstock.patterns import Puller, Requester, Subscriber
 
 
 @source
@@ -163,3 +164,9 @@ fit.options(delay="10m").submit(model=3)  # refused
 fit.options(dely="10m")  # refused
 answer: str = fit.submit("vgg").result()  # refused
 task(timeout=30)  # refused
+
+# A plain socket that is said to receive something else, or a setting that is none.
+Puller("inproc://numbers", of=int).receive().upper()  # refused
+Requester("inproc://ask", of=float).request(1).append(2)  # refused
+Subscriber("inproc://told", of=int).receive().value.upper()  # refused
+Puller("inproc://numbers", timout=1.0)  # refused

@@ -20,7 +20,7 @@ import msgspec
 from penstock.errors import EnvironmentFault, PeerError
 from penstock.message.arrays import LARGE
 from penstock.message.codec import BLOB, PASSED, SLOT, Decoder, Encoder
-from penstock.message.shape import converter
+from penstock.message.shape import builder
 from penstock.message.source import Source
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Opener(Decoder):
         super().__init__()
         self.quick = self._unpack
         """``value``, but what it raises is not told: for who asks again then."""
-        self._build: Optional[Callable[[Any], Any]] = None if of is None else converter(of)
+        self._build: Optional[Callable[[Any], Any]] = None if of is None else builder(of)
         if self._build is not None:
             self.quick = self.value
 

@@ -29,8 +29,15 @@ def converter(annotation: Any) -> Optional[Converter]:
         WiringError: no value could be built for it: an enum of other values than text or integers inside
             something else, two dataclasses in one union, a field's type that has no name here.
     """
-    if not _asks(annotation, set()):
-        return None
+    return builder(annotation) if _asks(annotation, set()) else None
+
+
+def builder(annotation: Any) -> Converter:
+    """As ``converter``, but builtins are looked at, too: whoever sends may never have seen the annotation.
+
+    Raises:
+        WiringError: as ``converter``.
+    """
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return annotation  # of whatever values
     try:

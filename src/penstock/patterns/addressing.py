@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, Unpack
 
 from penstock.errors import PeerError, UserError
 from penstock.message.parcel import Parcel
-from penstock.patterns.core import Core
+from penstock.patterns.core import Asked, Core, Options, V
 
 LONGEST_NAME = 255
 """Bytes, as ZeroMQ has it."""
 
 
-class DealerCore(Core):
+class DealerCore(Core[V]):
     """Talks with routers, or with dealers, and waits for no turn."""
 
-    def __init__(self, *endpoints: str, name: bytes = b"", **options: Any) -> None:
+    def __init__(
+        self, *endpoints: str, name: bytes = b"", of: Asked[V] = None, **options: Unpack[Options]
+    ) -> None:
         """As every socket, and:
 
         Args:
             endpoints: Of several, each value goes to one, in turn.
             name: What routers know this one by; unless said, they make one up.
-            options: ``bind``, ``timeout``, ``of``, ``curve``, ``tuning``.
+            of: As of every socket.
+            options: ``bind``, ``timeout``, ``curve``, ``tuning``.
         """
         if len(name) > LONGEST_NAME or name[:1] == b"\0":
             raise UserError(f"{name!r:.80} is no name: one has at most {LONGEST_NAME} bytes, the first not 0")
         self._name = name
-        super().__init__(*endpoints, **options)
+        super().__init__(*endpoints, of=of, **options)
 
     def _prepare(self) -> None:
         if self._name:
             self._wire.be_called(self._name)
 
 
-class Delivered(NamedTuple):
+class Delivered(NamedTuple, Generic[V]):
     """What a router receives."""
 
     peer: bytes
-    value: Any
+    value: V
 
 
-class RouterCore(Core):
+class RouterCore(Core[V]):
     """Knows its peers by name."""
 
     def _opened(self, first: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The same nine kinds of socket for asyncio: each verb of ``penstock.patterns`` with ``await`` before it.
+"""The same for asyncio: each verb of ``penstock.patterns`` with ``await`` before it, and ``async with``.
 
 No threads, no queue and no future per message: a look at the socket, and where there is nothing, a wait for
 ZeroMQ's file in the loop (``turnstile``).
@@ -7,20 +7,42 @@ ZeroMQ's file in the loop (``turnstile``).
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator
-from typing import Any, Self
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Generic, Self, TypeVar
 
 from penstock.message.parcel import Parcel
 from penstock.patterns import roles
-from penstock.patterns.addressing import DealerCore, RouterCore
+from penstock.patterns.addressing import DealerCore, Delivered, RouterCore
+from penstock.patterns.aiopool import ReplierPool
 from penstock.patterns.asking import ReplierCore, RequesterCore
-from penstock.patterns.core import REFUSED, Call, Core, Forget, Handler, Put, Renew, Steps, T, Take
-from penstock.patterns.publishing import PublisherCore, SubscriberCore
+from penstock.patterns.core import REFUSED, Call, Core, Forget, Put, Renew, Steps, T, Take, V
+from penstock.patterns.device import Forwarder, Queue, Streamer
+from penstock.patterns.publishing import Published, PublisherCore, SubscriberCore
 from penstock.patterns.tuning import USUAL
 from penstock.patterns.turnstile import Turnstile
 
+__all__ = [
+    "Dealer",
+    "Forwarder",
+    "Pair",
+    "Publisher",
+    "Puller",
+    "Pusher",
+    "Queue",
+    "Replier",
+    "ReplierPool",
+    "Requester",
+    "Router",
+    "Streamer",
+    "Subscriber",
+]
 
-class _Async(Core):
+
+R = TypeVar("R")
+"""What ``receive`` gives."""
+
+
+class _Async(Core[V]):
     def __init__(self, *endpoints: str, **options: Any) -> None:
         super().__init__(*endpoints, **options)
         self._turnstile = Turnstile(self._wire)
@@ -70,7 +92,7 @@ class _Async(Core):
         return await answer if inspect.isawaitable(answer) else answer
 
 
-class _Sends(_Async):
+class _Sends(_Async[V]):
     async def send(self, value: Any, timeout: float | None = USUAL) -> None:
         """Send a value to one peer.
 
@@ -81,8 +103,8 @@ class _Sends(_Async):
         await self._put(self._pack(value), timeout)
 
 
-class _Receives(_Async):
-    async def receive(self, timeout: float | None = USUAL) -> Any:
+class _Receives(_Async[V], Generic[R, V]):
+    async def receive(self, timeout: float | None = USUAL) -> R:
         """The next value. Arrays are read-only.
 
         Raises:
@@ -91,40 +113,41 @@ class _Receives(_Async):
         value = self._opened(await self._take(timeout))
         return value if value is not REFUSED else await self._run(self._receiving(timeout))
 
-    async def __aiter__(self) -> AsyncIterator[Any]:
+    async def __aiter__(self) -> AsyncIterator[R]:
         """Value after value, until ``TimedOut``."""
         while True:
             yield await self.receive()
 
 
-class Requester(_Async, RequesterCore):
+class Requester(_Async[V], RequesterCore[V]):
     """REQ: asks, and waits for the reply."""
 
     role = roles.REQUESTER
 
-    async def request(self, value: Any, timeout: float | None = USUAL) -> Any:
+    async def request(self, value: Any, timeout: float | None = USUAL) -> V:
         """The reply to ``value``; ``timeout`` is that of the first attempt.
 
         Raises:
             TimedOut: there was none.
             RequestFailed: the handler raised; the message is that of its exception.
+            PeerError: the reply is not what it is to be.
             UnsupportedType: ``value`` does not travel.
         """
         return await self._run(self._asking(value, timeout))
 
 
-class Replier(ReplierCore, _Sends, _Receives):
+class Replier(ReplierCore[V], _Sends[V], _Receives[V, V]):
     """REP: receives a request, sends its reply, and so on."""
 
     role = roles.REPLIER
 
-    async def serve(self, handler: Handler, *, requests: int | None = None) -> None:
+    async def serve(self, handler: Callable[[V], Any], *, requests: int | None = None) -> None:
         """Answer each request with what ``handler`` makes of it, which may be a coroutine, for ever or so
         many ``requests``. What it raises is logged, and raised again where it was asked."""
         await self._run(self._serving(handler, requests))
 
 
-class Publisher(_Async, PublisherCore):
+class Publisher(_Async[Any], PublisherCore):
     """PUB: tells everybody who asked for a topic, and waits for nobody."""
 
     role = roles.PUBLISHER
@@ -139,31 +162,31 @@ class Publisher(_Async, PublisherCore):
         self._publish(topic, value)
 
 
-class Subscriber(SubscriberCore, _Receives):
+class Subscriber(SubscriberCore[V], _Receives[Published[V], V]):
     """SUB: hears what it asked for; ``receive`` gives topic and value, as a ``Published``."""
 
     role = roles.SUBSCRIBER
 
 
-class Pusher(_Sends):
+class Pusher(_Sends[Any]):
     """PUSH: hands each value to one puller, in turn."""
 
     role = roles.PUSHER
 
 
-class Puller(_Receives):
+class Puller(_Receives[V, V]):
     """PULL: takes from all pushers, in turn."""
 
     role = roles.PULLER
 
 
-class Dealer(DealerCore, _Sends, _Receives):
+class Dealer(DealerCore[V], _Sends[V], _Receives[V, V]):
     """DEALER: sends to its peers in turn, and receives from all, in any order."""
 
     role = roles.DEALER
 
 
-class Router(RouterCore, _Receives):
+class Router(RouterCore[V], _Receives[Delivered[V], V]):
     """ROUTER: knows by name who sent what; ``receive`` gives peer and value, as a ``Delivered``."""
 
     role = roles.ROUTER
@@ -179,7 +202,7 @@ class Router(RouterCore, _Receives):
         await self._put(self._addressed(peer, value), timeout)
 
 
-class Pair(_Sends, _Receives):
+class Pair(_Sends[V], _Receives[V, V]):
     """PAIR: two, and nobody else. One of them says ``bind=True``."""
 
     role = roles.PAIR

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, Unpack
 
 from penstock.errors import PeerError, RequestFailed, TimedOut, UserError
 from penstock.message.parcel import Failure, failed
-from penstock.patterns.core import REFUSED, Call, Core, Forget, Handler, Put, Renew, Steps, Take, log, until
+from penstock.patterns.core import (
+    REFUSED,
+    Asked,
+    Call,
+    Core,
+    Forget,
+    Handler,
+    Options,
+    Put,
+    Renew,
+    Steps,
+    Take,
+    V,
+    log,
+    until,
+)
 from penstock.patterns.retry import in_all, waits
 from penstock.patterns.tuning import USUAL, check
 
 
-class RequesterCore(Core):
+class RequesterCore(Core[V]):
     """Asks, and asks again (the guide's Lazy Pirate: each attempt is a new connection)."""
 
-    def __init__(self, *endpoints: str, retries: int = 0, **options: Any) -> None:
+    def __init__(
+        self, *endpoints: str, retries: int = 0, of: Asked[V] = None, **options: Unpack[Options]
+    ) -> None:
         """As every socket, but it always connects; and:
 
         Args:
             endpoints: Several are asked in turn.
             retries: How often an unanswered request is sent again, each time waited for twice as long. What
                 is asked may be done more than once, then: say so only where that does no harm.
+            of: As of every socket.
             options: ``timeout`` (here: of the first attempt), ``of``, ``curve``, ``tuning``.
         """
         if options.get("bind"):
@@ -29,9 +47,9 @@ class RequesterCore(Core):
         if check("retries", retries) != int(retries):
             raise UserError(f"retries={retries!r} is not a whole number")
         self._retries = int(retries)
-        super().__init__(*endpoints, **options)
+        super().__init__(*endpoints, of=of, **options)
 
-    def _asking(self, value: Any, timeout: float | None, *, failed: int = 0) -> Steps[Any]:
+    def _asking(self, value: Any, timeout: float | None, *, failed: int = 0) -> Steps[V]:
         """The reply to a request of which so many attempts have ``failed`` already."""
         parcel = self._pack(value)
         patience = self._wire.timeout if timeout == USUAL else timeout
@@ -41,22 +59,31 @@ class RequesterCore(Core):
             wait = until(seconds)
             try:
                 yield Put(parcel, wait())
-                while True:
-                    reply = self._opened((yield Take(wait())))
-                    if reply is not REFUSED:
-                        return told(reply)
+                reply = self._opened((yield Take(wait())))
             except TimedOut:
                 yield Forget()
+                continue
+            if reply is REFUSED:
+                yield Forget()
+            return self._told(reply)
+        assert patience is not None, "or there would have been no end"
         raise self._unanswered(patience)
 
-    def _unanswered(self, patience: float | None) -> TimedOut:
-        if patience is None:
-            return TimedOut(f"{self}: no reply that could be read")
+    def _told(self, reply: Any) -> V:
+        """A reply, or the error that was told in its place."""
+        if reply is REFUSED:
+            raise PeerError(f"{self}: the reply was refused: {self._refusal}")
+        if type(reply) is Failure:
+            raise RequestFailed(f"{reply.kind}: {reply.text}", kind=reply.kind)
+        value: V = reply
+        return value
+
+    def _unanswered(self, patience: float) -> TimedOut:
         attempts = f" in {self._retries + 1} attempts" if self._retries else ""
         return TimedOut(f"{self}: no reply within {in_all(patience, self._retries):g} s{attempts}")
 
 
-class ReplierCore(Core):
+class ReplierCore(Core[V]):
     """Answers one request after the other."""
 
     def _opened(self, first: Any) -> Any:
@@ -78,7 +105,7 @@ class ReplierCore(Core):
             value = self._opened((yield Take(wait())))
             if value is not REFUSED:
                 return value
-            yield Put(failed(PeerError("the request was refused: it is no value that is taken here")), wait())
+            yield Put(failed(PeerError(f"the request was refused: {self._refusal}")), wait())
 
     def _serving(self, handler: Handler, requests: int | None) -> Steps[None]:
         done = 0
@@ -91,10 +118,3 @@ class ReplierCore(Core):
                 parcel = failed(error)
             yield Put(parcel, USUAL)
             done += 1
-
-
-def told(value: Any) -> Any:
-    """A reply, or the error that was told in its place."""
-    if type(value) is Failure:
-        raise RequestFailed(f"{value.kind}: {value.text}", kind=value.kind)
-    return value

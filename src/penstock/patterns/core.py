@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from types import UnionType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypedDict, TypeVar
 
 from penstock.errors import PeerError, UserError
 from penstock.lifecycle import monotonic
@@ -21,6 +22,14 @@ from penstock.security.curve import Curve
 log = logging.getLogger("penstock.patterns")
 
 T = TypeVar("T")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as Defaulted
+
+    V = Defaulted("V", default=Any)
+else:
+    V = TypeVar("V")
+Asked = type[V] | UnionType | None
+"""``of``, as those who check types see it."""
 Handler = Callable[[Any], Any]
 """Takes a request, gives its reply."""
 
@@ -63,7 +72,16 @@ class _Refused:
 REFUSED = _Refused()
 
 
-class Core:
+class Options(TypedDict, total=False):
+    """What every socket takes; see ``Core``."""
+
+    bind: bool | None
+    timeout: float | None
+    curve: Curve | None
+    tuning: Tuning | None
+
+
+class Core(Generic[V]):
     """One socket, and how values become its messages."""
 
     role: ClassVar[Role]
@@ -73,7 +91,7 @@ class Core:
         *endpoints: str,
         bind: bool | None = None,
         timeout: float | None = 5.0,
-        of: Any = None,
+        of: Asked[V] = None,
         curve: Curve | None = None,
         tuning: Tuning | None = None,
     ) -> None:
@@ -87,8 +105,8 @@ class Core:
             of: What each value that comes is to be, as an annotation says it: a dataclass, a msgspec Struct,
                 ``list[int]``. One that is not is refused.
             curve: Keys, by which both sides prove who they are and all is encrypted: where it binds a
-            ``Keyring``
-                (or ``keyring.admitting("client")``), where it connects ``keyring.towards("server")``.
+                ``Keyring`` (or ``keyring.admitting("client")``), where it connects
+                ``keyring.towards("server")``.
             tuning: The finer settings.
 
         Raises:
@@ -99,11 +117,13 @@ class Core:
             check("timeout", timeout)
         self.refused = 0
         """Messages that were none, and were left out; the log says why."""
+        self._refusal = ""
+        """Why the last of them was."""
         self._packer = Packer()
         self._pack = self._packer.packed
         self._opener = Opener(of)
         self._value = self._opener.value
-        self._quick = self._opener.quick
+        self._quick: Callable[[Any], V] = self._opener.quick
         self._wire = Wire(
             type(self).__name__,
             self._kind(),
@@ -149,6 +169,7 @@ class Core:
 
     def _refuse(self, error: PeerError) -> Any:
         self.refused += 1
+        self._refusal = str(error)
         if not self.refused & (self.refused - 1):  # 1, 2, 4, 8 ...: a flood is not to fill the log
             log.warning("%s has refused %d so far: %s", self, self.refused, error)
         return REFUSED

@@ -8,6 +8,7 @@ hand, so a full socket behind it is felt before it.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from contextlib import suppress
@@ -148,6 +149,12 @@ class _Device:
 
     def __exit__(self, *exception: object) -> None:
         self.stop()
+
+    async def __aenter__(self) -> Self:
+        return await asyncio.to_thread(self.start)
+
+    async def __aexit__(self, *exception: object) -> None:
+        await asyncio.to_thread(self.stop)
 
     @property
     def counts(self) -> Counts:

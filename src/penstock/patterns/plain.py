@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import get_ident as ident
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from penstock.errors import TimedOut
 from penstock.message.arrays import LARGE
 from penstock.message.parcel import QUICK, pack
 from penstock.patterns import roles
-from penstock.patterns.addressing import DealerCore, RouterCore
-from penstock.patterns.asking import ReplierCore, RequesterCore, told
-from penstock.patterns.core import REFUSED, Call, Core, Forget, Handler, Put, Renew, Steps, T, Take
-from penstock.patterns.publishing import PublisherCore, SubscriberCore
+from penstock.patterns.addressing import DealerCore, Delivered, RouterCore
+from penstock.patterns.asking import ReplierCore, RequesterCore
+from penstock.patterns.core import REFUSED, Call, Core, Forget, Put, Renew, Steps, T, Take, V
+from penstock.patterns.publishing import Published, PublisherCore, SubscriberCore
 from penstock.patterns.tuning import USUAL
 
+R = TypeVar("R")
+"""What ``receive`` gives."""
 
-class _Plain(Core):
+
+class _Plain(Core[V]):
     def __enter__(self) -> Self:
         return self
 
@@ -49,7 +52,7 @@ class _Plain(Core):
             return done
 
 
-class _Sends(_Plain):
+class _Sends(_Plain[V]):
     def send(self, value: Any, timeout: float | None = USUAL) -> None:
         """Send a value to one peer.
 
@@ -72,26 +75,26 @@ class _Sends(_Plain):
         wire.put(self._pack(value), timeout)
 
 
-class _Receives(_Plain):
-    def receive(self, timeout: float | None = USUAL) -> Any:
+class _Receives(_Plain[V], Generic[R, V]):
+    def receive(self, timeout: float | None = USUAL) -> R:
         """The next value. Arrays are read-only.
 
         Raises:
             TimedOut: none came.
         """
-        value = self._opened(self._wire.take(timeout))
+        value: R = self._opened(self._wire.take(timeout))
         return value if value is not REFUSED else self._run(self._receiving(timeout))
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[R]:
         """Value after value, until ``TimedOut``."""
         while True:
             yield self.receive()
 
 
-class _ReceivesBodies(_Receives):
+class _ReceivesBodies(_Receives[R, R]):
     """Where nothing stands before a body, and nobody waits for what is said of it."""
 
-    def receive(self, timeout: float | None = USUAL) -> Any:
+    def receive(self, timeout: float | None = USUAL) -> R:
         """The next value. Arrays are read-only.
 
         Raises:
@@ -106,23 +109,24 @@ class _ReceivesBodies(_Receives):
             try:
                 return self._quick(first)
             except Exception:  # noqa: BLE001  no body alone
-                value = self._opened(first)
+                value: R = self._opened(first)
         else:
             value = self._opened(wire.take(timeout))
         return value if value is not REFUSED else self._run(self._receiving(timeout))
 
 
-class Requester(_Plain, RequesterCore):
+class Requester(_Plain[V], RequesterCore[V]):
     """REQ: asks, and waits for the reply."""
 
     role = roles.REQUESTER
 
-    def request(self, value: Any, timeout: float | None = USUAL) -> Any:
+    def request(self, value: Any, timeout: float | None = USUAL) -> V:
         """The reply to ``value``; ``timeout`` is that of the first attempt.
 
         Raises:
             TimedOut: there was none.
             RequestFailed: the handler raised; the message is that of its exception.
+            PeerError: the reply is not what it is to be.
             UnsupportedType: ``value`` does not travel.
         """
         # The first attempt without steps, which would take a third of a round trip within a process.
@@ -133,25 +137,25 @@ class Requester(_Plain, RequesterCore):
             wire.put(self._pack(value), timeout)
             reply = self._opened(wire.take(timeout))
         except TimedOut:
-            reply = REFUSED
-        if reply is REFUSED:
             wire.forget()
             return self._run(self._asking(value, timeout, failed=1))
-        return told(reply)
+        if reply is REFUSED:
+            wire.forget()
+        return self._told(reply)
 
 
-class Replier(ReplierCore, _Sends, _Receives):
+class Replier(ReplierCore[V], _Sends[V], _Receives[V, V]):
     """REP: receives a request, sends its reply, and so on."""
 
     role = roles.REPLIER
 
-    def serve(self, handler: Handler, *, requests: int | None = None) -> None:
+    def serve(self, handler: Callable[[V], Any], *, requests: int | None = None) -> None:
         """Answer each request with what ``handler`` makes of it, for ever or so many ``requests``. What it
         raises is logged, and raised again where it was asked."""
         self._run(self._serving(handler, requests))
 
 
-class Publisher(_Plain, PublisherCore):
+class Publisher(_Plain[Any], PublisherCore):
     """PUB: tells everybody who asked for a topic, and waits for nobody."""
 
     role = roles.PUBLISHER
@@ -166,31 +170,31 @@ class Publisher(_Plain, PublisherCore):
         self._publish(topic, value)
 
 
-class Subscriber(SubscriberCore, _Receives):
+class Subscriber(SubscriberCore[V], _Receives[Published[V], V]):
     """SUB: hears what it asked for; ``receive`` gives topic and value, as a ``Published``."""
 
     role = roles.SUBSCRIBER
 
 
-class Pusher(_Sends):
+class Pusher(_Sends[Any]):
     """PUSH: hands each value to one puller, in turn."""
 
     role = roles.PUSHER
 
 
-class Puller(_ReceivesBodies):
+class Puller(_ReceivesBodies[V]):
     """PULL: takes from all pushers, in turn."""
 
     role = roles.PULLER
 
 
-class Dealer(DealerCore, _Sends, _ReceivesBodies):
+class Dealer(DealerCore[V], _Sends[V], _ReceivesBodies[V]):
     """DEALER: sends to its peers in turn, and receives from all, in any order."""
 
     role = roles.DEALER
 
 
-class Router(RouterCore, _Receives):
+class Router(RouterCore[V], _Receives[Delivered[V], V]):
     """ROUTER: knows by name who sent what; ``receive`` gives peer and value, as a ``Delivered``."""
 
     role = roles.ROUTER
@@ -206,7 +210,7 @@ class Router(RouterCore, _Receives):
         self._wire.put(self._addressed(peer, value), timeout)
 
 
-class Pair(_Sends, _ReceivesBodies):
+class Pair(_Sends[V], _ReceivesBodies[V]):
     """PAIR: two, and nobody else. One of them says ``bind=True``."""
 
     role = roles.PAIR

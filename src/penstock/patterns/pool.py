@@ -6,34 +6,23 @@ would hold up those behind it.
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
 import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from penstock.errors import PeerError, TimedOut, UserError
-from penstock.message.parcel import Opener, Packer, Parcel, failed
 from penstock.patterns import frames
-from penstock.patterns.frames import Ended, Frames, Watch
+from penstock.patterns.frames import Ended, Watch
+from penstock.patterns.inquiry import Clerk, Inquiry, apology, read
 from penstock.patterns.tuning import Tuning
 from penstock.patterns.wire import Wire
 from penstock.security.curve import Curve
 
 log = logging.getLogger("penstock.patterns")
-
-Envelope = list[bytes]
-"""The frames before the body: whose request it is."""
-
-
-class Sender(NamedTuple):
-    """Who asks, as its key is trusted."""
-
-    role: str
-    name: str
 
 
 class ReplierPool:
@@ -65,11 +54,10 @@ class ReplierPool:
         """
         if threads < 1:
             raise UserError(f"threads={threads!r}: a pool has at least one")
-        self._endpoint, self._handler, self._threads = endpoint, handler, threads
-        self._of, self._curve, self._tuning = of, curve, tuning or Tuning()
-        self._told = _wants_sender(handler)
-        self._waiting: queue.SimpleQueue[tuple[Envelope, Frames, str] | None] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[tuple[Envelope, Parcel]] = queue.SimpleQueue()
+        self._endpoint, self._curve, self._tuning = endpoint, curve, tuning or Tuning()
+        self._clerks = [Clerk(handler, of) for _ in range(threads)]
+        self._waiting: queue.SimpleQueue[Inquiry | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[list[bytes]] = queue.SimpleQueue()
         self._opened = threading.Event()
         self._stopping = False
         self._taken = 0
@@ -128,7 +116,9 @@ class ReplierPool:
             )
             wire.open([self._endpoint])
             self.endpoint = wire.endpoints[0]
-            workers = [threading.Thread(target=self._work, daemon=True) for _ in range(self._threads)]
+            workers = [
+                threading.Thread(target=self._work, args=(clerk,), daemon=True) for clerk in self._clerks
+            ]
             for worker in workers:
                 worker.start()
         except BaseException as error:  # noqa: BLE001  it is raised where it was started
@@ -158,59 +148,32 @@ class ReplierPool:
         request = frames.take(wire)
         if request is None:
             return
-        parts = [frame.bytes if len(frame) < 256 else b"?" for frame in request]
-        if b"" not in parts[1:]:
+        inquiry = read(request)
+        if inquiry is None:
             log.warning("%s has left out a request without an envelope", wire)
             return
-        body = parts.index(b"", 1) + 1
         self._taken += 1
-        user = frames.user(request) if self._curve is not None else ""
-        self._waiting.put((parts[:body], request[body:], user))
+        self._waiting.put(inquiry)
 
     def _give(self, wire: Wire) -> None:
         while True:
             try:
-                envelope, parcel = self._answers.get_nowait()
+                answer = self._answers.get_nowait()
             except queue.Empty:
                 return
             self.answered += 1
-            body = [parcel] if isinstance(parcel, bytes) else parcel
             try:
-                wire.put([*envelope, *body], 0)
+                wire.put(answer, 0)
             except (PeerError, TimedOut):
                 log.info("%s: who asked is gone, or takes no answer", wire)
 
     # ------------------------------------------------------------------ the threads with the handler
 
-    def _work(self) -> None:
-        opener, packer = Opener(self._of), Packer()
-        while (request := self._waiting.get()) is not None:
-            envelope, body, user = request
-            self._answers.put((envelope, self._answer(opener, packer, body, user)))
+    def _work(self, clerk: Clerk) -> None:
+        while (inquiry := self._waiting.get()) is not None:
+            try:
+                answer = clerk.answer(inquiry, clerk.call(inquiry))
+            except BaseException as error:  # noqa: BLE001  one that exits, too: this thread is to answer others
+                answer = apology(inquiry, error)
+            self._answers.put(answer)
             os.write(self._wake, b".")
-
-    def _answer(self, opener: Opener, packer: Packer, body: Frames, user: str) -> Parcel:
-        try:
-            if len(body) == 1 and len(body[0]):
-                value = opener.value(body[0].buffer)
-            elif body and not len(body[0]):
-                value = opener.opened([frame.buffer for frame in body[1:]])
-            else:
-                raise PeerError(f"a message of {len(body)} frames")
-            return packer.packed(self._call(value, user))
-        except BaseException as error:  # one that exits, too: this thread is to answer others
-            log.warning("a request was not answered", exc_info=error)
-            return failed(error)
-
-    def _call(self, value: Any, user: str) -> Any:
-        if not self._told:
-            return self._handler(value)
-        role, _, name = user.partition(":")
-        return self._handler(value, sender=Sender(role, name) if user else None)
-
-
-def _wants_sender(handler: Callable[..., Any]) -> bool:
-    try:
-        return "sender" in inspect.signature(handler).parameters
-    except ValueError:  # of C code, which does not tell
-        return False

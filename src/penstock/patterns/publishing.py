@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, Unpack
 
 from penstock.errors import PeerError
 from penstock.message.topics import written
-from penstock.patterns.core import REFUSED, Core
+from penstock.patterns.core import REFUSED, Asked, Core, Options, V
 from penstock.patterns.keeper import Keeper
 from penstock.patterns.roles import KEEPER
 from penstock.patterns.topics import PLAIN, Seen, filters, read
@@ -17,17 +17,17 @@ MOST_HEADS = 10_000
 """Topics that are remembered to be quick."""
 
 
-class Published(NamedTuple):
+class Published(NamedTuple, Generic[V]):
     """What a subscriber receives."""
 
     topic: str
-    value: Any
+    value: V
 
 
-class PublisherCore(Core):
+class PublisherCore(Core[Any]):
     """Tells everybody who asked for a topic."""
 
-    def __init__(self, *endpoints: str, last_values: int = 0, **options: Any) -> None:
+    def __init__(self, *endpoints: str, last_values: int = 0, **options: Unpack[Options]) -> None:
         """As every socket, and:
 
         Args:
@@ -67,22 +67,29 @@ class PublisherCore(Core):
         super().close()
 
 
-class SubscriberCore(Core):
+class SubscriberCore(Core[V]):
     """Hears what it asked for."""
 
-    def __init__(self, *endpoints: str, topics: Iterable[str] | str = "*", **options: Any) -> None:
+    def __init__(
+        self,
+        *endpoints: str,
+        topics: Iterable[str] | str = "*",
+        of: Asked[V] = None,
+        **options: Unpack[Options],
+    ) -> None:
         """As every socket, and:
 
         Args:
             endpoints: As of every socket.
             topics: What to hear: ``weather.paris``, all that begins so with ``weather.*``, or ``*``; one, or
                 several.
-            options: ``bind``, ``timeout``, ``of``, ``curve``, ``tuning``.
+            of: As of every socket.
+            options: ``bind``, ``timeout``, ``curve``, ``tuning``.
         """
         self._filters = filters(topics)
         self._seen = Seen()
         self._names: dict[bytes, str] = {}
-        super().__init__(*endpoints, **options)
+        super().__init__(*endpoints, of=of, **options)
 
     def _prepare(self) -> None:
         for prefix in self._filters:

@@ -53,6 +53,10 @@ class Turnstile:
                     break
         await self._passed()
 
+    async def arrival(self) -> None:
+        """Wait until there may be something to receive."""
+        await self._change(None, None, receive=True)
+
     def forget(self) -> None:
         """As that of the wire."""
         self._leave()

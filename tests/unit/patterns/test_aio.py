@@ -197,3 +197,59 @@ async def named(where: str) -> None:
 
 def test_a_router_answers_who_has_sent(tmp_path: Path) -> None:
     run(named(f"ipc://{tmp_path}/s"))
+
+
+async def pooled(where: str) -> None:
+    """Three ask at once, and none is answered before all have asked; through a device, as it may be."""
+    all_here = asyncio.Barrier(3)
+
+    async def invert(value: float, sender: patterns.Sender | None) -> float:
+        assert sender is None
+        if value:
+            await all_here.wait()
+        return 1 / value
+
+    async def ask(value: float) -> float:
+        async with aio.Requester(f"ipc://{where}/front", timeout=LONG) as requester:
+            answer: float = await requester.request(value)
+            return answer
+
+    async with (
+        aio.Queue(f"ipc://{where}/front", f"ipc://{where}/back", back_binds=False),
+        aio.ReplierPool(f"ipc://{where}/back", invert, concurrency=3, of=float) as pool,
+    ):
+        assert [*await asyncio.gather(ask(1.0), ask(2.0), ask(4.0))] == [1, 0.5, 0.25]
+        with pytest.raises(RequestFailed, match="ZeroDivisionError"):
+            await ask(0.0)
+        with pytest.raises(RequestFailed, match="PeerError"):
+            await ask("no number")  # type: ignore[arg-type]
+    assert pool.answered == await pool.stop() == 5
+
+
+def test_a_pool_answers_several_at_once(tmp_path: Path) -> None:
+    run(pooled(str(tmp_path)))
+
+
+async def stopped(where: str) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handler(value: str) -> str:
+        begun.set()
+        await go_on.wait()
+        return value
+
+    pool = await aio.ReplierPool(where, handler, concurrency=1).start()
+    async with aio.Requester(where, timeout=LONG) as requester:
+        asking = asyncio.create_task(requester.request("taken"))
+        await begun.wait()
+        stopping = asyncio.create_task(pool.stop())
+        await asyncio.sleep(0)
+        go_on.set()
+        assert await asking == "taken"
+        assert await stopping == 1
+
+
+def test_what_was_taken_is_answered_before_a_pool_stops(tmp_path: Path) -> None:
+    run(stopped(f"ipc://{tmp_path}/s"))
+    with pytest.raises(UserError, match="at least one"):
+        aio.ReplierPool(f"ipc://{tmp_path}/s", str, concurrency=0)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import zmq
 
-from penstock.errors import RequestFailed, TimedOut, UserError
+from penstock.errors import PeerError, RequestFailed, TimedOut, UserError
 from penstock.patterns import Puller, Pusher, Replier, Requester, Tuning
 from penstock.patterns.plain import _Plain
 
@@ -167,9 +167,19 @@ def test_what_comes_is_what_it_was_said_to_be_and_the_rest_is_left_out(endpoint:
 def test_who_asked_what_is_refused_is_told_so(tmp_path: Path, beside: Beside) -> None:
     where = answering(f"ipc://{tmp_path}/s", beside, lambda order: order.count, 1, of=Order)
     with Requester(where, timeout=LONG) as requester:
-        with pytest.raises(RequestFailed, match="the request was refused"):
+        with pytest.raises(RequestFailed, match=r"the request was refused: .*Expected `object`, got `str`"):
             requester.request("nails")
         assert requester.request(Order("nails", 3)) == 3
+
+
+def test_a_reply_that_is_not_what_it_is_to_be_is_an_error_that_says_why(
+    tmp_path: Path, beside: Beside
+) -> None:
+    where = answering(f"ipc://{tmp_path}/s", beside, lambda value: value, 2)
+    with Requester(where, timeout=LONG, of=list[int]) as requester:
+        with pytest.raises(PeerError, match=r"reply was refused: .*Expected `int`, got `str` - at `\$\[1\]`"):
+            requester.request([1, "two"])
+        assert requester.request([1, 2]) == [1, 2]
 
 
 def test_a_stranger_that_speaks_another_protocol_is_left_out(tmp_path: Path, caplog: Any) -> None:
