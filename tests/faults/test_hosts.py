@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from tests import tunnel
 from tests.faults.rig import belonging
-from tests.hosts import AT_HAND, Lab, until
+from tests.hosts import AT_HAND, RUN, Lab, until
 from tests.tunnel import Tunnel
 
 pytestmark = [
@@ -46,6 +47,57 @@ def test_a_host_that_was_away_for_too_long_is_fenced_and_joins_anew(lab: Lab) ->
     lab.works("h2", 1)
     print(f"\nmissed after {missed:.1f} s; at work again {time.monotonic() - healed:.1f} s after 20 s of cut")
     print(lab.finish())
+
+
+CAMERA = """\
+import itertools
+import os
+import time
+
+from penstock import Pipeline, at, sink, source
+
+
+@source(hosts="cam")
+def numbers(start: int = 0):
+    for n in itertools.count(start):
+        yield at(n + 1, (n, os.environ["LAB_HOST"]))
+        time.sleep(0.001)
+
+
+@sink
+class Keep:
+    def setup(self):
+        self.file = open("kept", "a", buffering=1)
+
+    def __call__(self, row: tuple[int, str]):
+        self.file.write(f"{row[0]} {row[1]}\\n")
+
+
+pipeline = Pipeline("lab", numbers >> Keep)
+"""
+
+
+def test_a_source_on_a_lost_host_goes_on_elsewhere_where_it_was(lab: Lab) -> None:
+    (lab.home("h1") / "app.py").write_text(CAMERA)
+    lab.begin("--host-timeout", "4s")
+    for host in ("h2", "h3"):
+        command = ("join", RUN, "--key-file", str(lab.key), "--name", host, "--label", "cam")
+        lab.start(host, *command)
+        until(lambda host=host: "takes part" in lab.said(host), "it takes part")  # type: ignore[misc]
+    first = until(lambda: lab.kept()[1000:1001], "items come")[0][1]
+    other = {"h2": "h3", "h3": "h2"}[first]
+    lab.kill(first)
+    lab.works(other)
+    lab.processes["h1"].send_signal(signal.SIGINT)
+    assert lab.processes["h1"].wait(60) == 0, lab.said("h1")
+    kept = lab.kept()
+    numbers = {number for number, _ in kept}
+    assert numbers == set(range(len(numbers))), "nothing is lost"
+    went_on = min(number for number, host in kept if host == other)
+    again = len(kept) - len(numbers)
+    print(f"\n{other} went on from {went_on:,}, and made {again} of what {first} had made again")
+    assert went_on > 500
+    assert f"numbers/0 goes on from position {went_on}" in lab.said("h1")
 
 
 def test_a_cut_of_two_seconds_changes_nothing(lab: Lab) -> None:

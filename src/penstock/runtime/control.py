@@ -88,6 +88,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """Begin nothing before ``Pause`` says so."""
     resume: bool = False
     """A source goes on from where the last run has come to, if it can."""
+    position: bytes = b""
+    """Of a source on another host: what is kept of it on the first one."""
     incarnation: int = 0
     """How many workers this replica has had before in this run."""
     batch: int = 0
@@ -306,6 +308,13 @@ class Recorded(msgspec.Struct, frozen=True, tag="recorded"):
     """Why, if nobody asked for it: the disk is full, say."""
 
 
+class Position(msgspec.Struct, frozen=True, tag="position"):
+    """Worker -> supervisor: a source on another host has come so far."""
+
+    data: bytes
+    """What it would keep in a file; nothing: it begins anew."""
+
+
 class Note(msgspec.Struct, frozen=True):
     """How far one item is, as user code has said last."""
 
@@ -335,7 +344,7 @@ ToWorker = Union[
     Assignment, Connect, Hear, Mute, Deaf, Gone, Drain, Stop, Pause, Requeue, Tap, Record, Inquire, Dismissed
 ]
 ToSupervisor = Union[
-    Progress, Bound, Publishing, Ready, Failed, Imported, Leaving, Finished, Recorded, Notice
+    Progress, Bound, Publishing, Ready, Failed, Imported, Leaving, Finished, Recorded, Position, Notice
 ]
 """Each side makes a decoder of what it hears, and none of what it says: that takes a millisecond. Where there
 are jobs, both know more words: see ``jobwire``."""
@@ -393,6 +402,11 @@ def topic_paths(run_dir: str, number: object) -> Tuple[str, str]:
 def paths(run_dir: str, number: int) -> Tuple[str, str, str]:
     """Socket, arena and status page of worker ``number`` in its run directory."""
     return f"{run_dir}/{number}.sock", f"{run_dir}/{number}.arena", f"{run_dir}/{number}.page"
+
+
+def position_path(state_dir: str, stage: str, replica: int) -> str:
+    """Where the position of a source is kept."""
+    return f"{state_dir}/positions/{stage}.{replica}"
 
 
 def callers(run_dir: str, number: int) -> str:

@@ -11,6 +11,7 @@ from penstock.runtime import control
 from penstock.runtime.hosts import codebook
 from penstock.runtime.hosts.stay import Stay
 from penstock.runtime.shm import Budget
+from penstock.runtime.supervisor.positions import kept
 
 
 class Lodging:
@@ -88,5 +89,6 @@ def lodged(
         run_dir=offer.run_dir,
         state_dir=offer.state_dir,
         record=record,
+        position=kept(assignment) if assignment.kind == "source" else b"",
         arena_bytes=Budget(offer.shm).share(senders) if assignment.arena_bytes else 0,
     )

@@ -351,7 +351,11 @@ class Worker:
             return None
         exchange = self._exchange
         return Resumption(
-            self._assignment, guard=exchange.guard, clock=surroundings.clock, notice=exchange.notice
+            self._assignment,
+            guard=exchange.guard,
+            clock=surroundings.clock,
+            notice=exchange.notice,
+            say=self._channel.say,
         )
 
     def _keep_position(self) -> None:

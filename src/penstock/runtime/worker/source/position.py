@@ -6,16 +6,20 @@ It is replaced as a whole, so whoever reads it after a kill, of whatever and whe
 the one before. It is not synced to the disk: after a loss of power it may be older or gone. Neither is wrong,
 for a position that is too old only means that items come again; waiting for the disk would cost a source more
 than that is worth.
+
+All positions are kept on the first host, for who comes next may be on any. So a source on another one has its
+own with its assignment, and says each that follows to the supervisor.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 import msgspec
 
 from penstock.errors import EnvironmentFault, UserError
+from penstock.runtime.control import Assignment, Position, position_path
 from penstock.runtime.worker.source.progress import Mark
 
 
@@ -40,7 +44,7 @@ class PositionFile:
 
     def __init__(self, state_dir: str, stage: str, replica: int, *, run: str) -> None:
         """Nothing is touched yet."""
-        self.path = os.path.join(state_dir, "positions", f"{stage}.{replica}")
+        self.path = position_path(state_dir, stage, replica)
         self._run = run
 
     def read(self, *, also_of_others: bool) -> Optional[Mark]:
@@ -50,8 +54,7 @@ class PositionFile:
             EnvironmentFault: it cannot be read, or is damaged.
         """
         try:
-            with open(self.path, "rb") as file:
-                kept = _decoder.decode(file.read())
+            kept = _decoder.decode(self._load())
             decode(kept.position)
         except FileNotFoundError:
             return None
@@ -69,11 +72,7 @@ class PositionFile:
         Raises:
             OSError: it cannot be written; what was there still is.
         """
-        data = _encoder.encode(_Kept(self._run, *mark))
-        partial = f"{self.path}.part"
-        with open(partial, "wb") as file:
-            file.write(data)
-        os.replace(partial, self.path)
+        self._store(_encoder.encode(_Kept(self._run, *mark)))
 
     def clear(self) -> None:
         """Forget what another run has written: this one begins anew, and what it makes first must not be
@@ -88,6 +87,38 @@ class PositionFile:
                 os.unlink(self.path)
         except OSError as error:
             raise EnvironmentFault(f"no position can be kept in {self.path}: {error.strerror}") from None
+
+    def _load(self) -> bytes:
+        with open(self.path, "rb") as file:
+            return file.read()
+
+    def _store(self, data: bytes) -> None:
+        partial = f"{self.path}.part"
+        with open(partial, "wb") as file:
+            file.write(data)
+        os.replace(partial, self.path)
+
+
+class FarPosition(PositionFile):
+    """What stands for that file on another host."""
+
+    def __init__(self, assignment: Assignment, say: Callable[[Position], None]) -> None:
+        """``say`` takes words to the supervisor."""
+        super().__init__("(the first host)", assignment.stage, assignment.replica, run=assignment.run)
+        self._kept = assignment.position
+        self._say = say
+
+    def clear(self) -> None:
+        """Forget what another run has written."""
+        self._store(b"")
+
+    def _load(self) -> bytes:
+        if not self._kept:
+            raise FileNotFoundError
+        return self._kept
+
+    def _store(self, data: bytes) -> None:
+        self._say(Position(data))
 
 
 def encode(position: Any) -> bytes:

@@ -9,7 +9,7 @@ from penstock.pipeline.at import At
 from penstock.runtime.control import Assignment
 from penstock.runtime.worker.emitter import Emitter
 from penstock.runtime.worker.source import position
-from penstock.runtime.worker.source.position import PositionFile
+from penstock.runtime.worker.source.position import FarPosition, PositionFile
 from penstock.runtime.worker.source.progress import Mark, Progress, Stretch
 from penstock.runtime.worker.steward import Guard
 
@@ -27,15 +27,14 @@ class Resumption:
         guard: Guard,
         clock: Callable[[], float],
         notice: Callable[[str, str], None],
+        say: Callable[[Any], None] = lambda _: None,
     ) -> None:
-        """``notice(kind, text)`` tells people."""
+        """``notice(kind, text)`` tells people, ``say`` the supervisor."""
         self._assignment = assignment
         self._guard = guard
         self._clock = clock
         self._notice = notice
-        self._file = PositionFile(
-            assignment.state_dir, assignment.stage, assignment.replica, run=assignment.run
-        )
+        self._file = _file(assignment, say)
         self._progress = Progress()
         self._written: Optional[Mark] = None
         self._when = -PAUSE
@@ -140,3 +139,9 @@ class Resumption:
 
 def _copy(children: Dict[str, int]) -> Dict[str, int]:
     return dict(children) if children else {}
+
+
+def _file(assignment: Assignment, say: Callable[[Any], None]) -> PositionFile:
+    if assignment.host:
+        return FarPosition(assignment, say)
+    return PositionFile(assignment.state_dir, assignment.stage, assignment.replica, run=assignment.run)
