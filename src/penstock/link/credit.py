@@ -12,10 +12,12 @@ just what is queued. Within that:
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional
+from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional
 
 from penstock.link.batching import Pace
-from penstock.link.trip import Trip
+
+if TYPE_CHECKING:
+    from penstock.link.trip import Trip
 
 NEVER = 1 << 62
 """A number of waiting items that is not reached."""
