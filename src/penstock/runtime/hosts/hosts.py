@@ -25,6 +25,7 @@ from penstock.runtime.hosts.baggage import Baggage
 from penstock.runtime.hosts.lodging import Lodging
 from penstock.runtime.hosts.machine import machine
 from penstock.runtime.hosts.port import Port
+from penstock.runtime.hosts.positions import Positions
 from penstock.runtime.hosts.remote import Remote
 from penstock.runtime.hosts.stay import MOST_UNHEARD, Stay, plain
 from penstock.runtime.hosts.switchboard import Switchboard
@@ -82,6 +83,7 @@ class Hosts:
         self._all_interfaces = all_interfaces
         self._clock = clock
         self._stays: dict[str, Stay] = {}
+        self.positions = Positions(supervisor)
         self._port: Port | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()

@@ -9,9 +9,9 @@ import msgspec
 from penstock.patterns.endpoint import read
 from penstock.runtime import control
 from penstock.runtime.hosts import codebook
+from penstock.runtime.hosts.positions import kept
 from penstock.runtime.hosts.stay import Stay
 from penstock.runtime.shm import Budget
-from penstock.runtime.supervisor.positions import kept
 
 
 class Lodging:

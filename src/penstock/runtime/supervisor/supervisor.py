@@ -32,7 +32,6 @@ from penstock.runtime.supervisor.account import Account, LinkCount, Totals, item
 from penstock.runtime.supervisor.crew import Member
 from penstock.runtime.supervisor.lobby import Lobby
 from penstock.runtime.supervisor.outfit import Outfit
-from penstock.runtime.supervisor.positions import Positions
 from penstock.runtime.supervisor.recordings import Recordings
 from penstock.runtime.supervisor.recruiter import Recruiter
 from penstock.runtime.supervisor.taps import Taps
@@ -102,7 +101,6 @@ class Supervisor:
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self.recordings = Recordings(self)
-        self.positions = Positions(self)
         self.taps = Taps(self)
         self.lobby = Lobby(self)
         self.recruiter = Recruiter(self)
@@ -301,8 +299,8 @@ class Supervisor:
                 self.on_imports(number, files)
             case control.Recorded(link, failure):
                 self.recordings.heard(member, link, failure)
-            case control.Position(data):
-                self.positions.heard(member, data)
+            case control.Position(data) if self.hosts is not None:
+                self.hosts.positions.heard(member, data)
             case control.Progress(notes):
                 self.report(*member.progressed(notes, self._clock()))
             case control.Notice():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from penstock.errors import EnvironmentFault, UserError
 from penstock.pipeline.reference import Reference
 from penstock.runtime.control import VERSION, Assignment
-from penstock.runtime.supervisor.positions import Positions, kept
+from penstock.runtime.hosts.positions import Positions, kept
 from penstock.runtime.worker.source.position import FarPosition, PositionFile, decode, encode
 from penstock.runtime.worker.source.progress import Mark
 
