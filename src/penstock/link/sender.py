@@ -83,6 +83,7 @@ class Sender:
         self._ended = False
         self._lone: Optional[_Lone] = None
         self._ebbed: Dict[bytes, int] = {}
+        self._given_up = 0
 
     @property
     def idle(self) -> bool:
@@ -168,8 +169,10 @@ class Sender:
             self._news(peer.link.close(peer.number))
             self._say_end(name, peer.link)
 
-    def flush(self) -> None:
-        """Send what may be sent now, and note on the page how things stand."""
+    def flush(self) -> bool:
+        """Send what may be sent now, and note on the page how things stand. Whether items have ended here,
+        dropped or buried: nobody else will say so to whoever waits for that."""
+        given_up = self._given_up
         for ageing in self._ageing:
             self._drop(ageing, ageing.stale(self._clock()), ageing.ledger.outlive, ageing.too_old)
         for telling in self._telling:
@@ -182,6 +185,7 @@ class Sender:
             self._shed(lossy)
         self._words[page.POOL] = self._arena.used
         self._lone = self._next_lone()
+        return self._given_up != given_up
 
     def dash(self) -> bool:
         """The shortest way out for an item that comes alone: send it, if it was known beforehand to whom,
@@ -275,9 +279,8 @@ class Sender:
         for offset, generation in credit.releases:
             self._arena.returned(peer.number, offset, generation)
         stale = credit.stale if isinstance(link, Lossy) and link.marks is not None else 0
-        cargo, dying = link.ledger.finish(
-            peer.number, credit.batch, faults(credit.failures), self._clock(), stale
-        )
+        failed, now = faults(credit.failures), self._clock()
+        cargo, dying = link.ledger.finish(peer.number, credit.batch, failed, now, stale)
         if cargo is None:
             return
         if stale and isinstance(link, Lossy):
@@ -331,6 +334,7 @@ class Sender:
         for cargo in dying:
             if self._bury(link, cargo):
                 link.ledger.buried(cargo)
+                self._given_up += 1
                 give_up(link, cargo, self.on_settled)
             else:
                 link.ledger.not_buried(cargo, self._clock() + 1.0)
@@ -357,13 +361,12 @@ class Sender:
         self._ring(link)
         link.note(self._words)
 
-    def _drop(
-        self, link: Lossy, cargos: Iterable[Cargo], book: Callable[[Cargo], None], sentence: str
-    ) -> None:
+    def _drop(self, link: Lossy, cargos: Iterable[Cargo], book: Callable[[Cargo], None], why: str) -> None:
         for cargo in cargos:
             book(cargo)
+            self._given_up += 1
             give_up(link, cargo, self.on_settled)
-            self._tell(link, sentence)
+            self._tell(link, why)
 
     def _tell(self, link: Lossy, sentence: str) -> None:
         """That something was dropped, where that is news."""
@@ -385,11 +388,10 @@ class Sender:
         number = link.ledger.send(receiver, cargo, self._clock())
         frame = envelope.pack_batch(number, cargo.attempt, cargo.ids(), cargo.payloads, cargo.expires)
         name = self._peers.name(receiver, link)
-        if cargo.slots is not None:
-            for slots in cargo.slots:
-                for slot in slots:
-                    slot.lend(receiver)
-                    link.shared += slot.size
+        for slots in cargo.slots or ():
+            for slot in slots:
+                slot.lend(receiver)
+                link.shared += slot.size
         if self.router.send(name, frame, cargo.frames):
             link.spend(receiver, cargo)
         else:

@@ -217,19 +217,23 @@ class Exchange:
 
     def turn(self, until: Optional[float] = None) -> None:
         """Send what may be sent, wait until there is something to do, and do it; no longer than ``until`` on
-        the clock. Never runs user code."""
+        the clock, and not at all where items have ended here: that may be what the caller waits for. Never
+        runs user code."""
         self.guard.waiting = True  # a view dropped from here on wakes us; the others are flushed
         try:
-            self._flush()
-            due = sooner(self.sender.next_due(), until)
-            if self.bulletin.is_used:
-                due = sooner(due, self.bulletin.next_due())
-            if self.receiver.ebbs:
-                due = sooner(due, self._dry_later())
-            ready = self._ready(None if due is None else max(0.0, due - self.clock()))
+            ready = self._ready(0.0 if self._flush() else self._patience(until))
         finally:
             self.guard.waiting = False
         self._take_all(ready)
+
+    def _patience(self, until: Optional[float]) -> Optional[float]:
+        """Seconds until time alone gives it something to do, or ``until`` has come; None: it does not."""
+        due = sooner(self.sender.next_due(), until)
+        if self.bulletin.is_used:
+            due = sooner(due, self.bulletin.next_due())
+        if self.receiver.ebbs:
+            due = sooner(due, self._dry_later())
+        return None if due is None else max(0.0, due - self.clock())
 
     def serve(self) -> None:
         """Send what may be sent, take what has come, and send what may then be sent. Does not wait."""
@@ -246,16 +250,18 @@ class Exchange:
         if self.clock() >= self._flushed + LOOK:
             self.serve()
 
-    def _flush(self) -> None:
+    def _flush(self) -> bool:
+        """Send what may be sent; whether items have ended by that."""
         self._flushed = now = self.clock()
         if self.bulletin.is_used:
             self._tell(now)
-        self.sender.flush()
+        ended = self.sender.flush()
         self.receiver.flush()
         if self.errand is not None:
             self.errand()
         if (self.exhausted or self.receiver.ebbs) and self.dry and not self._words[page.KEPT]:
             self.sender.ebb()
+        return ended
 
     @property
     def dry(self) -> bool:

@@ -23,8 +23,8 @@ def folder() -> Iterator[Path]:
 def source(folder: Path) -> Iterator[Callable[..., WorkerProcess]]:
     """`source(code)`: a worker that runs ``run`` of ``code`` as a source."""
     with ExitStack() as stack:
-        yield lambda code, **more: stack.enter_context(
-            closing(WorkerProcess(folder, code, kind="source", outlets=OUT, inlinks=[], **more))
+        yield lambda code, outlets=OUT, **more: stack.enter_context(
+            closing(WorkerProcess(folder, code, kind="source", outlets=outlets, inlinks=[], **more))
         )
 
 
