@@ -117,7 +117,7 @@ def answers(count: int = CALLS) -> Counter[str]:
 
 
 def assert_share(traffic: Traffic, version: str, share: float) -> None:
-    """Over all calls of this process: of those that one caller makes beside others, a version may get more."""
+    """Over all calls of this process: of what one caller gets beside others, a version may have more."""
     traffic.await_version(version)
     before = traffic.seen
     found = answers() + (traffic.seen - before)
