@@ -46,8 +46,8 @@ torch: .venv/.dev ## prove what needs torch; installs it, some GB unless TORCH n
 image: .venv/.dev ## build what `env export` writes for an image, by docker, behind BASE=python:3.13-slim
 	@$(BIN)/python -m pytest tests/acceptance/environments/image.py $(ARGS)
 
-faults: .venv/.dev rabbitmq ## break everything on purpose, in the long forms (a million items, twenty kills)
-	@$(BIN)/python -m pytest tests/faults tests/fuzz tests/conformance -m fault --long $(ARGS)
+faults: .venv/.dev rabbitmq sshd ## break everything on purpose, in the long forms (a million items, twenty kills)
+	@$(BIN)/python -m pytest -m "fault or long" --long $(ARGS)
 
 bench: .venv/.dev ## measure, each case beside its peer in the same run
 	@$(BIN)/penstock bench $(ARGS)

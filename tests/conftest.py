@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.channel import conda_channel
 from tests.needs import needs
@@ -22,7 +22,13 @@ from tests.rabbit import broker, rabbit
 __all__ = ["broker", "conda_channel", "needs", "rabbit"]
 
 # A busy machine is slow, not wrong; what it found must be found again.
-settings.register_profile("penstock", deadline=None, print_blob=True)
+settings.register_profile(
+    "penstock",
+    deadline=None,
+    print_blob=True,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("penstock")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,7 +42,16 @@ WorkerPython = Callable[[str], str]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="run the fault tests in their long forms")
+    parser.addoption(
+        "--long", action="store_true", help="run the fault tests in their long forms, and what is marked long"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked ``long``, unless it is asked for."""
+    if not config.getoption("--long"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 @pytest.fixture(scope="session")

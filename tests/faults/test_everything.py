@@ -66,7 +66,13 @@ def assert_all_came(run: Run, items: int, unmatched: int) -> None:
 
 
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize(("within", "things"), [("3s", HARM + CARE), ("10m", HARM)], ids=["3s", "10m"])
+@pytest.mark.parametrize(
+    ("within", "things"),
+    [
+        pytest.param("3s", HARM + CARE, id="3s"),
+        pytest.param("10m", HARM, id="10m", marks=pytest.mark.long),
+    ],
+)
 def test_whatever_happens_every_shape_keeps_its_promise(
     rig: Rig, within: str, things: list[Act], long_form: bool
 ) -> None:

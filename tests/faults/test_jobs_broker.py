@@ -280,7 +280,7 @@ class Chaos:
 def test_whoever_is_killed_every_second_no_job_is_lost_and_each_is_recorded_once(
     tmp_path: Path, long_form: bool, request: pytest.FixtureRequest
 ) -> None:
-    count, seconds = (5000, 120) if long_form else (250, 8)
+    count, seconds = (5000, 120) if long_form else (150, 4)
     with ExitStack() as ground:
         node = Node(ground.enter_context(fabric())).start() if long_form else None
         url = node.url() if node else request.getfixturevalue("broker")

@@ -75,7 +75,7 @@ def test_a_killed_worker_of_any_kind_leaves_nothing_and_loses_nothing(rig: Rig) 
     until(lambda: not rig.remains(), "nothing is left", within=GOODBYE)
 
 
-@pytest.mark.parametrize("when", ["starting", "working", "draining"])
+@pytest.mark.parametrize("when", ["starting", pytest.param("working", marks=pytest.mark.long), "draining"])
 def test_of_a_killed_supervisor_no_worker_is_left_and_the_rest_is_swept(rig: Rig, when: str) -> None:
     run = rig.start("household", ITEMS=ITEMS) if when == "starting" else half_way(rig)
     directory = Path(run.contact.path)

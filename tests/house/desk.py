@@ -17,8 +17,8 @@ from tests.house.pages import Command, differences
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90.0
 """Seconds a command may take."""
-GOODBYE = 5.0
-"""Seconds in which what runs beside may end by itself when its page is over."""
+GOODBYE = 0.5
+"""Seconds in which what runs beside may end by itself, when its page is over and it has said all."""
 LOOPBACK = re.compile(r"(?<=tcp://127\.0\.0\.1:)\d+")
 """Ports of this machine that a page names: somebody else may have them here."""
 REAL_TARGETS = ("demo", "help")
@@ -69,8 +69,10 @@ class Desk:
         """Press Ctrl-C for all that does not end by itself; in what it differed from what the page says."""
         found = []
         for command, running in self._beside:
-            if not command.interrupted and not running.ends(GOODBYE):
-                running.interrupt()
+            if not command.interrupted:
+                running.prints(command.expected, PATIENCE)
+                if not running.ends(GOODBYE):
+                    running.interrupt()
             found += self._compare(command, running)
         return found
 

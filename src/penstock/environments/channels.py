@@ -66,8 +66,7 @@ def channel(written: str, folder: str, environ: Mapping[str, str]) -> Channel:
     _refuse(whole, written)
     if whole in {".", ".."} or whole.startswith(_LOCAL):
         whole = Path(os.path.abspath(os.path.join(folder, whole))).as_uri()
-    whole = whole.rstrip("/")
-    return Channel(name, _TOKEN.sub(r"\1", whole), whole)
+    return Channel(name, _TOKEN.sub(r"\1", whole).rstrip("/"), whole.rstrip("/"))
 
 
 def _refuse(text: str, written: str) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from penstock.environments.channels import Channel, channel
@@ -62,6 +62,7 @@ def test_what_cannot_be_one_is_refused(written: str, sentence: str) -> None:
     assert "word" not in str(caught.value).replace("password", "")
 
 
+@example("https://x/repo/t/S3CR0//")
 @given(
     st.from_regex(r"https://[a-z.]{1,9}(/[a-s]{1,4}){0,2}/t/S3CR[a-z0-9-]{1,9}/[a-z/]{1,9}", fullmatch=True)
 )

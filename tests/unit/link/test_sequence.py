@@ -58,7 +58,7 @@ def taken(order: Sequencer) -> Iterator[tuple[Path, int, Any]]:
 
 
 @given(wood=WOODS, luck=st.randoms(use_true_random=False), both=st.booleans())
-@settings(max_examples=300)
+@settings(max_examples=120)
 def test_items_are_begun_in_the_order_of_their_source_however_the_news_of_them_comes(
     wood: list[tuple[Tree, Tree]], luck: random.Random, both: bool
 ) -> None:

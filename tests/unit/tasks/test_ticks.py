@@ -50,7 +50,7 @@ TIMES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(schedule=SCHEDULES, start=TIMES, part=st.floats(0, 0.999))
 def test_from_anywhere_between_two_ticks_the_next_one_is_the_same(
     schedule: Schedule, start: int, part: float
@@ -104,7 +104,7 @@ def test_of_ticks_that_nobody_was_there_for_the_last_is_made_up_for() -> None:
     assert ticks.choose(daily, Standing(since=now), now, lambda _: False) == at("2026-05-05T03:00")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     every=st.sampled_from([1000, 60_000, HOUR]),
     since=st.integers(0, 100 * HOUR),

@@ -143,7 +143,7 @@ def built(makes: list[Make]) -> Pipeline:
     return Pipeline("chain", flow >> save)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.sampled_from(SMALL), max_size=6), st.lists(st.integers(0, 50), max_size=8))
 def test_any_chain_gives_the_same_fused_and_unfused(makes: list[Make], items: list[int]) -> None:
     try:

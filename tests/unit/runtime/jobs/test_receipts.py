@@ -83,7 +83,7 @@ KINDS = st.sampled_from(["settle", "settle", "settle", "requeue", "bury", "deliv
 
 
 @given(st.lists(st.tuples(KINDS, st.integers(0, 1000)), max_size=80), st.integers(0, 8))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_the_broker_hears_of_each_delivery_once_and_what_was_meant(acts: list[Act], first: int) -> None:
     async def run() -> None:
         drill = Drill(first)

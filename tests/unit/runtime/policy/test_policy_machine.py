@@ -423,4 +423,4 @@ class World(RuleBasedStateMachine):
 
 
 TestPolicyInAWorldThatMisbehaves = World.TestCase
-TestPolicyInAWorldThatMisbehaves.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestPolicyInAWorldThatMisbehaves.settings = settings(max_examples=40, stateful_step_count=60, deadline=None)
