@@ -26,7 +26,7 @@ rabbitmq: ## install the RabbitMQ server that tests start nodes of, where it is 
 sshd: ## unpack the SSH server that a test of tunnels starts, where none is installed
 	@requirements/sshd
 
-test: .venv/.dev rabbitmq sshd ## prove the promises: the whole suite, a share for each core
+test: .venv/.dev rabbitmq sshd ## prove the promises: the whole suite, on all cores
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: .venv/.dev ## lint, format, types, import contracts
@@ -46,7 +46,7 @@ torch: .venv/.dev ## prove what needs torch; installs it, some GB unless TORCH n
 image: .venv/.dev ## build what `env export` writes for an image, by docker, behind BASE=python:3.13-slim
 	@$(BIN)/python -m pytest tests/acceptance/environments/image.py $(ARGS)
 
-faults: .venv/.dev rabbitmq sshd ## break everything on purpose, in the long forms (a million items, twenty kills)
+faults: .venv/.dev rabbitmq ## break everything on purpose, in the long forms (a million items, twenty kills)
 	@$(BIN)/python -m pytest -m "fault or long" --long $(ARGS)
 
 bench: .venv/.dev ## measure, each case beside its peer in the same run

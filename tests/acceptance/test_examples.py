@@ -58,7 +58,7 @@ def test_digits_are_learnt_in_three_pythons_though_a_replica_is_killed_and_the_l
 
 def test_without_these_pythons_all_stages_run_in_the_one_there_is(tmp_path: Path) -> None:
     nowhere = {"PATH": "/nowhere", "HOME": str(tmp_path), "PYENV_ROOT": "/nowhere", "KILL": ""}
-    images = 30 * A_SET  # ten would do, on most days
+    images = 20 * A_SET  # ten would do, on most days
     ended = demo(tmp_path, images=images, **nowhere)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert re.search(r"all stages in one Python, 3\.\d+\.\d+ \(images: .*3\.9", ended.stdout), ended.stdout

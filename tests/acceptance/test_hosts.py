@@ -119,7 +119,7 @@ pipeline = Pipeline("lab", pages >> check >> keep)
 
 
 @SPACES
-@pytest.mark.parametrize("way", ["lz4", "zstd"])
+@pytest.mark.parametrize("way", ["lz4", pytest.param("zstd", marks=pytest.mark.long)])
 def test_arrays_are_compressed_on_their_way_to_another_host_and_back(lab: Lab, way: str) -> None:
     (lab.home("h1") / "app.py").write_text(ARRAYS.replace("WAY", way))
     lab.begin()

@@ -116,6 +116,11 @@ def test_a_shell_gets_results_and_what_penstock_toml_says_of_a_group_counts(work
 
 def test_a_job_with_a_wrong_path_is_put_back_with_the_right_one(work: Desk, tmp_path: Path) -> None:
     (tmp_path / "right").write_text("x")
+    tasks = ("-m", "penstock", "tasks")
+    typed(work, *tasks, "submit", "app.py:read", "--arg", "path=wrong", "--wait", code=1)
+    typed(work, *tasks, "retry", "1", "--arg", "path=right")
+    assert "path='right'" in typed(work, *tasks, "show", "1").stdout
+    work.until(work.store.jobs()[0].id, "done")
     say = """
 from app import read
 from penstock import JobFailed
@@ -131,12 +136,3 @@ assert not job.retry(path="again"), "it is done"
 """
     said = typed(work, "-c", say).stdout.splitlines()
     assert said == ["error FileNotFoundError: [Errno 2] No such file or directory: 'wrong'", "xxx"]
-
-
-def test_a_shell_puts_it_back_too(work: Desk, tmp_path: Path) -> None:
-    (tmp_path / "right").write_text("x")
-    tasks = ("-m", "penstock", "tasks")
-    typed(work, *tasks, "submit", "app.py:read", "--arg", "path=wrong", "--wait", code=1)
-    typed(work, *tasks, "retry", "1", "--arg", "path=right")
-    assert "path='right'" in typed(work, *tasks, "show", "1").stdout
-    work.until(work.store.jobs()[0].id, "done")

@@ -26,7 +26,7 @@ def assert_all_but(run: Run, *missing: int) -> None:
     [
         ("raises", "ValueError: 700 is more than I can bear"),
         ("kills", "killed (SIGKILL)"),
-        ("hangs", "timed out after 2 s"),
+        ("hangs", "timed out after 1 s"),
     ],
 )
 def test_the_bad_one_of_a_batch_is_found_and_only_its_own_failures_count(

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.fault
 
 @pytest.mark.timeout(900)
 def test_a_crowd_of_workers_starts_works_and_drains(rig: Rig, long_form: bool) -> None:
-    stages = 100 if long_form else 10
+    stages = 100 if long_form else 6
     run = rig.start("crowd", STAGES=stages)
     run.until(run.is_whole, f"all {4 * stages + 2} workers are ready", within=300)
     run.open("count", 2_000)

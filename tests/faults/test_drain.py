@@ -35,7 +35,7 @@ def assert_nothing_missing(run: Run, account: dict[str, Any]) -> None:
 
 def test_a_stage_is_scaled_up_and_down_under_load_without_loss(rig: Rig) -> None:
     run = under_load(rig, PACE=0.0002)
-    for replicas in (8, 1):
+    for replicas in (5, 1):
         run.type("scale", f"work={replicas}", "--wait", "--timeout", "30s")
         assert len(run.workers("work")) == replicas
         so_far = run.noted("record")

@@ -53,7 +53,7 @@ def test_what_is_not_dropped_arrives_though_its_receiver_is_killed(rig: Rig, pol
     assert first_or_last <= arrived
 
 
-@pytest.mark.parametrize("policy", DROPPING)
+@pytest.mark.parametrize("policy", ["drop_oldest", pytest.param("drop_newest", marks=pytest.mark.long)])
 def test_the_account_adds_up_though_one_that_dropped_is_killed(rig: Rig, policy: str) -> None:
     run = begin(rig, policy)
     kill_thrice(run, "work")
@@ -66,10 +66,19 @@ def test_the_account_adds_up_though_one_that_dropped_is_killed(rig: Rig, policy:
     assert account["totals"]["through"] <= len(arrived), "it may say less than came through, never more"
 
 
-@pytest.mark.parametrize("policy", ["block", *DROPPING])
-@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize(
+    ("killed", "policy"),
+    [
+        (False, "block"),
+        (False, "drop_oldest"),
+        (True, "drop_newest"),
+        pytest.param(False, "drop_newest", marks=pytest.mark.long),
+        pytest.param(True, "block", marks=pytest.mark.long),
+        pytest.param(True, "drop_oldest", marks=pytest.mark.long),
+    ],
+)
 def test_what_is_too_old_is_dropped_wherever_it_is_and_counted_once(
-    rig: Rig, policy: str, killed: bool
+    rig: Rig, killed: bool, policy: str
 ) -> None:
     run = begin(rig, policy, MAX_AGE=f"{MAX_AGE * 1000:.0f}ms")
     run.until(lambda: run.ps()["links"][1]["held"] > 1, "the sink has an item that it has not begun")

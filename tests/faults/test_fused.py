@@ -46,7 +46,7 @@ def test_every_item_goes_through_all_steps_though_random_workers_are_killed(
     [
         ("raises", "add: ValueError: 700 is more than I can bear"),
         ("kills", "killed (SIGKILL)"),
-        ("hangs", "timed out after 2 s"),
+        ("hangs", "timed out after 1 s"),
     ],
 )
 def test_the_item_with_which_a_step_fails_is_given_up_and_its_neighbours_pass(

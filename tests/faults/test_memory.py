@@ -39,7 +39,7 @@ def test_arrays_that_a_sink_keeps_stay_right_while_the_pool_runs_low(
 
 
 @pytest.mark.usefixtures("namespace")
-@pytest.mark.parametrize("size", [MB, 19 * MB + 333])
+@pytest.mark.parametrize("size", [pytest.param(MB, marks=pytest.mark.long), 19 * MB + 333])
 def test_16_mb_of_shared_memory_are_told_of_once_and_enough(rig: Rig, size: int) -> None:
     items = 12
     run = rig.start("arrays", ITEMS=items, SIZE=size, mount={rig.base: "16m"})

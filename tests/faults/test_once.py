@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
 
 HOW: list[Any] = [
     pytest.param({}, id="one by one"),
-    pytest.param({"REPLICAS": 2}, id="two replicas"),
+    pytest.param({"REPLICAS": 2}, id="two replicas", marks=pytest.mark.long),
     pytest.param({"BATCH": 8}, id="in batches"),
 ]
 

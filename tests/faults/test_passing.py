@@ -18,7 +18,7 @@ def test_arrays_stay_right_though_those_who_passed_them_on_are_killed(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, long_form: bool
 ) -> None:
     monkeypatch.setenv("PENSTOCK_SHM_BUDGET", "96MiB")
-    items, kills = (40_000, 60) if long_form else (4_000, 8)
+    items, kills = (40_000, 60) if long_form else (2_000, 4)
     luck = random.Random(11)
     run = rig.start("passing", ITEMS=items, SIZE=SIZE, KEEP=4)
     for kill in range(kills):

@@ -59,11 +59,11 @@ def live_through(run: Run, seconds: float, luck: random.Random) -> None:
 
 @pytest.mark.timeout(1200)
 def test_nothing_grows_in_a_long_run(rig: Rig, long_form: bool) -> None:
-    seconds = 600.0 if long_form else 8.0
+    seconds = 600.0 if long_form else 5.0
     luck = random.Random(3)
     run = rig.start("soak")
     run.open("ticks")
-    live_through(run, max(4.0, seconds / 10), luck)  # until pools and caches are as large as they get
+    live_through(run, max(3.0, seconds / 10), luck)  # until pools and caches are as large as they get
     before = weigh_all(run)
     live_through(run, seconds, luck)
     after = weigh_all(run)

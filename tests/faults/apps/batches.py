@@ -20,7 +20,7 @@ ITEMS = int(os.environ["ITEMS"])
 BAD = int(os.environ.get("BAD", "-1"))
 """What a batch with this one does is ``HOW``."""
 HOW = os.environ.get("HOW", "")
-TIMEOUT = "2s" if HOW == "hangs" else None
+TIMEOUT = "1s" if HOW == "hangs" else None
 BATCH = 32
 Array = np.ndarray[Any, np.dtype[np.int64]]
 

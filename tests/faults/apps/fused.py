@@ -46,7 +46,7 @@ def is_odd(number: int) -> bool:
     return number % 2 == 1
 
 
-@stage(replicas=2, max_failures=1, max_restarts=100, timeout="2s" if HOW == "hangs" else None)
+@stage(replicas=2, max_failures=1, max_restarts=100, timeout="1s" if HOW == "hangs" else None)
 class Touch:
     """Passes on what comes."""
 
