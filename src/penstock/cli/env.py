@@ -112,8 +112,9 @@ def build(names: tuple[str, ...], offline: bool, frozen: bool) -> int:
 def listed(everything: bool, as_json: bool) -> None:
     """Show environments: what they are, their size, and who uses them.
 
-    STATE is `ready`, `in use`, `not locked`, `not built`, or `stale` (what it is made from has changed); of a
-    Python that exists, `ready`, `missing`, or `unfit` (too old for workers).
+    STATE is `ready`, `in use`, `not locked`, `not built`, `stale` (what it is made from has changed), or
+    `changed` (somebody has installed into it: the next run builds it anew); of a Python that exists, `ready`,
+    `missing`, or `unfit` (too old for workers).
     """
     from penstock.cli import envproject, envview
 

@@ -36,7 +36,7 @@ def _content(spec: Spec) -> list[Any]:
     if isinstance(spec, CondaFile):
         return [condafile.read(spec.path, spec.origin).canonical(), sorted(spec.platforms)]
     if isinstance(spec, Requirements):
-        return [requirementfile.read(spec.path), _version(spec.python), sorted(spec.platforms)]
+        return [requirementfile.read(spec.path, spec.origin), _version(spec.python), sorted(spec.platforms)]
     if isinstance(spec, Project):
         found = project.read(spec)
         return [found.tables, found.uv_lock, _version(spec.python), sorted(spec.extras), sorted(spec.groups)]

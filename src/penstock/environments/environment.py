@@ -21,7 +21,7 @@ from penstock.environments.layer import layer, outdated, use
 from penstock.environments.lock import Lock
 from penstock.environments.progress import Progress
 from penstock.environments.recipe import Recipe, recipe
-from penstock.environments.spec import CondaFile, CondaPrefix, Interpreter, Spec
+from penstock.environments.spec import CondaFile, CondaPrefix, Interpreter, Spec, placed
 from penstock.environments.store import Store
 from penstock.environments.surroundings import scrubbed
 from penstock.errors import EnvironmentFault, StaleLock
@@ -165,12 +165,8 @@ class Provider:
     # -------------------------------------------------------------------------------------------- one
 
     def _one(self, spec: Spec, progress: Progress) -> Environment:
-        try:
+        with placed(spec):
             return self._whole(spec, progress)
-        except EnvironmentFault as error:
-            told = str(error)
-            place = "" if told.startswith(f"{spec.origin}: ") else f"{spec.origin}: envs.{spec.name}: "
-            raise type(error)(f"{place}{told}") from None
 
     def _whole(self, spec: Spec, progress: Progress) -> Environment:
         if isinstance(spec, (Interpreter, CondaPrefix)):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from penstock.environments import interpreters, prefixes
 from penstock.environments.activation import Activation
 from penstock.environments.conda import Conda
-from penstock.environments.spec import CondaPrefix, Interpreter
+from penstock.environments.spec import CondaPrefix, Interpreter, placed
 from penstock.errors import EnvironmentFault
 from penstock.pipeline.nearest import nearest
 
@@ -20,7 +19,7 @@ def python_of(spec: Interpreter | CondaPrefix, environ: Mapping[str, str]) -> st
     Raises:
         EnvironmentFault: it is not there.
     """
-    with _said_of(spec):
+    with placed(spec):
         if isinstance(spec, Interpreter):
             return interpreters.find(spec.path or spec.python, environ)
         return interpreters.located(os.path.join(prefix_of(spec, environ), "bin", "python"))
@@ -33,19 +32,10 @@ def asked(spec: Interpreter | CondaPrefix, environ: Mapping[str, str]) -> tuple[
         EnvironmentFault: it is not there, is no Python, or none that a worker can run under.
     """
     python = python_of(spec, environ)
-    with _said_of(spec):
+    with placed(spec):
         found = interpreters.probe(python, environ)
         interpreters.refuse_unfit(python, found)
     return python, found
-
-
-@contextmanager
-def _said_of(spec: Interpreter | CondaPrefix) -> Iterator[None]:
-    """What is wrong is told with the line that asks for it."""
-    try:
-        yield
-    except EnvironmentFault as error:
-        raise EnvironmentFault(f"{spec.origin}: envs.{spec.name}: {error}") from None
 
 
 def prefix_of(spec: CondaPrefix, environ: Mapping[str, str]) -> str:

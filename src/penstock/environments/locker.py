@@ -17,7 +17,7 @@ from penstock.environments.digest import digest
 from penstock.environments.interpreters import Probe
 from penstock.environments.lock import CondaRecord, Locked, Pins
 from penstock.environments.progress import Progress
-from penstock.environments.spec import CondaFile, ForeignLock, Project, Requirements
+from penstock.environments.spec import CondaFile, ForeignLock, Project, Requirements, placed
 from penstock.environments.store import Store
 from penstock.environments.uv import Uv
 from penstock.errors import BadSpec, Unsatisfiable
@@ -55,7 +55,8 @@ class Locker:
             EnvironmentFault: its Python is not here.
         """
         progress.phase("solving")
-        found = self._found(spec, None if self._upgrade else old, progress)
+        with placed(spec):
+            found = self._found(spec, None if self._upgrade else old, progress)
         secret.refuse_locked(found, near(spec.path))
         for each in lockedlines.unhashed(found.pip):
             progress.note(f"{each} has no hash, so nobody will see it change")
@@ -164,7 +165,7 @@ class Locker:
     # ------------------------------------------------------------------------------------------------- uv
 
     def _requirements(self, spec: Requirements, old: Locked | None) -> Locked:
-        asked = requirementfile.read(spec.path)
+        asked = requirementfile.read(spec.path, spec.origin)
         python, found = self._python(spec.python)
         platforms = spec.platforms or (self._platform,)
         with self._kept.scratch() as scratch:

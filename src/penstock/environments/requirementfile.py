@@ -60,13 +60,13 @@ class _Line(NamedTuple):
     is_constraint: bool
 
 
-def read(path: str) -> Asked:
-    """What the file at ``path`` asks for.
+def read(path: str, origin: str = "") -> Asked:
+    """What the file at ``path`` asks for, which ``origin`` names.
 
     Raises:
         BadSpec: it cannot be read, or a line of it cannot be locked; says file and line.
     """
-    return _asked(_lines(path, is_constraint=False, seen=[], told=near(path)))
+    return _asked(_lines(path, is_constraint=False, seen=[], told=origin or near(path)))
 
 
 def parse(text: str, place: Place) -> Asked:

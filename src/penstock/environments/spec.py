@@ -18,14 +18,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from penstock.environments.platforms import PLATFORMS
-from penstock.errors import BadSpec
+from penstock.errors import BadSpec, EnvironmentFault
 from penstock.pipeline.nearest import nearest
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
@@ -264,3 +265,13 @@ def _refuse_misplaced(key: str, value: str) -> None:
 def _absolute(value: str, folder: str) -> str:
     """Links are not followed: where a virtual environment's python lies says which packages it has."""
     return os.path.abspath(os.path.join(folder, os.path.expanduser(value)))
+
+
+@contextmanager
+def placed(spec: Spec) -> Iterator[None]:
+    """What cannot be had or made is told with the line that asks for it, and that once."""
+    try:
+        yield
+    except EnvironmentFault as error:
+        said, place = str(error), f"{spec.origin}: "
+        raise type(error)(said if said.startswith(place) else f"{place}envs.{spec.name}: {said}") from None

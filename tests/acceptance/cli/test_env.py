@@ -55,6 +55,10 @@ def test_an_environment_is_locked_built_looked_at_and_removed(project: Terminal)
     assert ran.stderr == ""  # it is there: nothing is done, nothing is said
     exported = project.type("env", "export", "torch").stdout
     assert "      - alpha==1.0" in exported.splitlines()
+    [purelib] = Path(told["path"]).glob("lib/python*/site-packages")
+    purelib.chmod(0o700)
+    (purelib / "more.py").touch()
+    assert project.ask("env", "list")["environments"][0]["state"] == "changed"
     assert project.ask("env", "clean")["removed"] == []
     gone, layer = project.ask("env", "clean", "--all")["removed"]
     assert gone["key"] == row["key"]

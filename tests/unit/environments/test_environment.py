@@ -598,6 +598,10 @@ def test_an_interpreter_that_exists_is_taken_as_it_is(project: Project, tmp_path
 
 def test_an_interpreter_that_is_not_there_is_told_with_its_line(project: Project) -> None:
     with pytest.raises(
+        EnvironmentFault, match=r"^penstock\.toml:1: envs\.torch: there is no Python 3\.99 here"
+    ):
+        project.lock(project.requirements("alpha\n", python="3.99"))
+    with pytest.raises(
         EnvironmentFault, match=r"penstock\.toml:1: envs\.torch: the interpreter /no/py does not"
     ):
         project.provide(project.spec({"python": "/no/py"}))
