@@ -116,7 +116,7 @@ def join(
         terminal.talk(f"{brought} workers are to be here, on {cores} cores: each is a process of its own")
     wish = Wish(
         endpoint=endpoint,
-        towards=towards(key_file, server),
+        towards=towards(endpoint, key_file, server),
         name=name or re.sub(r"[^\w.-]", "-", socket.gethostname()) or "host",
         labels=labels,
         brings=brings,

@@ -91,6 +91,7 @@ def trust(public: str, role: str, name: str, folder: Path | None) -> None:
     """Trust a key from now on.
 
     Sockets that listen already know of it with the next connection. A key has one role: the last one said.
+    A server may have two keys by the same name, while it changes its own: whichever answers is taken.
     """
     _say("trusted", _keyring(folder).trust(public, role, name))
 
@@ -101,10 +102,11 @@ def trust(public: str, role: str, name: str, folder: Path | None) -> None:
 def revoke(whose: str, folder: Path | None) -> None:
     """Trust a key no longer.
 
-    It is not let in again, from the next connection on; one that is open stays so until it ends. Restart what
-    listens to end it now.
+    It is not let in again, and what is open ends within seconds: connections of plain sockets that listen
+    here, hosts that have joined a run, and questions to it.
     """
-    _say("no longer trusted", _keyring(folder).revoke(whose))
+    for each in _keyring(folder).revoke(whose):
+        _say("no longer trusted", each)
 
 
 @keys.command(cls=VerbCommand, examples=["penstock keys rotate --prepare", "penstock keys rotate"])
@@ -114,8 +116,9 @@ def rotate(prepare: bool, folder: Path | None) -> None:
     """Put another key in place of ours.
 
     Prints the public one, and who has to be sent it. With --prepare, it is made and nothing else: whoever
-    trusts ours can trust it, too, under another name, so that nobody is kept out when it takes its place with
-    the next rotate. What runs goes on with the old one until it is restarted.
+    trusts ours can trust it, too, so that nobody is kept out when it takes its place with the next rotate.
+    `--at` and `penstock join` find out which of the two a server has. What runs goes on with the old one
+    until it is restarted.
     """
     from penstock.security.curve import new_pair
 
@@ -137,8 +140,10 @@ def _letters(keyring: Keyring, before: str, public: str, *, prepare: bool) -> It
         return
     yield "send the new key to these; there it is trusted by the command beside, with the name it has there:"
     for each in trusted:
-        role = "ROLE" if each.role == "server" else "server"  # whom we connect to knows what we are there
-        name = "NEW-NAME" if prepare else "NAME"
+        if each.role == "server":  # whom we connect to knows what we are there
+            name, role = "NEW-NAME" if prepare else "NAME", "ROLE"
+        else:  # who connects to us may have both
+            name, role = "NAME", "server"
         after = "" if prepare else f"penstock keys revoke '{before}' && "
         yield f"  {each.name}:  {after}penstock keys trust '{public}' --role {role} --name {name}"
     if prepare:

@@ -85,7 +85,7 @@ def run_option(command: Command) -> Command:
         from penstock.runtime.trunk import Trunk
 
         expected = server or (None if key_file else only_server())
-        with client.afar(Trunk(at, towards(key_file, expected))):
+        with client.afar(Trunk(at, towards(at, key_file, expected))):
             return command(*words, **options)
 
     found = click.option(

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from penstock.security.keys import Towards
 
 
-def towards(key_file: str | None, server: str | None) -> Towards:
-    """What ``--key-file`` and ``--server`` say, of which there is one.
+def towards(endpoint: str, key_file: str | None, server: str | None) -> Towards:
+    """What ``--key-file`` and ``--server`` say, of which there is one; of a server with two keys, that which
+    ``endpoint`` has.
 
     Raises:
         UserError: a key cannot be used, or that server is not known.
     """
-    from penstock.security import joinkey
+    from penstock.security import curve, joinkey
     from penstock.security.keys import Keyring
 
     if key_file and server:
@@ -29,7 +30,7 @@ def towards(key_file: str | None, server: str | None) -> Towards:
         raise click.UsageError("say --key-file FILE, or --server NAME where this host has a key of its own")
     keyring = Keyring()
     _ = keyring.own
-    return keyring.towards(server)
+    return curve.answering(endpoint, keyring.towards(server))
 
 
 def only_server() -> str:
@@ -41,7 +42,7 @@ def only_server() -> str:
     from penstock.security.keys import SERVER, Keyring
 
     keyring = Keyring()
-    known = [each.name for each in keyring.trusted if each.role == SERVER]
+    known = list(dict.fromkeys(each.name for each in keyring.trusted if each.role == SERVER))
     if len(known) != 1:
         names = ", ".join(known) or "none"
         raise UserError(

@@ -20,6 +20,9 @@ log = logging.getLogger("penstock.security")
 
 HANDLER = "inproc://zeromq.zap.01"
 
+ANSWER = 1.0
+"""Seconds in which a server shows whether it has a key, where it may have one of several."""
+
 Curve = Keyring | Admits | Towards
 """What a socket is given: a keyring alone lets in all whom it trusts."""
 Gone = Callable[[], set[str]]
@@ -107,6 +110,34 @@ class Gatekeeper:
             except zmq.ZMQError:
                 self._socket.close(0)
                 return
+
+
+def answering(endpoint: str, towards: Towards) -> Towards:
+    """Which of its keys a server has, that a ROUTER shows there; where nobody answers, the first."""
+    for server in (towards.server, *towards.others) if towards.others else ():
+        if _is_answered(endpoint, Towards(towards.keyring, server)):
+            return Towards(towards.keyring, server)
+    return Towards(towards.keyring, towards.server)
+
+
+def _is_answered(endpoint: str, towards: Towards) -> bool:
+    """Whether what listens there has that key. (It says nothing to who expects another.)"""
+    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        own = towards.keyring.own
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, own.public.encode())
+        socket.setsockopt(zmq.CURVE_SECRETKEY, own.secret.encode())
+        socket.setsockopt(zmq.CURVE_SERVERKEY, towards.server.encode())
+        # That we are not let in is also said by whom we expect.
+        heard = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+        try:
+            socket.connect(endpoint)
+            return bool(heard.poll(int(ANSWER * 1000)))
+        except zmq.ZMQError:  # it is no endpoint, which is said where it is used
+            return False
+        finally:
+            socket.disable_monitor()
+            heard.close(0)
 
 
 def standing(curve: Curve) -> Callable[[str], bool]:

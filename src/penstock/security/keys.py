@@ -137,14 +137,15 @@ class Keyring:
 
     def towards(self, server: str) -> Towards:
         """For a socket that connects: whom it expects there, by the name of a trusted server or its public
-        key.
+        key. A name may have two keys, while a server changes its own; then the first is expected, and
+        ``curve.answering`` finds out which it is.
 
         Raises:
             UserError: we know none of that name.
         """
-        for each in self.trusted:
-            if each.role == SERVER and server in {each.name, each.public}:
-                return Towards(self, each.public)
+        named = [each.public for each in self.trusted if each.role == SERVER and each.name == server]
+        if named:
+            return Towards(self, named[0], tuple(named[1:]))
         try:
             return Towards(self, checked(server))
         except UserError:
@@ -166,7 +167,8 @@ class Keyring:
         self._write(NEXT, _text(pair))
 
     def trust(self, public: str, role: str, name: str) -> Trusted:
-        """Trust that key from now on; what it was trusted as before is replaced.
+        """Trust that key from now on; what it was trusted as before is replaced. A server that is about to
+        change its key may have two under one name: either is expected, until one is revoked.
 
         Raises:
             UserError: it is no key, role or name, or another key has that name.
@@ -175,23 +177,23 @@ class Keyring:
         if not _NAME.fullmatch(name):
             raise UserError(f"{name!r} is no name; use up to 64 letters, digits and the signs . _ @ -")
         others = [each for each in self.trusted if each.public != public]
-        if any(each.name == name for each in others):
+        if any(each.name == name and (role, each.role) != (SERVER, SERVER) for each in others):
             raise UserError(f"another key is called {name!r}; revoke it, or choose another --name")
         self._write_trusted([*others, new])
         return new
 
-    def revoke(self, word: str) -> Trusted:
-        """Trust a key, or whom that name belongs to, no longer.
+    def revoke(self, word: str) -> list[Trusted]:
+        """Trust a key, or all that have that name, no longer.
 
         Raises:
             UserError: it is nobody's.
         """
         trusted = self.trusted
-        for each in trusted:
-            if word in {each.public, each.name}:
-                self._write_trusted(other for other in trusted if other != each)
-                return each
-        raise UserError(f"no key or name {word!r} is trusted in {self.folder} (`penstock keys show`)")
+        found = [each for each in trusted if word in {each.public, each.name}]
+        if not found:
+            raise UserError(f"no key or name {word!r} is trusted in {self.folder} (`penstock keys show`)")
+        self._write_trusted(each for each in trusted if each not in found)
+        return found
 
     # ------------------------------------------------------------------------------------------ files
 
@@ -244,6 +246,8 @@ class Towards(NamedTuple):
 
     keyring: Keyring
     server: str
+    others: tuple[str, ...] = ()
+    """Keys that it may have as well."""
 
 
 def _role(role: str) -> str:

@@ -65,7 +65,7 @@ def test_a_key_is_prepared_and_told_to_whom_before_it_takes_the_place_of_ours(
     new = prepared.strip()
     assert Keyring(folder).own.public == before != new
     assert f"hub:  penstock keys trust '{new}' --role ROLE --name NEW-NAME" in err
-    assert f"laptop:  penstock keys trust '{new}' --role server --name NEW-NAME" in err
+    assert f"laptop:  penstock keys trust '{new}' --role server --name NAME" in err
     assert say(capsys, "rotate", "--prepare")[1] == prepared, "there is one already"
     _, out, err = say(capsys, "rotate")
     assert out == prepared and Keyring(folder).own.public == new and Keyring(folder).next is None

@@ -21,12 +21,14 @@ from penstock.patterns import (
     Replier,
     ReplierPool,
     Requester,
+    Router,
     Sender,
     Subscriber,
     Tuning,
     aio,
 )
 from penstock.security import Keyring
+from penstock.security.curve import answering, new_pair
 from tests.keyrings import client_of, keyring
 
 LONG = 30.0
@@ -50,6 +52,17 @@ def test_who_is_trusted_speaks(server: Keyring, client: Keyring) -> None:
     ):
         pusher.send({"secret": "plans"})
         assert puller.receive(LONG) == {"secret": "plans"}
+
+
+def test_who_knows_two_keys_of_a_server_finds_which_it_has(server: Keyring, client: Keyring) -> None:
+    before, after = server.own, new_pair()
+    client.trust(after.public, "server", "hub")
+    for own in (before, after):
+        server.keep(own)
+        with Router("tcp://127.0.0.1:0", curve=server) as router:
+            found = answering(router.endpoint, client.towards("hub"))
+            assert (found.server, found.others) == (own.public, ())
+    assert answering("tcp://127.0.0.1:1", client.towards("hub")).server == before.public, "nobody is there"
 
 
 def test_a_request_tried_again_is_so_with_the_same_key(server: Keyring, client: Keyring) -> None:

@@ -10,7 +10,7 @@ import pytest
 from penstock.errors import UserError
 from penstock.security import Keyring, Trusted
 from penstock.security.curve import new_pair
-from penstock.security.keys import checked, folder_of
+from penstock.security.keys import Towards, checked, folder_of
 
 
 @pytest.fixture
@@ -54,11 +54,21 @@ def test_who_is_trusted_is_listed_and_not_any_more_when_revoked(keyring: Keyring
     keys = [new_pair().public for _ in range(3)]
     for key, role in zip(keys, ("worker", "client", "observer"), strict=True):
         keyring.trust(key, role, f"the-{role}")
-    assert keyring.revoke("the-client") == Trusted("client", keys[1], "the-client")
+    assert keyring.revoke("the-client") == [Trusted("client", keys[1], "the-client")]
     keyring.revoke(keys[0])
     assert keyring.trusted == [Trusted("observer", keys[2], "the-observer")]
     with pytest.raises(UserError, match="no key or name 'the-client' is trusted"):
         keyring.revoke("the-client")
+
+
+def test_a_server_may_have_two_keys_under_one_name_until_one_is_revoked(keyring: Keyring) -> None:
+    old, new = (new_pair().public for _ in range(2))
+    for key in (old, new):
+        keyring.trust(key, "server", "hub")
+    assert keyring.towards("hub") == Towards(keyring, old, (new,))
+    with pytest.raises(UserError, match="another key is called 'hub'"):
+        keyring.trust(new_pair().public, "client", "hub")
+    assert [each.public for each in keyring.revoke("hub")] == [old, new]
 
 
 def test_a_key_has_one_role_and_a_name_one_key(keyring: Keyring) -> None:

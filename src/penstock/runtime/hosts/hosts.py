@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 BEATS = 5
 """Signs of life in the time after which silence is a loss."""
+REVOKED = "its key is trusted no longer"
 GOODBYE = 2.0
 """Seconds for agents to end what they have, when the run is over."""
 
@@ -224,7 +225,7 @@ class Hosts:
             if self._switchboard.take(user, frames):
                 return
             letter = hostwire.opened(frames[1])
-            stay = self._stays.get(letter.token) or self._arrived(letter, bytes(frames[0]))
+            stay = self._stays.get(letter.token) or self._arrived(user, letter, bytes(frames[0]))
             if stay is not None:
                 self._hear(stay, letter, bytes(frames[0]))
         except PeerError as error:
@@ -236,7 +237,7 @@ class Hosts:
         if not self.refused & (self.refused - 1):
             self._supervisor.report(events.HostMisspoke(count=self.refused, cause=plain(why[:200])))
 
-    def _arrived(self, letter: hostwire.Letter, route: bytes) -> Stay | None:
+    def _arrived(self, user: str, letter: hostwire.Letter, route: bytes) -> Stay | None:
         """A stay that begins; nothing where it is over, which its agent is told."""
         said = self._read(letter.body) if letter.number == 1 and letter.body else None
         if not isinstance(said, hostwire.Join):
@@ -247,11 +248,12 @@ class Hosts:
             self._lose(before, "its agent began anew")
         here = tunnel.first(self._listen, self.lodging.ports, reach=said.reach, machine=machine())
         roster, joined = self._supervisor.roster, self._stays.values()
-        if why := admission.refusal(said, roster, here, [stay.join for stay in joined]):
+        revoked = "" if self._switchboard.stands(user) else REVOKED
+        if why := revoked or admission.refusal(said, roster, here, [stay.join for stay in joined]):
             self._tell_aside(route, letter.token, hostwire.Refused(why))
             return None
         name = admission.free_name(said.name, {stay.name for stay in joined} | set(roster.hosts))
-        stay = self._stays[letter.token] = Stay(said, name, letter.token, self._post)
+        stay = self._stays[letter.token] = Stay(said, name, letter.token, self._post, user=user)
         return stay
 
     def _hear(self, stay: Stay, letter: hostwire.Letter, route: bytes) -> None:
@@ -350,6 +352,9 @@ class Hosts:
                 self._lose(stay, f"it was not heard for {self._timeout:g} s")
             elif stay.conduit.bytes > MOST_UNHEARD:
                 self._lose(stay, "it does not take what it is told")
+            elif not self._switchboard.stands(stay.user):
+                stay.end(REVOKED, unfit=True)
+                self._lose(stay, REVOKED)
             else:
                 stay.beat()
         self._switchboard.beat()

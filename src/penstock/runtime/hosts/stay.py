@@ -29,10 +29,18 @@ class Stay:
     """Of one agent on one host."""
 
     def __init__(
-        self, join: hostwire.Join, name: str, token: str, send: Callable[[bytes, bytes], bool]
+        self,
+        join: hostwire.Join,
+        name: str,
+        token: str,
+        send: Callable[[bytes, bytes], bool],
+        *,
+        user: str = "",
     ) -> None:
-        """``name``: what the host is called in this run. ``send``: takes a route and a frame."""
+        """``name``: what the host is called in this run. ``send``: takes a route and a frame. ``user``: whose
+        key its agent has, ``worker:second``."""
         self.join = join
+        self.user = user
         self.name = name
         self.conduit = Conduit(token)
         self.route = b""

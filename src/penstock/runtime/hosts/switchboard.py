@@ -30,6 +30,7 @@ MOST = 32
 """Questions of one key that are being done, and answers that are kept for it."""
 LONGEST = 1 << 16
 """Bytes of a question, as on the control socket."""
+REVOKED = "nothing is answered: that key is trusted no longer"
 LAST_WORDS = 1.0
 """Seconds for answers that are under way when the run ends."""
 
@@ -57,7 +58,8 @@ class Switchboard:
         """``reply``: answers a question. ``stands``: whether a key is trusted still. ``timeout``: seconds of
         silence after which nobody waits for an answer any more."""
         self._reply = reply
-        self._stands = stands
+        self.stands = stands
+        """Whether a key is trusted still."""
         self._timeout = timeout
         self._clock = clock
         self._calls: dict[bytes, Call] = {}
@@ -83,11 +85,16 @@ class Switchboard:
         return True
 
     def beat(self) -> None:
-        """Forget those who are not heard any more: to hang up is to take the question back."""
+        """Forget those who are not heard any more: to hang up is to take the question back. Who waits for an
+        answer and is trusted no longer, waits no more."""
         before = self._clock() - self._timeout
         for key, call in list(self._calls.items()):
             if call.heard < before:
                 self._forget(key)
+            elif call.task is not None and not call.answer and not self.stands(call.user):
+                call.answer = answer.line(answer.refused(UserError(REVOKED)))
+                call.task.cancel()
+                self._tell(key, call)
 
     async def close(self) -> None:
         """The run is over: those who wait get their last answer."""
@@ -107,8 +114,8 @@ class Switchboard:
         return call
 
     def _refusal(self, user: str) -> str:
-        if not self._stands(user):
-            return "nothing is answered: that key is trusted no longer"
+        if not self.stands(user):
+            return REVOKED
         if sum(call.user == user and not call.answer for call in self._calls.values()) > MOST:
             return f"this key waits for {MOST} answers already"
         return ""
@@ -127,7 +134,7 @@ class Switchboard:
             what = {"message": "a question from another machine failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(what)
         finally:
-            call.answer = found
+            call.answer = call.answer or found
             self._tell(key, call)
 
     def _tell(self, key: bytes, call: Call) -> None:

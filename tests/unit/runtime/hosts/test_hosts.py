@@ -79,7 +79,9 @@ async def nobody(role: Role, line: bytes) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def a_run(app: Path) -> AsyncIterator[tuple[Hosts, Joined]]:
+async def a_run(
+    app: Path, stands: Callable[[str], bool] = lambda _: True
+) -> AsyncIterator[tuple[Hosts, Joined]]:
     invited = new_pair()
     keyring = RunKeyring(Keyring(app / "no keys"), new_pair(), invited)
     roster = SimpleNamespace(stages={}, hosts={})
@@ -93,7 +95,7 @@ async def a_run(app: Path) -> AsyncIterator[tuple[Hosts, Joined]]:
         pair=new_pair(),
         app=str(app / "app.py"),
         timeout=PATIENCE,
-        switchboard=Switchboard(nobody, stands=lambda _: True, timeout=PATIENCE),
+        switchboard=Switchboard(nobody, stands=stands, timeout=PATIENCE),
     )
     joined = Joined(hosts.start(), JoinKey(invited, keyring.own.public))
     try:
@@ -137,6 +139,25 @@ def test_who_joins_reads_the_code_that_it_is_offered_and_no_other_file(tmp_path:
             part = await joined.hear(hostwire.Part)
             assert (part.path, part.at, part.data) == ("0/app.py", 4, b"1\n")
             await until(lambda: hosts.refused == len(wants))
+
+    asyncio.run(play())
+
+
+def test_a_host_whose_key_is_revoked_is_sent_away_and_not_taken_again(tmp_path: Path) -> None:
+    (tmp_path / "app.py").touch()
+    trusted = {"worker:join.key"}
+
+    async def play() -> None:
+        async with a_run(tmp_path, trusted.__contains__) as (hosts, joined):
+            joined.say(JOIN)
+            await joined.hear(hostwire.Welcome)
+            hosts._beat()
+            assert hosts.view()
+            trusted.clear()
+            hosts._beat()
+            over = await joined.hear(hostwire.Over)
+            assert over == hostwire.Over("its key is trusted no longer", unfit=True)
+            assert not hosts.view()
 
     asyncio.run(play())
 
