@@ -348,6 +348,42 @@ def req(trial: Trial, sockets: Sockets) -> None:
     clock(trial, lambda message: (socket.send(message), socket.recv()))
 
 
+def req_arrays(trial: Trial, sockets: Sockets) -> None:
+    """The same, as pyzmq moves arrays without a copy of its own."""
+    import numpy as np
+
+    socket = sockets.connect(zmq.REQ, "link")
+
+    def ask(array: Any) -> object:
+        socket.send(array, copy=False)
+        return np.frombuffer(socket.recv(copy=False).buffer, np.float32)
+
+    clock(trial, ask)
+
+
+def rep_arrays(trial: Trial, sockets: Sockets) -> None:
+    """Answer with what was asked."""
+    import numpy as np
+
+    socket = sockets.bind(zmq.REP, "link")
+    while True:
+        socket.send(np.frombuffer(socket.recv(copy=False).buffer, np.float32), copy=False)
+
+
+def copies(trial: Trial, sockets: Sockets) -> None:
+    """Copy the message in memory: there, and back."""
+    import numpy as np
+
+    there = np.ones(trial.shape, np.float32)
+    back = np.ones(trial.shape, np.float32)
+
+    def copy(array: Any) -> None:
+        np.copyto(there, array)
+        np.copyto(back, there)
+
+    clock(trial, copy)
+
+
 def rep(trial: Trial, sockets: Sockets) -> None:
     """Answer with what was asked."""
     socket = sockets.bind(zmq.REP, "link")
@@ -361,6 +397,9 @@ ROLES: Mapping[str, Role] = {
     for role in (
         push,
         pull,
+        req_arrays,
+        rep_arrays,
+        copies,
         push_json,
         work_json,
         proxy_front,

@@ -35,6 +35,8 @@ LARGEST = 32 * 1024
 """Bytes of a word in a packet. (Above, a crate costs less than the copies of a socket.)"""
 MOST_UNSENT = 100_000
 """Messages for a peer who takes none. Callers hold fewer calls than that, so he is none of ours."""
+KNOWN = 4
+"""Crates of one caller that a replica keeps mapped."""
 BACKLOG = 1024
 """Callers that may come while user code keeps a replica from looking."""
 PATIENCE = struct.pack("ll", 1, 0)
@@ -219,6 +221,11 @@ class Caller(Near):
 class Replica(Near):
     """The end of a replica: of one caller."""
 
+    def __init__(self, line: socket.socket, ear: Ear) -> None:
+        super().__init__(line, ear)
+        self._known: Dict[bytes, Crate] = {}
+        """Crates that have come of late, by their tokens."""
+
     def send(self, word: bytes, frames: Sequence[Any] = (), call: int = 0) -> bool:
         """See ``peer.Peer``."""
         his = self._crates.pop(call, None)
@@ -232,9 +239,22 @@ class Replica(Near):
     def _parts(self, head: Freight, came: Optional[Crate]) -> List[Any]:
         if came is None or head.call in self._crates:
             raise PeerError("freight came without a crate, or with two")
-        parts = came.unload(head.sizes)
-        self._crates[head.call] = came
-        return parts
+        his = self._crates[head.call] = self._mapped(came)
+        return his.unload(head.sizes)
+
+    def _mapped(self, came: Crate) -> Crate:
+        """The same crate, as it is mapped already if we have had it of late."""
+        token = came.token()
+        his = self._known.pop(token, came)
+        self._known[token] = his  # the last
+        if len(self._known) > KNOWN:
+            del self._known[next(iter(self._known))]
+        return his
+
+    def close(self) -> None:
+        """Hang up. What was said before arrives. Twice is fine."""
+        super().close()
+        self._known.clear()
 
 
 def loaded(crate: Crate, call: int, word: bytes, frames: Sequence[Any]) -> bytes:

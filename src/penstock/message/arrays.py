@@ -206,6 +206,14 @@ def raw(array: np.ndarray[Any, Any]) -> bytes:
     return array.tobytes("F" if layout(array)[1] == "F" else "C")
 
 
+def bare(array: np.ndarray[Any, Any]) -> Any:
+    """The same bytes, as a view where they lie so in memory."""
+    if not (array.flags.c_contiguous or array.flags.f_contiguous):
+        return raw(array)
+    flat = array if array.flags.c_contiguous else array.T
+    return flat.reshape(-1).view(_numpy().uint8)
+
+
 def fill(where: Layout, buffer: Any, offset: int, array: np.ndarray[Any, Any]) -> None:
     """Copy ``array`` into ``buffer``: one pass over the memory, whatever its strides."""
     _numpy().copyto(view(where, buffer, offset), array)

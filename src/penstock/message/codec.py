@@ -72,8 +72,10 @@ class Encoder:
         self.slots: List[Any] = []
         """The slots of the last value, or what has ``Passed`` on others': counted once for the caller, who
         drops them."""
-        self.frames: List[bytes] = []
+        self.frames: List[Any] = []
         """The frames of the last value."""
+        self.bares = False
+        """Whether frames may be views of the arrays: they are copied before anybody writes there."""
         self.spilled = 0
         """Arrays that found no room in the arena so far."""
 
@@ -110,7 +112,7 @@ class Encoder:
         """Whether ``value`` is an array that ``empty`` made."""
         return self._loans.is_of(value)
 
-    def taken(self) -> Tuple[List[Any], List[bytes]]:
+    def taken(self) -> Tuple[List[Any], List[Any]]:
         """``slots`` and ``frames`` of the last value, now the caller's."""
         slots, frames = self.slots, self.frames
         self.slots, self.frames = [], []
@@ -215,7 +217,7 @@ class Encoder:
             slot = self._arena.take(array.nbytes)
             if slot is None:
                 self.spilled += 1
-                self.frames.append(arrays.raw(array))
+                self.frames.append(arrays.bare(array) if self.bares else arrays.raw(array))
                 return Ext(FRAME, _pack((*where, len(self.frames) - 1)))
             arrays.fill(where, self._arena.map, slot.offset, array)
         self.slots.append(slot)

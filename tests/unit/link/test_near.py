@@ -62,12 +62,12 @@ def ends(tmp_path: Path) -> Iterator[Ends]:
         each.close()
     both.ear.close()
     both.ends.clear()  # where they were raised, crates are in hand
-    kept = len(crate.stock._crates)
+    kept = sum(1 + bool(each.size) for each in crate.stock._crates)  # a map has a descriptor, too
     assert len(os.listdir("/proc/self/fd")) == before + kept, "a descriptor is left"
 
 
 def test_large_parts_go_in_one_crate_there_and_back_and_the_next_call_has_it_again(ends: Ends) -> None:
-    for call in (1, 2):
+    for call in (1, 2, 3):
         ends.caller.send(b"call", [LARGE, LARGE[:70_000]], call)
         assert ends.told() == [("replica", b"call", [bytes(LARGE), bytes(LARGE[:70_000])])]
         assert not crate.stock._crates
@@ -118,7 +118,7 @@ def test_what_was_said_before_a_death_is_heard_and_then_the_death(ends: Ends) ->
         (b"\xc1" + near._pack(near.Freight(1, [10], b"w")), 0, "without a crate"),
         (b"\xc1" + near._pack(near.Freight(1, [10], b"w")), 3, "does not hold what"),
         (b"\xc1" + near._pack(near.Freight(1, [], b"")), 1, "without a word"),
-        (b"\xc1" + near._pack(near.Freight(1, [1], b"w")), -1, "no memory"),
+        (b"\xc1" + near._pack(near.Freight(1, [1], b"w")), -1, "no crate"),
     ],
 )
 def test_what_is_none_of_the_protocol_ends_the_connection_and_leaves_no_descriptor(
@@ -134,6 +134,24 @@ def test_what_is_none_of_the_protocol_ends_the_connection_and_leaves_no_descript
         assert stranger.recv(10) == b""
     for each in pipe:
         os.close(each)
+
+
+def test_a_python_of_an_older_system_makes_crates_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    assert len(crate.made().token()) == crate.TOKEN
+
+
+def test_memory_is_used_again_when_nobody_looks_at_it(ends: Ends) -> None:
+    kept: list[Any] = []
+    ends.replica.heard = lambda word, frames: kept.append(frames[0])
+    addresses = []
+    for call in (1, 2, 3):
+        ends.caller.send(b"call", [LARGE + call], call)
+        ends.turn()
+        addresses.append(kept[-1].ctypes.data)
+        if call == 2:
+            kept.clear()
+    assert len(set(addresses)) == 2 and (kept[-1] == LARGE + 3).all()
 
 
 def test_a_child_has_no_crate_of_its_parent() -> None:

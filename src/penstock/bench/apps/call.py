@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from penstock import Pipeline, service, sink, source
 from penstock.bench.asking import clock
@@ -12,7 +13,7 @@ trial = Trial.here()
 
 
 @service
-def echo(message: bytes) -> bytes:
+def echo(message: Any) -> Any:
     """The same."""
     return message
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from penstock.bench.asking import clock
 from penstock.bench.trial import Trial
@@ -11,7 +12,7 @@ from penstock.bench.trial import Trial
 class Echo:
     """The actor."""
 
-    def call(self, message: bytes) -> bytes:
+    def call(self, message: Any) -> Any:
         """The same."""
         return message
 

@@ -88,8 +88,9 @@ class Caller:
 
     # What a call does ------------------------------------------------------------------------------------
 
-    def begin(self, service: str, value: Any, seconds: Optional[float]) -> Pending:
-        """Send a call, or have it wait for room. With the turnstile held.
+    def begin(self, service: str, value: Any, seconds: Optional[float], *, waits: bool = False) -> Pending:
+        """Send a call, or have it wait for room. With the turnstile held. ``waits``: who calls does nothing
+        else until there is an outcome; so ``value`` stays as it is, should it have to be sent again.
 
         Raises:
             NotRunning: the run has ended, or this caller is closed.
@@ -101,7 +102,7 @@ class Caller:
         desk = self._desks.get(service)
         if desk is None:
             raise UserError(refusal(self._directory, service))
-        body, frames = self._parcels.pack(value)
+        body, frames = self._parcels.pack(value, bare=waits)
         self._number += 1
         due = None if seconds is None else time.monotonic() + seconds
         pending = self._hand[self._number] = Pending(self._number, service, body, frames, due)

@@ -66,7 +66,7 @@ class Connection:
         turnstile = caller.turnstile
         turnstile.enter()
         try:
-            return caller.wait(caller.begin(service, value, left))
+            return caller.wait(caller.begin(service, value, left, waits=True))
         finally:
             turnstile.leave()
 

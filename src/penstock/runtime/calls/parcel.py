@@ -29,12 +29,14 @@ class Parcels:
         self._encoder = Encoder(Nowhere(), allow_pickle=allow_pickle)  # type: ignore[arg-type]
         self._encoder.way_out = ""
 
-    def pack(self, value: Any) -> Tuple[msgspec.Raw, List[Any]]:
-        """The body and the frames of a value.
+    def pack(self, value: Any, *, bare: bool) -> Tuple[msgspec.Raw, List[Any]]:
+        """The body and the frames of a value. ``bare``: nobody writes into its arrays until they are sent, so
+        that they need not be copied before.
 
         Raises:
             UnsupportedType: it cannot travel.
         """
+        self._encoder.bares = bare
         payload = self._encoder.encode(value)
         frames = self._encoder.taken()[1] if self._encoder.frames else []
         return callwire.body(payload), frames

@@ -89,7 +89,7 @@ class Answering:
         for asked, result in zip(calls, results):
             asked.value = None
             try:
-                body, frames = self._parcels.pack(result)
+                body, frames = self._parcels.pack(result, bare=True)
             except PenstockError as unfit:
                 self._fail(asked, unfit)
                 failed += 1
