@@ -367,7 +367,8 @@ def rep_arrays(trial: Trial, sockets: Sockets) -> None:
 
     socket = sockets.bind(zmq.REP, "link")
     while True:
-        socket.send(np.frombuffer(socket.recv(copy=False).buffer, np.float32), copy=False)
+        array: Any = np.frombuffer(socket.recv(copy=False).buffer, np.float32)
+        socket.send(array, copy=False)
 
 
 def copies(trial: Trial, sockets: Sockets) -> None:
