@@ -70,8 +70,7 @@ class Encoder:
         """Makes an array in the arena for user code to fill."""
         self._views = Views() if views is None else views
         self.slots: List[Any] = []
-        """The slots of the last value, or what has ``Passed`` on others': counted once for the caller, who
-        drops them."""
+        """Those of the last value, or what has ``Passed`` on others': counted for who drops them."""
         self.frames: List[Any] = []
         """The frames of the last value."""
         self.bares = False
