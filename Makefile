@@ -55,7 +55,7 @@ bench: .venv/.dev ## measure, each case beside its peer in the same run
 docs: .venv/.dev ## build the site into build/site, and run every code block of README and docs
 	@$(BIN)/mkdocs build --quiet
 	@echo "build/site/index.html"
-	@$(BIN)/python -m pytest tests/house/test_docs.py tests/house/test_site.py $(ARGS)
+	@$(BIN)/python -m pytest tests/house/test_docs.py tests/house/test_reference.py tests/house/test_site.py $(ARGS)
 
 lock: .venv/.dev ## lock what pyproject.toml asks for, with hashes
 	@requirements/lock

@@ -6,12 +6,15 @@ import re
 from pathlib import Path
 from typing import get_args
 
+import pytest
+
 import penstock
 from penstock import errors, settings
-from penstock.cli.main import VERBS
+from penstock.cli.main import VERBS, answer
 from penstock.link import batching, ledger
 from penstock.message import envelope
 from penstock.pipeline.knobs import Knobs
+from tests.house.pages import blocks, commands, differences
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
 FIRST_CELL = re.compile(r"^\| `(\w+)`", re.MULTILINE)
@@ -56,6 +59,20 @@ def test_every_setting_is_explained() -> None:
 def test_every_verb_has_its_help_on_the_page() -> None:
     shown = re.findall(r"^\$ penstock (\w+) --help$", (REFERENCE / "cli.md").read_text(), re.MULTILINE)
     assert shown == [verb.name for verb in VERBS]
+
+
+def test_the_page_shows_what_each_verb_says_of_itself(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    for block in blocks(REFERENCE / "cli.md"):
+        assert block.kind == "console"
+        for command in commands(block):
+            program, *words = command.text.split()
+            assert program == "penstock" and words[-1] == "--help", "all else is for test_docs"
+            assert answer(words) == 0
+            shown = capsys.readouterr().out.splitlines()
+            assert not differences(command.expected, shown), command.text
 
 
 def test_every_public_name_is_on_the_page() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from penstock.link.affinity import SHARDS, Affinity, shard, weight
 
 EVERY = range(SHARDS)
-receivers = st.lists(st.integers(0, 1000), min_size=1, max_size=12, unique=True)
+receivers = st.lists(st.integers(0, 1000), min_size=1, max_size=6, unique=True)
 
 
 def with_all(replicas: list[int]) -> Affinity:
