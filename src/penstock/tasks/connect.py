@@ -29,7 +29,8 @@ def desk(directory: str) -> Desk:
     """
     if _instead:
         return _instead[-1]
-    asked = (directory, *(os.environ.get(each) for each in (VARIABLE, BROKER, FILES)))
+    said = os.environ.get
+    asked = (directory, said(VARIABLE), said(BROKER), said(FILES))
     found = _found.get(asked)
     if found is None:
         found = _found[asked] = _sought(directory)

@@ -166,7 +166,30 @@ ALTER TABLE grp ADD COLUMN gpus INTEGER;
 
 ENVS = "ALTER TABLE attempt ADD COLUMN env TEXT NOT NULL DEFAULT '';"
 
-STEPS = (JOBS, SCHEDULES, LETTERS, NEEDS, MAKERS, STORE, GPUS, ENVS)
+COUNTS = """
+-- Every 64th submission counts those since the last one that did: a commit of one job is a page shorter. What
+-- has a number above ``counted`` is counted by who asks.
+ALTER TABLE store ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;
+UPDATE store SET counted = (SELECT COALESCE(MAX(seq), 0) FROM job);
+DROP TRIGGER job_comes;
+DROP TRIGGER job_changes;
+DROP TRIGGER job_goes;
+CREATE TRIGGER job_comes AFTER INSERT ON job WHEN new.seq % 64 = 0 BEGIN
+  INSERT INTO depth SELECT grp, state, COUNT(*) FROM job WHERE seq > (SELECT counted FROM store) GROUP BY grp, state
+    ON CONFLICT DO UPDATE SET n = n + excluded.n;
+  UPDATE store SET counted = new.seq;
+END;
+CREATE TRIGGER job_changes AFTER UPDATE OF state ON job
+  WHEN old.state <> new.state AND old.seq <= (SELECT counted FROM store) BEGIN
+  UPDATE depth SET n = n - 1 WHERE grp = old.grp AND state = old.state;
+  INSERT INTO depth VALUES (new.grp, new.state, 1) ON CONFLICT DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER job_goes AFTER DELETE ON job WHEN old.seq <= (SELECT counted FROM store) BEGIN
+  UPDATE depth SET n = n - 1 WHERE grp = old.grp AND state = old.state;
+END;
+"""
+
+STEPS = (JOBS, SCHEDULES, LETTERS, NEEDS, MAKERS, STORE, GPUS, ENVS, COUNTS)
 """What leads from each version of the tables to the next: a new store takes all steps, an old one those it
 has not taken."""
 VERSION = len(STEPS)
@@ -209,7 +232,7 @@ def _prepare(db: sqlite3.Connection, path: str) -> None:
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
     db.execute("PRAGMA journal_size_limit=67108864")
-    db.execute("PRAGMA wal_autocheckpoint=4000")  # a job is some five pages: every 1,000 would be soon again
+    db.execute("PRAGMA wal_autocheckpoint=4000")  # a job is some four pages: every 1,000 would be soon again
     if _version(db) != VERSION:
         with writing(db):
             found = _version(db)  # somebody may have been quicker

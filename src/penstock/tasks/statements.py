@@ -102,4 +102,10 @@ RESULT = "SELECT result, result_path FROM job WHERE id = ? AND state = 'done'"
 
 ARGUMENTS = "SELECT args, args_path FROM job WHERE id = ?"
 
+DEPTHS = """
+SELECT grp, state, SUM(n) FROM (
+  SELECT grp, state, n FROM depth
+  UNION ALL SELECT grp, state, 1 FROM job WHERE seq > (SELECT counted FROM store))
+GROUP BY grp, state"""
+
 OLDEST = "SELECT MIN(run_at) FROM job WHERE grp = ? AND state = 'ready'"

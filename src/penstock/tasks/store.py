@@ -385,7 +385,7 @@ class Store:
     def depths(self) -> Dict[str, Dict[str, int]]:
         """By group and state, how many there are."""
         found: Dict[str, Dict[str, int]] = {}
-        for group, state, count in self._db.execute("SELECT grp, state, n FROM depth ORDER BY grp, state"):
+        for group, state, count in self._db.execute(sql.DEPTHS):
             found.setdefault(group, {})[state] = count
         return found
 

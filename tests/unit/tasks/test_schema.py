@@ -6,6 +6,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from penstock.errors import EnvironmentFault
 from penstock.tasks import schema
@@ -90,4 +92,29 @@ def test_the_number_of_a_job_that_is_gone_is_never_given_again(tmp_path: Path) -
     assert [row.seq for row in store.jobs()] == [4, 1]
     assert store.submit([NewJob("g", "t", b"", id=id)]) == [id]
     assert [row.seq for row in store.jobs()] == [4, 1]
+    store.close()
+
+
+STEPS = st.tuples(st.sampled_from(["submit", "begin", "end", "remove"]), st.integers(1, 70))
+
+
+@settings(max_examples=40)
+@given(st.lists(STEPS, max_size=12))
+def test_there_are_as_many_jobs_of_each_state_as_are_said_to_be(steps: list[tuple[str, int]]) -> None:
+    store, claims, over = Store(":memory:"), [], []
+    for act, count in steps:
+        if act == "submit":
+            store.submit([NewJob("ab"[at % 2], "t", b"") for at in range(count)])
+        elif act == "begin":
+            claims += store.claim("w", "a", count)
+        elif act == "end":
+            ended, claims = claims[:count], claims[count:]
+            store.close_attempts([Closing(each.id, each.fence, Done(b"")) for each in ended])
+            over += [each.id for each in ended]
+        else:
+            gone, over = over[:count], over[count:]
+            store.remove(gone)
+    found = {(group, state): n for group, each in store.depths().items() for state, n in each.items() if n}
+    counted = store.db.execute("SELECT grp, state, COUNT(*) FROM job GROUP BY grp, state").fetchall()
+    assert found == {(group, state): n for group, state, n in counted}
     store.close()
