@@ -405,3 +405,53 @@ def test_the_groups_of_an_app_run_beside_its_pipeline_and_end_with_it(tmp_path: 
         assert "3 done   0 failed   0 dead" in said
         assert "3 in, 3 out, 0 lost, 0 dead" in said
         assert [row.state for row in jobs.store.jobs()] == ["done"] * 3
+
+
+RELOADED = """\
+import os, time
+import edition
+from penstock import Pipeline, sink, source, task
+
+def gate(name):
+    while not os.path.exists(name):
+        time.sleep(0.005)
+
+@task
+def told(name: str) -> int:
+    open("begun", "a").write(f"{name}\\n")
+    gate(name)
+    return edition.NUMBER
+
+@source
+def waits():
+    gate("end")
+    yield 1
+
+@sink
+def drop(number: int): ...
+
+pipeline = Pipeline("reloaded", waits >> drop)
+"""
+
+
+def test_an_edit_has_a_running_job_finished_by_the_old_code_and_the_next_one_done_by_the_new(
+    tmp_path: Path,
+) -> None:
+    def edit(number: int) -> None:
+        (tmp_path / "draft").write_text(f"NUMBER = {number}\n")
+        (tmp_path / "draft").replace(tmp_path / "edition.py")
+
+    edit(1)
+    with desk(tmp_path, RELOADED) as jobs:
+        run = jobs.run("--jobs", "--reload")
+        first = jobs.submit("told", "first")
+        jobs.until_noted("begun")
+        edit(2)
+        run.until_said("edition.py changed: new workers for")
+        second = jobs.submit("told", "second")
+        jobs.until_noted("begun", 2)
+        for name in ("second", "first", "end"):
+            (tmp_path / name).touch()
+        assert (jobs.result(first), jobs.result(second)) == (1, 2)
+        assert [row.fence for row in jobs.store.jobs()] == [1, 1]
+        run.end()
