@@ -16,11 +16,11 @@ from penstock.rabbitmq.message import Message
 from penstock.rabbitmq.url import parse
 from penstock.runtime.jobs.book import Close, Look, Wish
 from penstock.runtime.jobs.courier import Courier
-from penstock.runtime.jobs.keeper import Employer
+from penstock.runtime.jobs.employer import Employer
+from penstock.tasks.closing import Closing
 from penstock.tasks.home import Home
 from penstock.tasks.job import Claim
 from penstock.tasks.settle import Outcome
-from penstock.tasks.store import Closing
 
 PATIENCE = 60.0
 Found = TypeVar("Found")

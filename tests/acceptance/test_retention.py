@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from penstock.tasks.closing import Closing
 from penstock.tasks.settle import Done
-from penstock.tasks.store import Closing
 from tests.jobs import desk, until
 
 APP = """

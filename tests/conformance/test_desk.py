@@ -16,6 +16,7 @@ import pytest
 from penstock.rabbitmq import asks
 from penstock.rabbitmq.desk import RabbitDesk
 from penstock.rabbitmq.url import parse
+from penstock.tasks.closing import Closing
 from penstock.tasks.desk import Desk
 from penstock.tasks.filter import Filter
 from penstock.tasks.freight import packed
@@ -23,7 +24,7 @@ from penstock.tasks.home import Home
 from penstock.tasks.job import Claim, NewJob, Rules
 from penstock.tasks.local import LocalDesk
 from penstock.tasks.settle import Done, Failed, Outcome, Returned
-from penstock.tasks.store import Closing, Store, Word
+from penstock.tasks.store import Store, Word
 from penstock.tasks.wake import NEWS, ring
 from tests.hub import Hub, hub, prepare
 from tests.jobs import until

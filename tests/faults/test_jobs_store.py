@@ -29,7 +29,8 @@ while True:
 CLAIM = """
 import sys
 from penstock.tasks.settle import Done
-from penstock.tasks.store import Closing, Store
+from penstock.tasks.closing import Closing
+from penstock.tasks.store import Store
 store = Store(sys.argv[1])
 print("here", flush=True)
 sys.stdin.readline()

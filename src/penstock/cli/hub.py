@@ -16,7 +16,7 @@ from penstock.errors import UserError
 
 if TYPE_CHECKING:
     from penstock.tasks.home import Home
-    from penstock.tasks.retention import Keeping
+    from penstock.tasks.keeping import Keeping
 
 EXAMPLES = (
     "penstock hub --broker amqps://rabbit.example/penstock",
@@ -50,7 +50,7 @@ def hub(broker: str, recover: bool) -> int:
     from penstock.config.file import nearest_file
     from penstock.config.tasks import keeping
     from penstock.tasks import home
-    from penstock.tasks.retention import USUAL
+    from penstock.tasks.keeping import USUAL
 
     directory = os.getcwd()
     address = home.broker(directory, os.environ, broker)

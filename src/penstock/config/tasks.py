@@ -11,7 +11,7 @@ from penstock.config.file import File
 from penstock.errors import UserError
 from penstock.pipeline.duration import seconds
 from penstock.pipeline.nearest import nearest
-from penstock.tasks.retention import USUAL, Keeping
+from penstock.tasks.keeping import USUAL, Keeping
 
 KEYS = ("store", "broker", "files", "keep", "keep_jobs")
 SYNONYMS = {

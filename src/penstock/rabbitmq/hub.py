@@ -27,7 +27,7 @@ from penstock.rabbitmq.turn import DISK, Contested, Kind, Parcel, Post
 from penstock.rabbitmq.url import BrokerUrl
 from penstock.tasks.home import Home
 from penstock.tasks.job import new_id, wall
-from penstock.tasks.retention import USUAL, Keeping
+from penstock.tasks.keeping import USUAL, Keeping
 from penstock.tasks.store import Store
 
 TAKES: dict[str, tuple[Kind, int]] = {

@@ -20,7 +20,8 @@ from penstock.rabbitmq.topology import ALL, AT_ONCE, CONTROL, JOBS, MOST_BODY, r
 from penstock.rabbitmq.turn import DISK, ORDERS, PARKED, Contested, Parcel, Parked, Post, Turn
 from penstock.tasks import timetable
 from penstock.tasks.home import Home
-from penstock.tasks.retention import DAY, HOUR, USUAL, Broom, Keeping
+from penstock.tasks.keeping import DAY, USUAL, Keeping
+from penstock.tasks.retention import HOUR, Broom
 from penstock.tasks.schema import writing
 from penstock.tasks.store import Now, Store
 from penstock.tasks.transit import Outgoing, Transit

@@ -35,7 +35,7 @@ from penstock.runtime.supervisor.supervisor import Supervisor
 from penstock.runtime.supervisor.view import Document, View
 from penstock.settings import Settings
 from penstock.tasks import home
-from penstock.tasks.retention import USUAL
+from penstock.tasks.keeping import USUAL
 
 if TYPE_CHECKING:
     from penstock.environments.environment import Environment

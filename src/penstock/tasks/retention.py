@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Callable, Container, Iterator, NamedTuple, Tuple
+from typing import TYPE_CHECKING, Callable, Container, Iterator, Tuple
 
 from penstock.tasks import outputs
 from penstock.tasks.home import Home
+from penstock.tasks.keeping import DAY, Keeping
 
 if TYPE_CHECKING:  # any run may be told how long jobs are kept, though it has none
     from penstock.tasks.store import Store
@@ -21,23 +22,8 @@ FEW = 500
 HOUR = 3_600_000
 SOON, LATER = 1_000, 60_000
 """Milliseconds until jobs that are over are looked through again: where many are to go, and else."""
-DAY = 86_400_000
-"""Milliseconds."""
 GRACE = DAY
 """A file that no job knows is left alone for so long: it may be there before the row that names it."""
-
-
-class Keeping(NamedTuple):
-    """What is kept of jobs that are done or cancelled."""
-
-    age: int = 30 * DAY
-    """For so many milliseconds after their end."""
-    jobs: int = 100_000
-    """So many, those that have ended last."""
-
-
-USUAL = Keeping()
-"""Where nothing else is said."""
 
 
 class Broom:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Sequence, Tuple
+from typing import Any, Sequence, Tuple
 
 import msgspec
 
+from penstock.tasks.closing import Closing
 from penstock.tasks.job import Claim, JobRow, Rules
 from penstock.tasks.settle import Done, Ended, Failed, Returned
-
-if TYPE_CHECKING:
-    from penstock.tasks.store import Closing
 
 WORDS = {Done: "done", Failed: "failed", Returned: "returned", Ended: "cancelled"}
 """What an attempt is said to have come to."""

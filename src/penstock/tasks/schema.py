@@ -175,7 +175,8 @@ DROP TRIGGER job_comes;
 DROP TRIGGER job_changes;
 DROP TRIGGER job_goes;
 CREATE TRIGGER job_comes AFTER INSERT ON job WHEN new.seq % 64 = 0 BEGIN
-  INSERT INTO depth SELECT grp, state, COUNT(*) FROM job WHERE seq > (SELECT counted FROM store) GROUP BY grp, state
+  INSERT INTO depth
+    SELECT grp, state, COUNT(*) FROM job WHERE seq > (SELECT counted FROM store) GROUP BY grp, state
     ON CONFLICT DO UPDATE SET n = n + excluded.n;
   UPDATE store SET counted = new.seq;
 END;

@@ -17,34 +17,17 @@ import msgspec
 from penstock.tasks import freight, rows, schema
 from penstock.tasks import statements as sql
 from penstock.tasks.beside import Beside
+from penstock.tasks.closing import Closing
 from penstock.tasks.filter import ANY, Filter
 from penstock.tasks.home import Home
 from penstock.tasks.job import SOMEDAY, Attempt, Claim, JobRow, NewJob, State, wall
 from penstock.tasks.needs import Needs
 from penstock.tasks.schema import writing
-from penstock.tasks.settle import Done, Failed, Finish, Outcome, Returned, Standing, verdict
+from penstock.tasks.settle import Done, Failed, Finish, Returned, Standing, verdict
 
 Now = Callable[[], int]
 
 _pack = msgspec.msgpack.Encoder().encode
-
-
-class Closing(NamedTuple):
-    """The end of an attempt, to be written down."""
-
-    id: str
-    fence: int
-    outcome: Outcome
-    worker: str = ""
-    pid: int = 0
-    log: str = ""
-    tail: str = ""
-    due: int = 0
-    """When the next attempt may begin (ms since 1970), as who ran this one has decided; 0: nobody has."""
-    wrote: bool = True
-    """It may have made its own directory."""
-    env: str = ""
-    """The hash of the environment that it ran in, if its group has named one."""
 
 
 class Word(NamedTuple):

@@ -23,8 +23,8 @@ from penstock.tasks import schema
 from penstock.tasks.freight import packed
 from penstock.tasks.home import Home
 from penstock.tasks.job import NewJob, Rules
+from penstock.tasks.keeping import DAY, Keeping
 from penstock.tasks.local import LocalDesk
-from penstock.tasks.retention import DAY, Keeping
 from penstock.tasks.settle import Done, Failed, Outcome
 from penstock.tasks.store import Store
 

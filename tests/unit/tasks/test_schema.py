@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from penstock.errors import EnvironmentFault
 from penstock.tasks import schema
+from penstock.tasks.closing import Closing
 from penstock.tasks.job import NewJob
 from penstock.tasks.settle import Done
-from penstock.tasks.store import Closing, Store
+from penstock.tasks.store import Store
 
 
 def test_it_is_made_with_its_folder_and_only_we_may_read_it(tmp_path: Path) -> None:

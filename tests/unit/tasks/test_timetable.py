@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from penstock.tasks import timetable
+from penstock.tasks.closing import Closing
 from penstock.tasks.job import Claim, Rules
 from penstock.tasks.schedule import Schedule, Scheduled
 from penstock.tasks.settle import Done
-from penstock.tasks.store import Closing, Store
+from penstock.tasks.store import Store
 
 HOUR = 3_600_000
 START = 1_800_000_000_000 // HOUR * HOUR + 20 * 60_000

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 
 from penstock.runtime.jobs.book import Answer, Book, Request
-from penstock.runtime.jobs.keeper import Employer
+from penstock.runtime.jobs.employer import Employer
 from penstock.tasks.alive import Presence
 from penstock.tasks.store import Store
 from penstock.tasks.wake import WORK, Bell

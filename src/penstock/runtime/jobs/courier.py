@@ -45,14 +45,14 @@ from penstock.rabbitmq.talk import (
 from penstock.rabbitmq.url import parse
 from penstock.runtime.jobs.announcer import Announcer
 from penstock.runtime.jobs.book import Close, Glance, Look, Pause, Request, Say, Wish
+from penstock.runtime.jobs.employer import Employer
 from penstock.runtime.jobs.intake import Copy, Intake
-from penstock.runtime.jobs.keeper import Employer
 from penstock.runtime.jobs.logreader import LogReader
 from penstock.runtime.jobs.postman import Postman
 from penstock.runtime.jobs.settler import AGAIN, Hand, Settler
+from penstock.tasks.closing import Closing
 from penstock.tasks.job import Claim, new_id
 from penstock.tasks.settle import Returned
-from penstock.tasks.store import Closing
 
 ASKED_AGAIN = 10.0
 """Seconds after which the hub is asked again, or a job is begun without it where its group allows that."""

@@ -25,8 +25,9 @@ from penstock.pipeline.plan import GROUP
 from penstock.runtime import control
 from penstock.runtime.jobs import ahead, verdicts
 from penstock.runtime.jobs.book import Close, Glance, Look, Pause, Say, Wish
+from penstock.runtime.jobs.employer import Employer
 from penstock.runtime.jobs.feeds import Feeds
-from penstock.runtime.jobs.keeper import Employer, hire
+from penstock.runtime.jobs.keeper import hire
 from penstock.runtime.jobs.neighbours import Neighbours
 from penstock.runtime.jobs.post import Held, Post, work_of
 from penstock.runtime.jobwire import Cancel, JobNote, Recall, ToSupervisor, Worked
@@ -35,12 +36,13 @@ from penstock.runtime.policy.roster import Goal
 from penstock.runtime.queuewire import Told
 from penstock.runtime.supervisor.supervisor import Supervisor
 from penstock.tasks.breaker import Breaker
+from penstock.tasks.closing import Closing
 from penstock.tasks.home import Home
 from penstock.tasks.job import Claim
-from penstock.tasks.retention import USUAL, Keeping
+from penstock.tasks.keeping import USUAL, Keeping
 from penstock.tasks.schedule import Scheduled
 from penstock.tasks.settle import Outcome, Returned
-from penstock.tasks.store import Closing, Word
+from penstock.tasks.store import Word
 
 NET = 5.0
 """Seconds after which we look round though nobody has rung."""

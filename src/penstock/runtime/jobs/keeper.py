@@ -6,13 +6,10 @@ There are two: the ``clerk``, for a store on this machine, and the ``courier``, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from penstock.runtime.jobs.book import Request
-from penstock.tasks.home import Home
-from penstock.tasks.retention import USUAL, Keeping
-from penstock.tasks.schedule import Scheduled
+from penstock.runtime.jobs.employer import Employer
 
 
 class Keeper(Protocol):
@@ -29,28 +26,6 @@ class Keeper(Protocol):
     async def close(self) -> None:
         """Finish what is asked for, and leave."""
         ...
-
-
-class Employer(NamedTuple):
-    """Whom a keeper works for."""
-
-    home: Home
-    groups: Mapping[str, int]
-    """With so many workers in each."""
-    run_base: str
-    """Where run directories are made."""
-    on_change: Callable[[], None]
-    """Called when it is time to look round."""
-    on_trouble: Callable[[str], None]
-    """Gets a sentence when nothing can be written, or nobody is reached; once until it can be."""
-    schedules: Sequence[Scheduled] | None = None
-    """Of these groups, if their code is known."""
-    keeping: Keeping = USUAL
-    """How long jobs that are over are kept."""
-    gpus: Mapping[str, int] = {}
-    """How many a worker of each group has; 0 where nothing is said."""
-    unfenced: Sequence[str] = ()
-    """Groups whose jobs are begun, too, while nobody keeps the store."""
 
 
 async def hire(employer: Employer, broker: str) -> Keeper:

@@ -18,7 +18,8 @@ from penstock.tasks.desk import Piece
 from penstock.tasks.follow import read_piece
 from penstock.tasks.home import Home
 from penstock.tasks.job import wall
-from penstock.tasks.retention import DAY, Keeping, sweep_apart
+from penstock.tasks.keeping import DAY, Keeping
+from penstock.tasks.retention import sweep_apart
 
 LOOK, LOOKS = 0.2, 20
 """Seconds between two looks at a file, and how many of them one question is worth."""

@@ -16,7 +16,7 @@ from penstock.runtime.jobs import courier, logreader
 from penstock.runtime.jobs.announcer import Announcer
 from penstock.runtime.jobs.book import Pause
 from penstock.runtime.jobs.courier import Courier
-from penstock.runtime.jobs.keeper import Employer
+from penstock.runtime.jobs.employer import Employer
 from penstock.tasks.home import Home
 from penstock.tasks.job import new_id
 
