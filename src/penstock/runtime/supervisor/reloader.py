@@ -89,12 +89,20 @@ class Reloader:
         for path in changed:
             _forget_bytecode(path)
         concerned = affected(await self._ask(), changed)
-        living = self._supervisor.roster.workers
-        stages = dict.fromkeys(living[number].stage for number in sorted(concerned & set(living)))
-        if stages:
+        renewed = self._ordered(concerned)
+        if renewed:
+            living = self._supervisor.roster.workers
+            stages = dict.fromkeys(living[number].stage for number in renewed)
             files = ", ".join(sorted(map(near, changed)))
             self._say(f"{files} changed: new workers for {', '.join(stages)}")
-            self._supervisor.tell(stimulus.Restart(tuple(sorted(concerned))))
+            self._supervisor.tell(stimulus.Restart(tuple(renewed)))
+
+    def _ordered(self, concerned: Iterable[int]) -> list[int]:
+        """Those that live, as the stages stand in the plan: groups last, as what runs there may take hours, and
+        whose turn is later waits for it."""
+        stages, living = list(self._supervisor.roster.stages), self._supervisor.roster.workers
+        found = [number for number in concerned if number in living]
+        return sorted(found, key=lambda number: (stages.index(living[number].stage), number))
 
     async def _rewired(self) -> str:
         """Why the app as it is now cannot be what runs; empty: it can."""
