@@ -17,10 +17,9 @@ from penstock.rabbitmq.url import parse
 from penstock.runtime.jobs.book import Close, Look, Wish
 from penstock.runtime.jobs.courier import Courier
 from penstock.runtime.jobs.employer import Employer
-from penstock.tasks.closing import Closing
 from penstock.tasks.home import Home
 from penstock.tasks.job import Claim
-from penstock.tasks.settle import Outcome
+from penstock.tasks.settle import Closing, Outcome
 
 PATIENCE = 60.0
 Found = TypeVar("Found")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from penstock.tasks.closing import Closing
-from penstock.tasks.settle import Done
+from penstock.tasks.settle import Closing, Done
 from tests.jobs import desk, until
 
 APP = """

@@ -16,14 +16,13 @@ import pytest
 from penstock.rabbitmq import asks
 from penstock.rabbitmq.desk import RabbitDesk
 from penstock.rabbitmq.url import parse
-from penstock.tasks.closing import Closing
 from penstock.tasks.desk import Desk
 from penstock.tasks.filter import Filter
 from penstock.tasks.freight import packed
 from penstock.tasks.home import Home
 from penstock.tasks.job import Claim, NewJob, Rules
 from penstock.tasks.local import LocalDesk
-from penstock.tasks.settle import Done, Failed, Outcome, Returned
+from penstock.tasks.settle import Closing, Done, Failed, Outcome, Returned
 from penstock.tasks.store import Store, Word
 from penstock.tasks.wake import NEWS, ring
 from tests.hub import Hub, hub, prepare

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from penstock.tasks.closing import Closing
 from penstock.tasks.freight import call, packed, whole
 from penstock.tasks.job import Claim, NewJob, Rules, new_id
-from penstock.tasks.settle import Done, Ended, Failed
+from penstock.tasks.settle import Closing, Done, Ended, Failed
 from penstock.tasks.store import Store, Word
 
 

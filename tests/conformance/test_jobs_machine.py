@@ -25,10 +25,9 @@ from penstock.rabbitmq.desk import RabbitDesk
 from penstock.rabbitmq.message import Message
 from penstock.rabbitmq.url import parse
 from penstock.tasks import survey
-from penstock.tasks.closing import Closing
 from penstock.tasks.freight import packed
 from penstock.tasks.job import Claim, NewJob, Rules, new_id, wall
-from penstock.tasks.settle import Done, Ended, Failed, Outcome, Returned
+from penstock.tasks.settle import Closing, Done, Ended, Failed, Outcome, Returned
 from penstock.tasks.store import Store
 from tests.courier import Runner
 from tests.hub import Hub, prepare

@@ -29,7 +29,7 @@ while True:
 CLAIM = """
 import sys
 from penstock.tasks.settle import Done
-from penstock.tasks.closing import Closing
+from penstock.tasks.settle import Closing
 from penstock.tasks.store import Store
 store = Store(sys.argv[1])
 print("here", flush=True)

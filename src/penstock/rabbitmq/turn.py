@@ -29,8 +29,8 @@ from penstock.rabbitmq.talk import (
 from penstock.rabbitmq.topology import CONTROL, GROUP, LATER
 from penstock.tasks import steering, timetable, transit
 from penstock.tasks.admission import Elsewhere, Over, Pending, Unknown
-from penstock.tasks.closing import Closing
 from penstock.tasks.schema import attempting
+from penstock.tasks.settle import Closing
 from penstock.tasks.store import Word
 from penstock.tasks.transit import Accepted, Outgoing, Transit
 

@@ -13,10 +13,9 @@ from contextlib import suppress
 from typing import Callable, List, NamedTuple, Sequence
 
 from penstock.lockfile import is_held
-from penstock.tasks.closing import Closing
 from penstock.tasks.job import new_id, wall
 from penstock.tasks.schema import writing
-from penstock.tasks.settle import Failed
+from penstock.tasks.settle import Closing, Failed
 from penstock.tasks.store import Store
 
 CAUSE = "its supervisor was killed"

@@ -7,9 +7,8 @@ from typing import Any, Sequence, Tuple
 
 import msgspec
 
-from penstock.tasks.closing import Closing
 from penstock.tasks.job import Claim, JobRow, Rules
-from penstock.tasks.settle import Done, Ended, Failed, Returned
+from penstock.tasks.settle import Closing, Done, Ended, Failed, Returned
 
 WORDS = {Done: "done", Failed: "failed", Returned: "returned", Ended: "cancelled"}
 """What an attempt is said to have come to."""

@@ -6,7 +6,7 @@ machine restarts) counts for nothing.
 
 from __future__ import annotations
 
-from typing import Annotated, Optional, Sequence, Union
+from typing import Annotated, NamedTuple, Optional, Sequence, Union
 
 import msgspec
 
@@ -48,6 +48,24 @@ class Ended(msgspec.Struct, frozen=True, omit_defaults=True, tag="cancelled"):
 
 
 Outcome = Union[Done, Failed, Returned, Ended]
+
+
+class Closing(NamedTuple):
+    """The end of an attempt, to be written down."""
+
+    id: str
+    fence: int
+    outcome: Outcome
+    worker: str = ""
+    pid: int = 0
+    log: str = ""
+    tail: str = ""
+    due: int = 0
+    """When the next attempt may begin (ms since 1970), as who ran this one has decided; 0: nobody has."""
+    wrote: bool = True
+    """It may have made its own directory."""
+    env: str = ""
+    """The hash of the environment that it ran in, if its group has named one."""
 
 
 class Standing(msgspec.Struct, frozen=True):

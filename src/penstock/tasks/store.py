@@ -17,13 +17,12 @@ import msgspec
 from penstock.tasks import freight, rows, schema
 from penstock.tasks import statements as sql
 from penstock.tasks.beside import Beside
-from penstock.tasks.closing import Closing
 from penstock.tasks.filter import ANY, Filter
 from penstock.tasks.home import Home
 from penstock.tasks.job import SOMEDAY, Attempt, Claim, JobRow, NewJob, State, wall
 from penstock.tasks.needs import Needs
 from penstock.tasks.schema import writing
-from penstock.tasks.settle import Done, Failed, Finish, Returned, Standing, verdict
+from penstock.tasks.settle import Closing, Done, Failed, Finish, Returned, Standing, verdict
 
 Now = Callable[[], int]
 

@@ -16,11 +16,10 @@ from msgspec.structs import replace
 
 from penstock.tasks import freight
 from penstock.tasks.admission import Admission, Begin, Over, Place, Repeat, Unknown, admit
-from penstock.tasks.closing import Closing
 from penstock.tasks.freight import LARGEST
 from penstock.tasks.job import SOMEDAY, Claim, NewJob, Rules, State, new_id, wall
 from penstock.tasks.schema import writing
-from penstock.tasks.settle import Done, Failed
+from penstock.tasks.settle import Closing, Done, Failed
 from penstock.tasks.store import Now, Store
 
 TABLES = (

@@ -26,13 +26,12 @@ from penstock.runtime.worker.jobs import attempt
 from penstock.runtime.worker.jobs.jobcontext import LiveJobContext
 from penstock.runtime.worker.jobs.taskcode import TaskCode
 from penstock.tasks import outputs, plan, timetable
-from penstock.tasks.closing import Closing
 from penstock.tasks.connect import instead
 from penstock.tasks.desk import Watch
 from penstock.tasks.home import Home
 from penstock.tasks.job import Claim, JobRow, wall
 from penstock.tasks.local import LocalDesk
-from penstock.tasks.settle import Done
+from penstock.tasks.settle import Closing, Done
 from penstock.tasks.store import Store, Word
 from penstock.tasks.task import Task
 

@@ -27,11 +27,10 @@ from penstock.errors import BrokerFault
 from penstock.rabbitmq.accounts import api
 from penstock.rabbitmq.desk import RabbitDesk
 from penstock.rabbitmq.url import parse
-from penstock.tasks.closing import Closing
 from penstock.tasks.connect import instead, remote
 from penstock.tasks.freight import packed
 from penstock.tasks.job import NewJob, new_id
-from penstock.tasks.settle import Done
+from penstock.tasks.settle import Closing, Done
 from penstock.tasks.store import Store
 from tests.hub import Hub, hub, prepare
 from tests.jobs import until

@@ -11,11 +11,10 @@ from penstock.message import letter
 from penstock.message.codec import Encoder
 from penstock.message.letter import Letter
 from penstock.tasks import letters
-from penstock.tasks.closing import Closing
 from penstock.tasks.freight import packed
 from penstock.tasks.home import Home
 from penstock.tasks.job import JobRow, NewJob
-from penstock.tasks.settle import Failed
+from penstock.tasks.settle import Closing, Failed
 from penstock.tasks.store import Store
 
 STATE = Path(".penstock/demo")

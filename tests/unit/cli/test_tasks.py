@@ -10,10 +10,9 @@ import pytest
 
 from penstock import Job, sweep, task
 from penstock.cli import main
-from penstock.tasks.closing import Closing
 from penstock.tasks.connect import desk
 from penstock.tasks.local import LocalDesk
-from penstock.tasks.settle import Done, Failed
+from penstock.tasks.settle import Closing, Done, Failed
 from penstock.tasks.store import Store
 
 

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from penstock.errors import EnvironmentFault, PeerError, UserError
 from penstock.rabbitmq import answers, asks
 from penstock.rabbitmq.letters import Unreadable
-from penstock.tasks.closing import Closing
 from penstock.tasks.filter import Filter
 from penstock.tasks.freight import packed
 from penstock.tasks.job import NewJob, uuid7
-from penstock.tasks.settle import Done
+from penstock.tasks.settle import Closing, Done
 from penstock.tasks.store import Store
 from penstock.tasks.transit import Transit
 

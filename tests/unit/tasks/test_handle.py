@@ -11,13 +11,12 @@ import pytest
 
 from penstock import Job, JobCancelled, JobFailed, TimedOut, task, tasks
 from penstock.errors import UserError
-from penstock.tasks.closing import Closing
 from penstock.tasks.freight import packed
 from penstock.tasks.handle import NoSuchJob
 from penstock.tasks.home import Home
 from penstock.tasks.job import Claim
 from penstock.tasks.local import LocalDesk
-from penstock.tasks.settle import Done, Ended, Failed, Outcome
+from penstock.tasks.settle import Closing, Done, Ended, Failed, Outcome
 from penstock.tasks.store import Store, Word
 from penstock.tasks.wake import NEWS, ring
 

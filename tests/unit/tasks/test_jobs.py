@@ -4,11 +4,10 @@ from __future__ import annotations
 import pytest
 
 from penstock import JobCancelled, JobFailed, TimedOut, UserError, group, task
-from penstock.tasks.closing import Closing
 from penstock.tasks.freight import packed
 from penstock.tasks.job import Claim
 from penstock.tasks.local import LocalDesk
-from penstock.tasks.settle import Done, Failed, Outcome
+from penstock.tasks.settle import Closing, Done, Failed, Outcome
 from penstock.tasks.store import Word
 
 

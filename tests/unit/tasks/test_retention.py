@@ -14,14 +14,13 @@ from penstock.config.file import nearest_file
 from penstock.config.tasks import keeping
 from penstock.errors import UserError
 from penstock.tasks import retention
-from penstock.tasks.closing import Closing
 from penstock.tasks.files import Files, read
 from penstock.tasks.home import Home
 from penstock.tasks.job import NewJob
 from penstock.tasks.keeping import DAY, Keeping
 from penstock.tasks.retention import FEW
 from penstock.tasks.schema import attempting, writing
-from penstock.tasks.settle import Done, Failed, Outcome
+from penstock.tasks.settle import Closing, Done, Failed, Outcome
 from penstock.tasks.store import Store
 
 

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from penstock.errors import EnvironmentFault
 from penstock.tasks import schema
-from penstock.tasks.closing import Closing
 from penstock.tasks.job import NewJob
-from penstock.tasks.settle import Done
+from penstock.tasks.settle import Closing, Done
 from penstock.tasks.store import Store
 
 

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from penstock.tasks import timetable
-from penstock.tasks.closing import Closing
 from penstock.tasks.job import Claim, Rules
 from penstock.tasks.schedule import Schedule, Scheduled
-from penstock.tasks.settle import Done
+from penstock.tasks.settle import Closing, Done
 from penstock.tasks.store import Store
 
 HOUR = 3_600_000

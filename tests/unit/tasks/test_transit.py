@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 
 from penstock.tasks import timetable
 from penstock.tasks.admission import Begin, Elsewhere, Over, Pending, Place, Repeat, Unknown, admit
-from penstock.tasks.closing import Closing
 from penstock.tasks.depot import Depot
 from penstock.tasks.freight import call, packed
 from penstock.tasks.job import Claim, NewJob, Rules
 from penstock.tasks.schedule import Schedule, Scheduled
-from penstock.tasks.settle import Done, Failed, Returned
+from penstock.tasks.settle import Closing, Done, Failed, Returned
 from penstock.tasks.store import Store
 from penstock.tasks.transit import Accepted, Letter, Transit
 

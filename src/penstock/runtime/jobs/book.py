@@ -9,14 +9,13 @@ from typing import Any, NamedTuple, Union
 from penstock.runtime import sweep
 from penstock.tasks import alive, outputs, steering, timetable, wake
 from penstock.tasks.alive import Orphan, Presence
-from penstock.tasks.closing import Closing
 from penstock.tasks.home import Home
 from penstock.tasks.job import Claim, wall
 from penstock.tasks.keeping import USUAL, Keeping
 from penstock.tasks.retention import Broom
 from penstock.tasks.schedule import Scheduled
 from penstock.tasks.schema import writing
-from penstock.tasks.settle import Done, Failed
+from penstock.tasks.settle import Closing, Done, Failed
 from penstock.tasks.store import Store, Word
 
 TAIL = 64 * 1024

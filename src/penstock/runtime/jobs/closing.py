@@ -12,11 +12,10 @@ from penstock.rabbitmq.talk import Ending
 from penstock.rabbitmq.topology import MOST_BODY
 from penstock.runtime.jobs.book import tail
 from penstock.tasks import outputs
-from penstock.tasks.closing import Closing
 from penstock.tasks.depot import Depot
 from penstock.tasks.files import read
 from penstock.tasks.home import Home
-from penstock.tasks.settle import Done, Failed
+from penstock.tasks.settle import Closing, Done, Failed
 
 ROOM = 100_000
 """Bytes of a message for all that is not a result."""

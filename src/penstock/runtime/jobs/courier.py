@@ -50,9 +50,8 @@ from penstock.runtime.jobs.intake import Copy, Intake
 from penstock.runtime.jobs.logreader import LogReader
 from penstock.runtime.jobs.postman import Postman
 from penstock.runtime.jobs.settler import AGAIN, Hand, Settler
-from penstock.tasks.closing import Closing
 from penstock.tasks.job import Claim, new_id
-from penstock.tasks.settle import Returned
+from penstock.tasks.settle import Closing, Returned
 
 ASKED_AGAIN = 10.0
 """Seconds after which the hub is asked again, or a job is begun without it where its group allows that."""

@@ -24,9 +24,8 @@ from penstock.runtime.policy.roster import Goal
 from penstock.runtime.queuewire import Given, Piece, Told, Unfit
 from penstock.runtime.supervisor.crew import Member
 from penstock.runtime.supervisor.supervisor import Supervisor
-from penstock.tasks.closing import Closing
 from penstock.tasks.job import Claim
-from penstock.tasks.settle import Done, Failed, Outcome, Returned
+from penstock.tasks.settle import Closing, Done, Failed, Outcome, Returned
 
 MOST = 512
 """Items that one worker has in hand: more than a commit's worth, and no more to give back than a worker of

@@ -23,11 +23,10 @@ from collections.abc import Callable, Iterator, Sequence
 from penstock.observe import events
 from penstock.pipeline.plan import GROUP
 from penstock.runtime import control
-from penstock.runtime.jobs import ahead, verdicts
+from penstock.runtime.jobs import ahead, keeper, verdicts
 from penstock.runtime.jobs.book import Close, Glance, Look, Pause, Say, Wish
 from penstock.runtime.jobs.employer import Employer
 from penstock.runtime.jobs.feeds import Feeds
-from penstock.runtime.jobs.keeper import hire
 from penstock.runtime.jobs.neighbours import Neighbours
 from penstock.runtime.jobs.post import Held, Post, work_of
 from penstock.runtime.jobwire import Cancel, JobNote, Recall, ToSupervisor, Worked
@@ -36,12 +35,11 @@ from penstock.runtime.policy.roster import Goal
 from penstock.runtime.queuewire import Told
 from penstock.runtime.supervisor.supervisor import Supervisor
 from penstock.tasks.breaker import Breaker
-from penstock.tasks.closing import Closing
 from penstock.tasks.home import Home
 from penstock.tasks.job import Claim
 from penstock.tasks.keeping import USUAL, Keeping
 from penstock.tasks.schedule import Scheduled
-from penstock.tasks.settle import Outcome, Returned
+from penstock.tasks.settle import Closing, Outcome, Returned
 from penstock.tasks.store import Word
 
 NET = 5.0
@@ -102,7 +100,7 @@ class Jobs:
             gpus={name: stage.share for name, stage in self._groups.items()},
             unfenced=[name for name, stage in self._groups.items() if stage.run_without_store],
         )
-        self._keeper = await hire(employer, self._broker)
+        self._keeper = await keeper.hire(employer, self._broker)
         self.feeds.start(self._keeper.ask)
         self._neighbours = Neighbours(self._loop, self._look)
         self._supervisor.listeners.append(self._on_event)

@@ -23,10 +23,9 @@ from penstock.rabbitmq.talk import Ending, Report, Saying
 from penstock.runtime.jobs.book import Close
 from penstock.runtime.jobs.closing import Settled, parts, prepared, waits_for_disk
 from penstock.runtime.jobs.intake import Copy
-from penstock.tasks.closing import Closing
 from penstock.tasks.home import Home
 from penstock.tasks.job import Claim
-from penstock.tasks.settle import Again, Standing, verdict
+from penstock.tasks.settle import Again, Closing, Standing, verdict
 from penstock.tasks.store import Word
 
 SAID = 0.25

@@ -98,8 +98,8 @@ class Reloader:
             self._supervisor.tell(stimulus.Restart(tuple(renewed)))
 
     def _ordered(self, concerned: Iterable[int]) -> list[int]:
-        """Those that live, as the stages stand in the plan: groups last, as what runs there may take hours, and
-        whose turn is later waits for it."""
+        """Those that live, as the stages stand in the plan: groups last, as what runs there may take hours,
+        and whose turn is later waits for it."""
         stages, living = list(self._supervisor.roster.stages), self._supervisor.roster.workers
         found = [number for number in concerned if number in living]
         return sorted(found, key=lambda number: (stages.index(living[number].stage), number))

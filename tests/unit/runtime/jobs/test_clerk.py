@@ -14,10 +14,9 @@ from penstock.runtime.jobs import clerk
 from penstock.runtime.jobs.book import Answer, Book, Close, Look, Request, Wish
 from penstock.runtime.jobs.clerk import Clerk
 from penstock.runtime.jobs.employer import Employer
-from penstock.tasks.closing import Closing
 from penstock.tasks.home import Home
 from penstock.tasks.job import Claim, NewJob
-from penstock.tasks.settle import Done
+from penstock.tasks.settle import Closing, Done
 from penstock.tasks.store import Store
 
 

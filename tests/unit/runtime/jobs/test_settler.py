@@ -14,10 +14,9 @@ from penstock.rabbitmq.letters import Letter
 from penstock.rabbitmq.talk import Report
 from penstock.runtime.jobs.book import Close
 from penstock.runtime.jobs.settler import Hand, Settler
-from penstock.tasks.closing import Closing
 from penstock.tasks.home import Home
 from penstock.tasks.job import Claim, NewJob, Rules, new_id
-from penstock.tasks.settle import Done, Failed
+from penstock.tasks.settle import Closing, Done, Failed
 from penstock.tasks.store import Word
 
 A, B, C = new_id(), new_id(), new_id()
