@@ -446,6 +446,8 @@ def test_an_edit_has_a_running_job_finished_by_the_old_code_and_the_next_one_don
         run = jobs.run("--jobs", "--reload")
         first = jobs.submit("told", "first")
         jobs.until_noted("begun")
+        for stage in ("waits", "drop "):
+            run.until_said(f"{stage}     1/1 ready")
         edit(2)
         run.until_said("drop/0 was restarted")  # nobody but its own group waits for the job
         second = jobs.submit("told", "second")

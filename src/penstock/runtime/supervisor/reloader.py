@@ -98,11 +98,14 @@ class Reloader:
             self._supervisor.tell(stimulus.Restart(tuple(renewed)))
 
     def _ordered(self, concerned: Iterable[int]) -> list[int]:
-        """Those that live, as the stages stand in the plan: groups last, as what runs there may take hours,
-        and whose turn is later waits for it."""
-        stages, living = list(self._supervisor.roster.stages), self._supervisor.roster.workers
-        found = [number for number in concerned if number in living]
-        return sorted(found, key=lambda number: (stages.index(living[number].stage), number))
+        """Those that live, groups last: what runs there may take hours, and whose turn is later waits for it."""
+        roster = self._supervisor.roster
+        stages = {
+            number: roster.stages[roster.workers[number].stage]
+            for number in concerned
+            if number in roster.workers
+        }
+        return sorted(stages, key=lambda number: (stages[number].is_group, number))
 
     async def _rewired(self) -> str:
         """Why the app as it is now cannot be what runs; empty: it can."""
