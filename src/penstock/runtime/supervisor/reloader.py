@@ -98,7 +98,7 @@ class Reloader:
             self._supervisor.tell(stimulus.Restart(tuple(renewed)))
 
     def _ordered(self, concerned: Iterable[int]) -> list[int]:
-        """Those that live, groups last: what runs there may take hours, and whose turn is later waits for it."""
+        """Those that live, groups last: whose turn comes after a group's waits for the jobs there."""
         roster = self._supervisor.roster
         stages = {
             number: roster.stages[roster.workers[number].stage]
