@@ -188,10 +188,10 @@ class Credit:
     def _is_supplied(self, room: _Room) -> bool:
         """Whether it has enough to do until more can be there: while its credit is on its way hither, and
         what that buys on its way back."""
-        trip = room.trip
+        trip, cost = room.trip, self.pace.cost
         if len(room.batches) < self.pace.depth(afar=trip is not None):
             return False
-        return trip is None or room.items * self.pace.cost >= min(trip.least, LONGEST_TRIP) * 1e9
+        return trip is None or not cost or room.items * cost >= min(trip.least, LONGEST_TRIP) * 1e9
 
     def _largest(self, room: _Room) -> int:
         """Items of a full batch for this receiver: two of them fill its window."""

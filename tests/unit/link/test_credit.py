@@ -227,12 +227,18 @@ def test_to_another_host_several_are_on_their_way_where_they_cost_little_there()
     credit.join(1, 0, 1 << 30)
     trip = Trip()
     credit.afar(1, trip)
-    credit.spend(1, 1, 1)
-    credit.regain(1, 1, 1, busy=10_000_000)
+    trip.said(1, now=0.0)
+    trip.heard(1, now=0.001)
+    for _ in range(2):
+        credit.spend(1, 1, 1)
+    assert credit.offer(1000) is None, "nobody knows so far what an item costs there"
+    for _ in range(2):
+        credit.regain(1, 1, 1, busy=10_000_000)
     for _ in range(4):
         assert credit.offer(1000) is not None
         credit.spend(1, 1, 1)
     assert credit.offer(1000) is None
+    trip.renew()
     trip.said(7, now=1.0)
     trip.heard(7, now=1.2)
     for _ in range(16):
