@@ -12,7 +12,7 @@ import pytest
 
 from tests import tunnel
 from tests.faults.rig import belonging
-from tests.hosts import AT_HAND, RUN, Lab, until
+from tests.hosts import APP, AT_HAND, RUN, Lab, until
 from tests.tunnel import Tunnel
 
 pytestmark = [
@@ -195,6 +195,20 @@ def test_a_host_behind_a_line_of_one_megabit_does_what_it_can(lab: Lab) -> None:
     lab.works("h1", 1000)
     lab.works("h2")
     assert "is lost" not in lab.said("h1")
+    print(lab.finish())
+
+
+def test_a_host_where_workers_die_again_and_again_is_sent_away_and_the_run_goes_on(lab: Lab) -> None:
+    app = lab.home("h1") / "app.py"
+    crash = "    if os.environ['LAB_HOST'] == 'h2':\n        os._exit(7)\n    time.sleep(0.0005)"
+    app.write_text(
+        APP.replace("@stage\n", "@stage(max_restarts=2)\n").replace("    time.sleep(0.0005)", crash)
+    )
+    lab.begin()
+    lab.join("h2")
+    assert lab.processes["h2"].wait(60) == 5
+    assert "work/1 died 3 times within a minute of work, the last time of: exit code 7" in lab.said("h2")
+    lab.works("h1")
     print(lab.finish())
 
 
