@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -34,6 +35,8 @@ from penstock import (
     source,
     stage,
 )
+from penstock.errors import EnvironmentFault
+from penstock.link import crate
 from penstock.runtime.calls.directory import Directory
 from penstock.testing import Running
 
@@ -170,6 +173,19 @@ def test_what_is_sent_is_what_arrives_and_what_returns(shared: Path) -> None:
     assert attempt == 1 and told.dtype == image.dtype and (told == image).all()
     assert judge.call((1, "two", None, b"\0" * 2_000_000)) == [(1, "two", None, b"\0" * 2_000_000), 1]
     assert norm.call(Point(3, 4))["sum"] == 7
+
+
+def test_without_descriptors_a_large_call_fails_alone(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> None:
+        raise OSError(errno.EMFILE, "too many")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(crate.stock, "take", none)
+        with pytest.raises(EnvironmentFault, match=r"a call of judge cannot be sent: .*too many"):
+            judge.call([np.zeros(100_000)])
+        with pytest.raises(EnvironmentFault, match="too many"):
+            asyncio.run(judge.acall([np.zeros(100_000)]))
+        assert judge.call(1) == [1, 1]
 
 
 def test_an_exception_comes_with_its_kind_and_its_traceback(shared: Path) -> None:

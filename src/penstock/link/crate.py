@@ -23,7 +23,7 @@ import os
 import sys
 import weakref
 from collections import deque
-from typing import Any, Deque, Dict, List, Sequence
+from typing import Any, Deque, Dict, List, Optional, Sequence
 
 from penstock.errors import PeerError
 
@@ -195,16 +195,20 @@ class Stock:
         self._crates: Deque[Crate] = deque()
         os.register_at_fork(after_in_child=self._crates.clear)  # two processes would write in one
 
+    def idle(self) -> Optional[Crate]:
+        """One of them, the last that was used; None: there is none."""
+        try:
+            return self._crates.pop()
+        except IndexError:
+            return None
+
     def take(self) -> Crate:
-        """One of them, the last that was used; else a new one.
+        """The same, or a new one.
 
         Raises:
             OSError: there can be none.
         """
-        try:
-            return self._crates.pop()
-        except IndexError:
-            return made()
+        return self.idle() or made()
 
     def give(self, crate: Crate) -> None:
         """It is used no more, by anybody."""

@@ -199,9 +199,13 @@ class Caller(Near):
 
     def send(self, word: bytes, frames: Sequence[Any] = (), call: int = 0) -> bool:
         """See ``peer.Peer``."""
-        if not frames and len(word) <= LARGEST and not (call and self._lends):
+        mine: Optional[Crate] = None
+        if frames or len(word) > LARGEST:
+            mine = crate.stock.take()
+        elif call and self._lends:
+            mine = crate.stock.idle()
+        if mine is None:
             return self._put(word)
-        mine = crate.stock.take()
         packet = loaded(mine, call, word, frames)
         if not self._put(packet, mine):
             return False
@@ -228,9 +232,11 @@ class Replica(Near):
 
     def send(self, word: bytes, frames: Sequence[Any] = (), call: int = 0) -> bool:
         """See ``peer.Peer``."""
-        his = self._crates.pop(call, None)
+        his = self._crates.get(call)
         if his is not None:
-            return self._put(loaded(his, call, word, frames))
+            packet = loaded(his, call, word, frames)
+            del self._crates[call]
+            return self._put(packet)
         if not frames and len(word) <= LARGEST:
             return self._put(word)
         ours = crate.made()

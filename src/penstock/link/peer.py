@@ -28,7 +28,11 @@ class Peer(Protocol):
 
     def send(self, word: bytes, frames: Sequence[Any] = (), call: int = 0) -> bool:
         """Whether the other side is there, as far as we know. ``call``: whose number the word carries, of a
-        call or its answer."""
+        call or its answer.
+
+        Raises:
+            OSError: there is no memory for it, or no descriptor; the peer is as good as before.
+        """
 
     def take(self) -> bool:
         """Take one word, if one is there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -152,6 +153,22 @@ def test_memory_is_used_again_when_nobody_looks_at_it(ends: Ends) -> None:
         if call == 2:
             kept.clear()
     assert len(set(addresses)) == 2 and (kept[-1] == LARGE + 3).all()
+
+
+def test_an_answer_without_room_leaves_the_crate_for_the_word_that_says_so(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(fd: int, at: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    ends.caller.send(b"call", [LARGE], 1)
+    ends.turn()
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="full"):
+        ends.replica.send(b"answer", [LARGE, LARGE], 1)
+    ends.replica.send(b"no room", (), 1)
+    assert ends.told()[-1] == ("caller", b"no room", [])
+    assert len(crate.stock._crates) == 1
 
 
 def test_a_child_has_no_crate_of_its_parent() -> None:

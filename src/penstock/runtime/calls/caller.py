@@ -18,6 +18,7 @@ from operator import attrgetter
 from typing import Any, Deque, Dict, Iterable, Optional
 
 from penstock.errors import (
+    EnvironmentFault,
     NotRunning,
     PeerError,
     PenstockError,
@@ -219,10 +220,16 @@ class Caller:
     # What goes out ---------------------------------------------------------------------------------------
 
     def _try(self, desk: Desk, pending: Pending) -> bool:
-        """Whether a replica had room for it."""
+        """Whether a replica had room for it. (Or it has an outcome: it cannot be sent.)"""
         while (number := desk.picker.pick(pending.version)) is not None:
             call = callwire.Call(pending.id, pending.attempt, self._left(pending), pending.body)
-            if self._peers[number].send(callwire.pack(call), pending.frames, pending.id):
+            try:
+                sent = self._peers[number].send(callwire.pack(call), pending.frames, pending.id)
+            except OSError as error:
+                del self._hand[pending.id]
+                pending.fail(EnvironmentFault(f"a call of {desk.name} cannot be sent: {error}"))
+                return True
+            if sent:
                 desk.picker.taken(number)
                 self._turns = pending.turn = self._turns + 1
                 pending.replica = number

@@ -30,6 +30,8 @@ class Loops:
             with caller.turnstile:
                 pending = caller.begin(service, value, seconds)
                 pending.notify = functools.partial(_tell, loop, answered)
+            if pending.done:
+                answered.set()
             timer = None if seconds is None else loop.call_later(seconds, self._expire, pending)
             try:
                 await answered.wait()
@@ -70,7 +72,13 @@ class Loops:
 
 
 def _tell(loop: asyncio.AbstractEventLoop, answered: asyncio.Event) -> None:
-    """There is an outcome for somebody in that loop; in one that was closed meanwhile nobody waits."""
+    """There is an outcome for somebody in that loop, which may be ours; in a closed one nobody waits."""
+    try:
+        if asyncio.get_running_loop() is loop:
+            answered.set()
+            return
+    except RuntimeError:
+        pass  # a thread without one reads
     try:
         loop.call_soon_threadsafe(answered.set)
     except RuntimeError:

@@ -141,8 +141,15 @@ class Counter:
         del asked.customer.calls[asked.call]
 
     def _say(self, asked: Asked, word: callwire.FromReplica, frames: Sequence[Any] = ()) -> None:
-        if not asked.customer.gone:
-            asked.customer.peer.send(callwire.pack(word), frames, asked.call)
+        peer = asked.customer.peer
+        if asked.customer.gone:
+            return
+        try:
+            peer.send(callwire.pack(word), frames, asked.call)
+        except OSError as error:
+            text = f"its answer cannot be sent: {error}"
+            failed = callwire.Failed(asked.call, self.held, type(error).__name__, text, "")
+            peer.send(callwire.pack(failed), (), asked.call)
 
     def _part(self, customer: Customer, error: Optional[PeerError]) -> None:
         """He has gone, or talks nonsense: what he has asked for is of use to nobody."""
