@@ -11,20 +11,31 @@ from typing import Any
 import pytest
 
 from penstock.message.recording import Recording
-from tests.hosts import AT_HAND, PATIENCE, PENSTOCK, Lab, until
+from tests.hosts import AT_HAND, PATIENCE, PENSTOCK, RUN, Lab, until
 
 pytestmark = pytest.mark.skipif(not AT_HAND, reason="network namespaces need root and iproute2")
 APP = """\
+import os
 import time
 from pathlib import Path
 
 import numpy as np
-from penstock import Context, Pipeline, sink, source, stage
+from penstock import Context, Pipeline, sink, source, stage, task
+
+
+@task(group="gpu")
+def look(number: int) -> None:
+    Path("gpus-" + os.environ["CUDA_VISIBLE_DEVICES"]).touch()
+    time.sleep(0.2)
 
 
 @source
 def numbers(ctx: Context):
     number = 0
+    while not Path("go").exists():
+        time.sleep(0.01)
+    for each in range(8):
+        look.submit(each)
     while not ctx.stopping:
         yield number
         number += 1
@@ -58,9 +69,11 @@ pipeline = Pipeline("lab", numbers >> widen >> check >> Keep)
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "6,7")
     made = Lab(tmp_path, 2)
     (made.home("h1") / "app.py").write_text(APP)
+    (made.home("h1") / "penstock.toml").write_text("[group.gpu]\ngpus = [0, 1]\nworkers = 1\n")
     try:
         yield made
     finally:
@@ -87,9 +100,13 @@ def letters(lab: Lab) -> list[dict[str, Any]]:
 
 
 def test_dead_letters_samples_and_recordings_of_another_host_are_here(lab: Lab) -> None:
-    lab.begin()
-    lab.start("h2", "join", "tcp://10.77.0.11:7788", "--key-file", str(lab.key), "--label", "far")
+    lab.begin("--jobs")
+    key = ("--key-file", str(lab.key))
+    lab.start("h2", "join", RUN, *key, "--label", "far", "--group", "gpu")
+    until(lambda: "gpu       2/2 ready" in lab.said("h1"), "both are there")
     recorder = lab.start("h1", "record", "-o", "rec", "--links", "widen", name="record")
+    until(lambda: "recording lab" in lab.said("record"), "it is recorded")
+    (lab.home("h1") / "go").touch()
     (one,) = until(lambda: letters(lab), "the letter is here")
     assert (one["id"], one["stage"], one["cause"]) == ("numbers/0:40", "check", "ValueError: it is forty")
     there = lab.home("h2") / ".penstock/lab/hosts"
@@ -97,6 +114,8 @@ def test_dead_letters_samples_and_recordings_of_another_host_are_here(lab: Lab) 
     assert "array of int64, 20000" in type_(lab, "dead", "show")
     samples = type_(lab, "tap", "widen", "-n", "2", "--json").splitlines()
     assert [json.loads(each)["shape"] for each in samples] == [[20_000], [20_000]]
+    seen = [path.name for host in ("h1", "h2") for path in lab.home(host).glob("gpus-*")]
+    assert seen == ["gpus-0,1", "gpus-6,7"], "each worker has those of its host"
     (lab.home("h2") / "mended").touch()
     type_(lab, "dead", "requeue", "--yes")
     until(lambda: (40, "h1") in lab.kept(), "it was done there")

@@ -27,6 +27,7 @@ from penstock.errors import EnvironmentFault, NotRunning, PeerError, PenstockErr
 from penstock.lifecycle import monotonic
 from penstock.patterns.endpoint import read
 from penstock.runtime import hostwire, rundir
+from penstock.runtime.agent import gpus
 from penstock.runtime.agent.larder import Larder, matched
 from penstock.runtime.agent.quarters import Quarters, left_behind
 from penstock.runtime.hosts.conduit import Conduit
@@ -221,6 +222,7 @@ class Stay:
         self, welcome: hostwire.Welcome, larder: Larder, settings: Settings, terms: Terms
     ) -> None:
         plan = hostwire.plan_of(welcome)
+        gpus.check(plan, dict(self._wish.brings), gpus.found(os.environ))
         count = 1 + max((int(name.partition("/")[0]) for name in welcome.manifest.files), default=0)
         if self._wish.code is not None:
             trees = [matched(self._wish.code, welcome.manifest)]

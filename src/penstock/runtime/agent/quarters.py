@@ -17,6 +17,8 @@ import msgspec
 from penstock.errors import PenstockError
 from penstock.pipeline.plan import Plan
 from penstock.runtime import control, hostwire, rundir, shm, statedir, sweep
+from penstock.runtime.agent import gpus
+from penstock.runtime.agent.gpus import Gpus
 from penstock.runtime.agent.porter import Porter
 from penstock.runtime.agent.ward import Ward
 from penstock.runtime.oom import OomWatch
@@ -85,6 +87,7 @@ class Quarters:
         self._say = say
         self._loop = loop
         self._oom = OomWatch()
+        self._gpus = Gpus(gpus.found(environ))
 
     def note(self, **facts: str) -> None:
         """Keep what ``left_behind`` reads."""
@@ -95,6 +98,7 @@ class Quarters:
         try:
             child = self._child(said)
         except (OSError, PenstockError, KeyError) as error:
+            self._gpus.free(said.number)
             self._say(hostwire.Ended(said.number, NO_PROCESS, stillborn=f"no process could be made: {error}"))
             return
         log = self.state_dir.log_path(said.stage, said.replica)
@@ -116,6 +120,7 @@ class Quarters:
         command = [process.find_interpreter(stage, within), "-s", "-X", "faulthandler"]
         inherited = {**self._environ, **said.variables}
         env = process.environment(stage, self.run_dir.path, inherited, said.replica, within)
+        env.update(self._gpus.take(said.number, stage))
         self._log_start = log_size(self.state_dir.log_path(said.stage, said.replica))
         log = self.state_dir.open_log(said.stage, said.replica)
         try:
@@ -143,6 +148,7 @@ class Quarters:
 
     def _exited(self, number: int, exit: int) -> None:
         self.porter.look()  # its letters are offered before its end is told
+        self._gpus.free(number)
         self.wards.pop(number).ended(exit, self._oom)
         self.run_dir.forget(number)
 

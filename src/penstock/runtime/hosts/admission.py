@@ -28,7 +28,7 @@ def refusal(said: hostwire.Join, roster: Roster, here: tunnel.End, others: Itera
         return "its addresses are none"
     for stage, more in said.brings.items():
         asked = roster.stages[stage].asked if stage in roster.stages else 0
-        if why := policy.refusal(roster, stage, asked + more if more > 0 else 0):
+        if why := policy.refusal(roster, stage, asked + more if more > 0 else 0, brought=True):
             return why
     return tunnel.refusal(said, here, others)
 

@@ -42,7 +42,7 @@ class Wish(NamedTuple):
     on: str = ""
     """The label that its stage names; empty: none."""
     stays: bool = False
-    """It is a source, a sink, or one that scripts take part in."""
+    """It is a source, a sink, one that scripts take part in, or has GPUs of the first host."""
     pinned: str | None = None
     """The host that has brought its seat."""
 

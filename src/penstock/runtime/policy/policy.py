@@ -52,8 +52,9 @@ def step(roster: Roster, happened: Stimulus, now: float) -> tuple[Roster, list[A
     return turn.roster(), turn.actions
 
 
-def refusal(roster: Roster, stage: str, replicas: int) -> str:
-    """Why ``stage`` cannot be scaled to ``replicas``, in one sentence; empty: it can."""
+def refusal(roster: Roster, stage: str, replicas: int, *, brought: bool = False) -> str:
+    """Why ``stage`` cannot be scaled to ``replicas``, in one sentence; empty: it can. ``brought``: another
+    host brings the new ones, and GPUs for them."""
     known = roster.stages.get(stage)
     if known is None:
         return f"no stage is called {stage}; there are {', '.join(roster.stages)}"
@@ -63,7 +64,7 @@ def refusal(roster: Roster, stage: str, replicas: int) -> str:
         return f"{stage} has to see all items, so it has one replica"
     if known.alone and replicas > 1:
         return f"{stage} is ordered: several replicas would each have a part of the order, so it keeps to one"
-    if known.places is not None and replicas > known.places:
+    if known.places is not None and replicas > known.places and not brought:
         return f"{stage} has GPUs for {known.places} workers; say in penstock.toml how many it is to have"
     if replicas < 1:
         return f"{stage} cannot have {replicas} replicas: at least one must be there to take its items"
