@@ -188,6 +188,18 @@ class Lab:
             timeout=PATIENCE,
         )
 
+    def python(self, host: str, script: str) -> subprocess.CompletedProcess[str]:
+        """A script there, to its end."""
+        return subprocess.run(
+            self.within(host, sys.executable, "-c", script),
+            cwd=self.home(host),
+            env=self._environ(host),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+
     def ask(self, *words: str) -> Any:
         """What ``penstock`` answers on the first host, read as JSON."""
         return json.loads(self.call(*words, "--json").stdout or "{}")

@@ -33,6 +33,7 @@ from penstock.rabbitmq import frames as broker_frames
 from penstock.rabbitmq.management import Management
 from penstock.rabbitmq.message import Message
 from penstock.runtime import client, control, hostwire, jobwire, queuewire
+from penstock.runtime.agent import inquiry
 from penstock.runtime.hosts import switchboard
 from penstock.runtime.hosts.remote import FarLine
 from penstock.runtime.supervisor import audience, journal, question
@@ -389,6 +390,7 @@ HOSTS_UP = [
     hostwire.packed(hostwire.Join(1, "0", "h2", 2, ["gpu"], {"work": 1})),
     hostwire.packed(hostwire.Counted(7, 1 << 40, {1: 2}, 0.5, 1 << 20)),
     hostwire.packed(hostwire.Tallied(7, 1 << 40, [("log/0", "loss", [1, 1, 0, 0, 0, 0, 0, 0])])),
+    hostwire.packed(hostwire.Calling(1 << 63, calls=True)),
     hostwire.packed(hostwire.Ended(7, -9, oom=True)),
     hostwire.packed(hostwire.Load("dead/1-work-2.letter", 0, 5, b"x")),
 ]
@@ -396,6 +398,7 @@ HOSTS_DOWN = [
     hostwire.packed(hostwire.Welcome(1, "r", "p", "h2", 10.0, b"", hostwire.Manifest({"0/a.py": "0"}, {}))),
     hostwire.packed(hostwire.Start(7, "work", 0, {"A": "b"})),
     hostwire.packed(hostwire.Speak(7, b"x")),
+    hostwire.packed(hostwire.Listing(b"{}")),
 ]
 
 
@@ -420,6 +423,13 @@ TARGETS = [
         [envelope.pack_batch(9, 1, RUN, [b"\x01", b"\xa1x"]), framed(envelope.End(3, 2, 1))],
         (PeerError,),
         each("message.envelope"),
+    ),
+    Target(
+        "question of a caller on another host",
+        inquiry.caller,
+        [b'{"verb": "calls", "caller": 7}'],
+        (PeerError,),
+        each("runtime.agent.inquiry"),
     ),
     Target(
         "head of a message between hosts",

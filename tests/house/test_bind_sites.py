@@ -17,6 +17,7 @@ PLACES = {
     "link.tcp": "CURVE with the run's own key, or loopback",
     "link.relay": "all interfaces only when told so; nothing gets through but CURVE, or on loopback",
     "security.curve": "inproc: libzmq's questions about who is let in",
+    "runtime.agent.inquiry": "a file in the run directory of mode 0700, on a host that has joined",
     "runtime.supervisor.server": "a file in the run directory; the kernel says who asks",
     "tasks.wake": "a file in a folder of mode 0700, by which nothing is said but that something is new",
     "mailbox": "sources.posts: loopback, unless anybody=True",

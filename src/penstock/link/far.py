@@ -137,8 +137,8 @@ class FarDealer:
         found, session = head.read(frames), self._session
         if found.kind == RESUME:
             session.heard_up_to(found.heard)
-            for number, frame in session.missing():
-                self._put(Head(WORD, number, session.heard), frame)
+            for number, frames in session.missing():
+                self._put(Head(WORD, number, session.heard), *frames)
             return None
         if found.kind != WORD or not session.hear(found.number, found.heard):
             return None
@@ -146,11 +146,20 @@ class FarDealer:
             self._dealer.send(head.pack(Head(HEARD, 0, session.heard)))
         return packing.unpack(found.packing, found.sizes, frames[1:], self._ways)
 
-    def send(self, frame: bytes) -> bool:
+    def send(self, frame: bytes, arrays: Sequence[Any] = ()) -> bool:
         """There is always room: what cannot go now goes when the connection is back."""
-        session = self._session
-        self._put(Head(WORD, session.say(frame), session.heard), frame)
+        session, frames = self._session, (frame, arrays)
+        self._put(Head(WORD, session.say(frames), session.heard), *frames)
         return True
+
+    @property
+    def waits(self) -> bool:
+        """Whether a message has come that nobody has taken."""
+        return bool(self._dealer.waits)
+
+    def descriptor(self) -> int:
+        """As of ``Socket``."""
+        return int(self._dealer.descriptor())
 
     def look(self) -> None:
         """There may be a new connection: then what was lost with the old one is asked for.
@@ -169,8 +178,8 @@ class FarDealer:
         self.watch.close()
         self._dealer.close()
 
-    def _put(self, first: Head, frame: bytes) -> None:
-        self._dealer.say(head.pack(first), frame)
+    def _put(self, first: Head, frame: bytes, arrays: Sequence[Any]) -> None:
+        self._dealer.say(head.pack(first), frame, arrays)
 
 
 class Landing:

@@ -303,6 +303,7 @@ class Door:
         Raises:
             OSError: nobody can listen there.
         """
+        self.address = f"unix://{path}"
         self._path = path
         self._ear = ear
         self._greet = greet
@@ -319,6 +320,9 @@ class Door:
             return
         line.setblocking(True)  # what must not wait says so each time
         self._greet(Replica(line, self._ear))
+
+    def lose(self, caller: int) -> None:
+        """That caller has ended: the kernel tells that in its place."""
 
     def close(self) -> None:
         """Let nobody in any more."""

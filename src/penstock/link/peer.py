@@ -1,7 +1,8 @@
 """The two ends of calls, as callers and replicas of services know them: by what way they talk, the scheme of
 the replica's endpoint says, and nothing above this module asks.
 
-    unix://path     a connection of the kernel's, within a host: ``near``
+    unix://path         a connection of the kernel's, within a host: ``near``
+    tcp://host:port     a session by ZeroMQ with CURVE, between hosts: ``afar``
 
 A peer is one connection. Both sides send words (envelopes of ``callwire``) with the large arrays that belong
 to them, in order. Its ``heard`` is called with each word that comes, in ``Ear.turn``; its ``gone`` once, when
@@ -11,11 +12,26 @@ no room for now goes when it has.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, Protocol, Sequence
+from typing import Any, Callable, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 from penstock.errors import PeerError
 from penstock.link import near
 from penstock.link.ear import Ear
+
+
+class Ends(NamedTuple):
+    """Who talks with whom, for a way on which others could listen."""
+
+    caller: int = 0
+    """A number that no other has."""
+    replica: int = 0
+    """Its number in the run."""
+    curve: Optional[Tuple[str, str]] = None
+    """The run's key, public and secret."""
+
+
+NOBODY = Ends()
+"""On a way on which the kernel knows who it is."""
 
 
 class Peer(Protocol):
@@ -44,29 +60,41 @@ class Peer(Protocol):
 class Door(Protocol):
     """Where peers come to."""
 
+    address: str
+    """By which others find it."""
+
+    def lose(self, caller: int) -> None:
+        """That caller has ended. (Where the kernel tells, nothing is to be done.)"""
+
     def close(self) -> None:
         """Let nobody in any more; those who are stay."""
 
 
-_CONNECT = {"unix": near.connect}
-_OPEN = {"unix": near.Door}
-
-
-def connect(endpoint: str, ear: Ear) -> Peer:
+def connect(endpoint: str, ear: Ear, ends: Ends = NOBODY) -> Peer:
     """To the replica there; who calls this sets ``heard`` and ``gone``.
 
     Raises:
         OSError: nobody is there.
+        PeerError: nobody can be there.
     """
     scheme, _, place = endpoint.partition("://")
-    return _CONNECT[scheme](place, ear)
+    if scheme == "unix":
+        return near.connect(place, ear)
+    from penstock.link import afar  # few runs have other hosts
+
+    return afar.connect(endpoint, ear, caller=ends.caller, replica=ends.replica, curve=ends.curve)
 
 
-def open_door(endpoint: str, ear: Ear, greet: Callable[[Peer], object]) -> Door:
+def open_door(endpoint: str, ear: Ear, greet: Callable[[Any], object], ends: Ends = NOBODY) -> Door:
     """For callers; ``greet`` is called with each that comes, and sets its ``heard`` and ``gone``.
 
     Raises:
         OSError: nobody can listen there.
+        EnvironmentFault: the same, of one for other hosts.
     """
     scheme, _, place = endpoint.partition("://")
-    return _OPEN[scheme](place, ear, greet)
+    if scheme == "unix":
+        return near.Door(place, ear, greet)
+    from penstock.link import afar
+
+    return afar.Door(endpoint, ear, greet, replica=ends.replica, curve=ends.curve)

@@ -10,8 +10,10 @@ older has no room for waits, so that under load, too, the newer has no more than
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Mapping, Optional
+from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
+BELIEVED = 16
+"""Calls of ours for which a replica is believed what it said of others: whom nobody calls says no more."""
 DEEPEST = 4.0
 """Calls by which an account may be behind or ahead: where a version had no room, no more is made up for."""
 
@@ -19,7 +21,7 @@ DEEPEST = 4.0
 class Replica:
     """One replica, as a caller sees it."""
 
-    __slots__ = ("held", "number", "open", "others", "turn", "version", "window")
+    __slots__ = ("held", "number", "open", "others", "told", "turn", "version", "window")
 
     def __init__(self, number: int, version: str, window: int) -> None:
         self.number = number
@@ -29,6 +31,8 @@ class Replica:
         """Calls of ours that it has not answered."""
         self.others = 0
         """Calls of others that it had when it last answered."""
+        self.told = 0
+        """When that was, in our calls."""
         self.turn = 0
         """When it was picked last: of two alike the one that has waited longer."""
         self.open = True
@@ -92,6 +96,7 @@ class Picker:
         if replica := self._replicas.get(number):
             replica.held = max(0, replica.held - 1)
             replica.others = max(0, load - replica.held)
+            replica.told = self._turns
 
     def version(self, number: int) -> str:
         """Of one that is there."""
@@ -127,19 +132,19 @@ class Picker:
     def _of(self, version: str) -> List[Replica]:
         return [each for each in self._replicas.values() if each.version == version]
 
+    def _weight(self, replica: Replica) -> Tuple[int, int]:
+        others = replica.others if self._turns - replica.told < BELIEVED else 0
+        return replica.held + others, replica.turn
+
     def _least(self, version: str) -> Optional[Replica]:
         found: Optional[Replica] = None
         for each in self._replicas.values():
             if not each.open or each.held >= each.window or each.version != version:
                 continue
-            if found is None or _weight(each) < _weight(found):
+            if found is None or self._weight(each) < self._weight(found):
                 found = each
         return found
 
 
 def _is_open(replica: Replica) -> bool:
     return replica.open
-
-
-def _weight(replica: Replica) -> tuple[int, int]:
-    return replica.held + replica.others, replica.turn

@@ -158,11 +158,13 @@ class Dealer(Socket):
             return _not_now(error)
         return True
 
-    def say(self, first: bytes, second: bytes) -> bool:
-        """The same, of two frames."""
+    def say(self, first: bytes, second: bytes, arrays: Sequence[Any] = ()) -> bool:
+        """The same, of two frames and of ``arrays``, which libzmq does not copy."""
         try:
             self._put(first, _MORE)
-            self._put(second, _NOBLOCK)
+            self._put(second, _MORE if arrays else _NOBLOCK)
+            for left, array in zip(range(len(arrays) - 1, -1, -1), arrays):
+                self.raw.send(array, _MORE if left else _NOBLOCK, copy=False)
         except zmq.ZMQError as error:
             return _not_now(error)
         return True

@@ -43,9 +43,11 @@ Curve = Tuple[str, str]
 """The run's key: public and secret, in Z85."""
 
 
-def listen(context: Context, endpoint: str, curve: Optional[Curve]) -> Tuple[Router, str]:
+def listen(
+    context: Context, endpoint: str, curve: Optional[Curve], *, largest: int = MAX_ENVELOPE + 16
+) -> Tuple[Router, str]:
     """A ROUTER that other hosts reach, and where. ``endpoint`` may name several ports, ``tcp://lo:7800-7809``:
-    one of them that is free.
+    one of them that is free. ``largest``: bytes of a frame, above which its sender is hung up on.
 
     Raises:
         EnvironmentFault: the address cannot be had, or it is open to others and there is no key.
@@ -56,7 +58,7 @@ def listen(context: Context, endpoint: str, curve: Optional[Curve]) -> Tuple[Rou
     socket.setsockopt(zmq.IPV6, int("[" in endpoint))
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
     socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # who comes again may be here before its old connection is gone
-    socket.setsockopt(zmq.MAXMSGSIZE, MAX_ENVELOPE + 16)
+    socket.setsockopt(zmq.MAXMSGSIZE, largest)
     if curve is not None:
         socket.setsockopt(zmq.CURVE_SERVER, 1)
         socket.setsockopt(zmq.ZAP_DOMAIN, b"run")

@@ -202,7 +202,8 @@ class Blame(msgspec.Struct, frozen=True, tag="blame"):
 
 
 class Gone(msgspec.Struct, frozen=True, tag="gone"):
-    """Supervisor -> worker: this peer has ended. Senders take back what it held; receivers let go of it."""
+    """Supervisor -> worker: this peer has ended. Senders take back what it held; receivers let go of it, and
+    so do replicas of a service, whose peers are callers."""
 
     peer: int
     label: str

@@ -276,10 +276,26 @@ class Dismissed(msgspec.Struct, frozen=True, tag="dismissed"):
 
 
 Haul = Have | Give | Load | Got
+
+
+class Calling(msgspec.Struct, frozen=True, tag="calling"):
+    """A process here calls services, or does so no more."""
+
+    caller: int
+    calls: bool
+
+
+class Listing(msgspec.Struct, frozen=True, tag="listing"):
+    """Supervisor -> agent: which replicas of services there are, as processes there find them."""
+
+    line: bytes
+    """JSON, for those who ask at ``calls.sock``."""
+
+
 Told = Started | Spoke | Counted | Tallied | Logged | Ended
 """Of one worker."""
-FromAgent = Join | Want | Offer | Unfit | Told | Leave | Left | Haul
-ToAgent = Welcome | Refused | Part | Start | Speak | Kill | Over | Dismissed | Haul
+FromAgent = Join | Want | Offer | Unfit | Told | Calling | Leave | Left | Haul
+ToAgent = Welcome | Refused | Part | Start | Speak | Kill | Over | Dismissed | Listing | Haul
 
 _encode = msgspec.msgpack.Encoder().encode
 _letter = msgspec.msgpack.Decoder(Letter).decode

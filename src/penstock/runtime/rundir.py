@@ -33,6 +33,8 @@ SOCKET_PATH_LIMIT = 107
 """Bytes in a unix socket's path (sizeof sun_path, less its zero)."""
 ROOM_FOR_NAMES = len("/1234567890.sock")
 CONTROL = "control.sock"
+CALLS = "calls.sock"
+"""On a host that has joined: where its agent says which replicas of services there are."""
 
 
 def base_dir(chosen: str | None) -> str:

@@ -59,8 +59,9 @@ def ends(tmp_path: Path) -> Iterator[Ends]:
     before = len(os.listdir("/proc/self/fd"))
     both = Ends(tmp_path)
     yield both
-    for each in (both.caller, *both.come, both.door):
+    for each in (both.caller, *both.come):
         each.close()
+    both.door.close()
     both.ear.close()
     both.ends.clear()  # where they were raised, crates are in hand
     kept = sum(1 + bool(each.size) for each in crate.stock._crates)  # a map has a descriptor, too

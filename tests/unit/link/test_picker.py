@@ -95,3 +95,21 @@ def test_the_newer_has_no_more_than_its_share_when_the_older_has_no_room(
     assert picker.pick("new") == 2
     picker.close(1)
     assert picker.pick() == 2
+
+
+def test_what_a_replica_said_of_others_is_not_believed_for_ever() -> None:
+    picker = Picker()
+    picker.share({"v": 1.0})
+    for number in (1, 2):
+        picker.add(number, "v", 4)
+    picker.taken(1)
+    picker.freed(1, load=2)  # others had two there then
+    chosen = []
+    for _ in range(40):
+        found = picker.pick()
+        assert found is not None
+        picker.taken(found)
+        picker.freed(found, load=0)
+        chosen.append(found)
+    assert chosen[0] == 2
+    assert 10 < chosen.count(1) < 20

@@ -315,6 +315,8 @@ class Stay:
                 quarters.tell(said)
             case hostwire.Kill():
                 quarters.kill(said)
+            case hostwire.Listing(line):
+                quarters.inquiry.tell(line)
             case hostwire.Have() | hostwire.Give() | hostwire.Load() | hostwire.Got():
                 quarters.porter.take(said)
 

@@ -19,6 +19,7 @@ from penstock.pipeline.plan import Plan
 from penstock.runtime import control, hostwire, rundir, shm, statedir, sweep
 from penstock.runtime.agent import gpus
 from penstock.runtime.agent.gpus import Gpus
+from penstock.runtime.agent.inquiry import Inquiry
 from penstock.runtime.agent.porter import Porter
 from penstock.runtime.agent.ward import Ward
 from penstock.runtime.oom import OomWatch
@@ -80,6 +81,7 @@ class Quarters:
             raise
         self.shm = shm.Budget.of(self.run_dir.free_bytes(), settings.shm_budget).total
         self.wards: dict[int, Ward] = {}
+        self.inquiry = Inquiry(self.run_dir.path, say)
         self.porter = Porter(self.run_dir.path, self.state_dir.path, say)
         self._plan = plan
         self._environments = environments
@@ -154,6 +156,7 @@ class Quarters:
 
     def clear(self) -> None:
         """Kill who is left, and leave nothing behind."""
+        self.inquiry.close()
         for ward in self.wards.values():
             ward.child.abandon()
             ward.close()

@@ -28,7 +28,7 @@ from penstock.errors import (
 )
 from penstock.link import callwire
 from penstock.link.ear import Ear
-from penstock.link.peer import Peer, connect
+from penstock.link.peer import Ends, Peer, connect
 from penstock.link.picker import Picker
 from penstock.message.codec import Decoder
 from penstock.runtime.calls import outcome
@@ -58,10 +58,10 @@ class Caller:
         Raises:
             NotRunning: nobody answers there.
         """
-        self._directory = Directory(path, pipeline)
+        self._name = int.from_bytes(os.urandom(8), "little")
+        self._directory = Directory(path, pipeline, caller=self._name)
         self._pipeline = pipeline
         self._pid = os.getpid()
-        self._name = int.from_bytes(os.urandom(8), "little")
         self.turnstile = Turnstile()
         self._ear = Ear(
             {
@@ -327,8 +327,8 @@ class Caller:
 
     def _meet(self, desk: Desk, seat: Seat) -> None:
         try:
-            peer = connect(seat.endpoint, self._ear)
-        except OSError:
+            peer = connect(seat.endpoint, self._ear, Ends(self._name, seat.number, self._directory.curve))
+        except (OSError, PeerError):
             return  # it has just gone, and we shall hear of it; or is looked for again with the next listing
         peer.heard = functools.partial(self._hear, desk, seat.number)
         peer.gone = functools.partial(self._part, desk, seat.number)

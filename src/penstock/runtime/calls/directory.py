@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import os
 import socket
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from penstock.errors import NotRunning
-from penstock.runtime.rundir import CONTROL
+from penstock.runtime.rundir import CALLS, CONTROL
 
 
 class Seat(NamedTuple):
@@ -53,21 +53,24 @@ class Gone(NamedTuple):
 class Directory:
     """The services of one run."""
 
-    def __init__(self, path: str, pipeline: str) -> None:
-        """``path``: of the run directory.
+    def __init__(self, path: str, pipeline: str, *, caller: int = 0) -> None:
+        """``path``: of the run directory. ``caller``: a number of ours that no other has.
 
         Raises:
             NotRunning: nobody answers there, or it tells us nothing.
         """
         self.pipeline = pipeline
+        self.curve: Optional[Tuple[str, str]] = None
+        """The run's key, if it may have other hosts: public and secret."""
         self.services: Dict[str, Listing] = {}
         self.gone: Dict[int, Gone] = {}
         """Those that died, by number; one that is not there was through."""
         self._data = b""
         self._line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self._line.connect(os.path.join(path, CONTROL))
-            self._line.sendall(json.dumps({"verb": "calls"}).encode() + b"\n")
+            elsewhere = os.path.join(path, CALLS)  # on a host that has joined: its agent knows what we ask
+            self._line.connect(elsewhere if os.path.exists(elsewhere) else os.path.join(path, CONTROL))
+            self._line.sendall(json.dumps({"verb": "calls", "caller": caller}).encode() + b"\n")
             while not self._more():
                 pass
         except OSError:
@@ -111,6 +114,7 @@ class Directory:
         told = answer["result"]
         self.services = {name: _listing(each) for name, each in told["services"].items()}
         self.gone = {int(number): Gone(*each) for number, each in told["gone"].items()}
+        self.curve = (told["curve"][0], told["curve"][1]) if told["curve"] else None
 
 
 def _listing(told: Dict[str, Any]) -> Listing:

@@ -18,10 +18,11 @@ import msgspec
 from penstock.errors import PeerError, UserError
 from penstock.lifecycle import Clock, monotonic
 from penstock.observe import events
-from penstock.pipeline.plan import Plan
+from penstock.pipeline.plan import SERVICE, Plan
 from penstock.runtime import hostwire
 from penstock.runtime.hosts import admission, baggage, codebook, tunnel
 from penstock.runtime.hosts.baggage import Baggage
+from penstock.runtime.hosts.callers import Callers
 from penstock.runtime.hosts.lodging import Lodging
 from penstock.runtime.hosts.machine import machine
 from penstock.runtime.hosts.port import Port
@@ -116,6 +117,7 @@ class Hosts:
             hostwire.Tallied: lambda stay, said: self._of(stay, said).tallied(said, int(self._clock() * 1e9)),
             hostwire.Logged: lambda stay, said: self._of(stay, said).logged(said.data),
             hostwire.Ended: self._ended,
+            hostwire.Calling: lambda stay, said: stay.callers.heard(said) if stay.callers else None,
             hostwire.Leave: self._leave,
             hostwire.Left: lambda stay, said: self._part(stay, said.cause),
             **dict.fromkeys(baggage.WORDS, self._carry),
@@ -306,6 +308,8 @@ class Hosts:
         stay.offer, join = said, stay.join
         brings = tuple(sorted(join.brings.items()))
         stay.baggage = Baggage(self._supervisor, stay, said, lent=self._lent, then=self._changed.set)
+        if any(stage.kind == SERVICE for stage in self._supervisor.plan.stages):
+            stay.callers = Callers(self._supervisor.services, stay.name, stay.say)
         host = Host(stay.name, join.cores, frozenset(join.labels), brings)
         self._supervisor.tell(stimulus.HostJoined(host))
 
@@ -368,6 +372,8 @@ class Hosts:
         was_here, stay.offer = stay.offer is not None, None
         if stay.baggage is not None:
             stay.baggage.close()
+        if stay.callers is not None:
+            stay.callers.close()
         if was_here:
             self._supervisor.tell(stimulus.HostLost(stay.name, cause))
         elif not stay.over:

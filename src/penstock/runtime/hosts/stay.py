@@ -13,6 +13,7 @@ from penstock.runtime.hosts.remote import Remote
 
 if TYPE_CHECKING:
     from penstock.runtime.hosts.baggage import Baggage
+    from penstock.runtime.hosts.callers import Callers
 
 MOST_UNHEARD = 256 * 2**20
 """Bytes that an agent may not have confirmed before it is taken for lost."""
@@ -53,6 +54,8 @@ class Stay:
         """Set from when workers can be started there."""
         self.baggage: Baggage | None = None
         """Its files, from then on."""
+        self.callers: Callers | None = None
+        """Who calls services there, where there are any."""
         self.over = False
         """It was told to go."""
         self.workers: dict[int, Remote] = {}

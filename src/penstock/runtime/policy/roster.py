@@ -266,9 +266,7 @@ def stage_of(plan: Plan, planned: StagePlan) -> Stage:
         is_subscriber=planned.kind == SUBSCRIBER,
         is_group=planned.kind == GROUP,
         on=planned.hosts or "",
-        stays=planned.kind in {"source", "sink", SERVICE, SUBSCRIBER}
-        or planned.external
-        or bool(planned.devices),
+        stays=planned.kind in {"source", "sink", SUBSCRIBER} or planned.external or bool(planned.devices),
         is_service=is_service,
         of=planned.name if is_service else "",
         share=float(is_service),

@@ -22,6 +22,7 @@ from penstock.runtime.policy.deployment import services, shares, takes, versions
 from penstock.runtime.policy.roster import Worker
 
 if TYPE_CHECKING:
+    from penstock.runtime.supervisor.crew import Member
     from penstock.runtime.supervisor.supervisor import Supervisor
 
 REMEMBERED = 256
@@ -48,31 +49,54 @@ class Services:
 
     def _look(self) -> None:
         """Something may have changed. (That a replica is to drain, it tells its callers itself.)"""
-        now = self.listing()
+        now = self.listing("")
         if now != self._told:
             self._told = now
             for listener in tuple(self.listeners):
                 listener()
 
-    def listing(self) -> Document:
-        """Services with their replicas, and why those died that are no more."""
+    def listing(self, host: str) -> Document:
+        """Services with their replicas, as callers on that host find them, and why those died that are no
+        more; and the run's key, where it may have other hosts."""
+        hosts = self._supervisor.hosts
         return {
-            "services": {name: self._service(name) for name in services(self._supervisor.roster.stages)},
+            "schema": "penstock.calls/1",
+            "services": {
+                name: self._service(name, host) for name in services(self._supervisor.roster.stages)
+            },
             "gone": {str(number): list(gone) for number, gone in self._gone.items()},
+            "curve": hosts and hosts.lodging.curve,
         }
 
-    def _service(self, name: str) -> Document:
+    def hung_up(self, caller: int) -> None:
+        """That caller has ended. Within a host the kernel has said so."""
+        if self._supervisor.hosts is not None:
+            for member in self._supervisor.crew.values():
+                if member.stage in self._names:
+                    member.line.send(control.Gone(caller, "", ""))
+
+    def _service(self, name: str, host: str) -> Document:
         supervisor, roster = self._supervisor, self._supervisor.roster
         mine = [stage.name for stage in roster.stages.values() if stage.of == name]
         return {
             "max_failures": supervisor.plan.stage(versions(roster.stages, name)[0].name).max_failures,
             "shares": shares(roster, name),
-            "seats": [self._seat(one) for stage in mine for one in roster.members(stage) if one.ready_at],
+            "seats": [
+                self._seat(one, supervisor.crew[one.number], host)
+                for stage in mine
+                for one in roster.members(stage)
+                if one.ready_at and one.number in supervisor.crew
+            ],
         }
 
-    def _seat(self, worker: Worker) -> list[Any]:
+    def _seat(self, worker: Worker, member: Member, host: str) -> list[Any]:
         stage = self._supervisor.plan.stage(worker.stage)
-        endpoint = control.callers(self._supervisor.run_dir.path, worker.number)
+        endpoint = self._supervisor.endpoint(
+            lambda run_dir: control.callers(run_dir, worker.number),
+            member.tcp,
+            home=member.child.host,
+            host=host,
+        )
         window = stage.window or 2 * max(1, stage.batch)
         return [worker.number, worker.label, worker.stage, endpoint, takes(worker), window]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import PenstockError, UserError
@@ -22,7 +21,6 @@ from penstock.runtime.supervisor.view import Document
 
 if TYPE_CHECKING:
     from penstock.runtime.supervisor.archive import Archive
-    from penstock.runtime.supervisor.services import Services
 
 RECORDED = "a recording is of links that there are"
 
@@ -41,12 +39,6 @@ class Subscriptions:
             "speak": self._speak,
             "calls": self._calls,
         }
-
-    @cached_property
-    def _services(self) -> Services:
-        from penstock.runtime.supervisor.services import Services  # few pipelines have any
-
-        return Services(self._supervisor)
 
     async def receive(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, verb: str, question: Document
@@ -81,21 +73,24 @@ class Subscriptions:
             gone.cancel()
             self._journal.leave(queue.put_nowait)
 
-    async def _calls(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _calls(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, caller: int
+    ) -> None:
         """Which replicas of services there are: as things stand, and again whenever that changes."""
-        services, changed = self._services, asyncio.Event()
+        services, changed = self._supervisor.services, asyncio.Event()
         gone = asyncio.ensure_future(reader.read(1))
         services.listeners.append(changed.set)
         try:
             while not gone.done():
                 changed.clear()
-                await say(writer, granted({"schema": "penstock.calls/1", **services.listing()}))
+                await say(writer, granted(services.listing("")))
                 coming = asyncio.ensure_future(changed.wait())
                 await asyncio.wait({coming, gone}, return_when=asyncio.FIRST_COMPLETED)
                 coming.cancel()
         finally:
             gone.cancel()
             services.listeners.remove(changed.set)
+            services.hung_up(caller)
 
     async def _tap(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, links: Any, rate: Any

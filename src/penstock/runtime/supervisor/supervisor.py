@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from penstock.environments.environment import Environment
     from penstock.runtime.hosts.hosts import Hosts
     from penstock.runtime.jobs.jobs import Jobs
+    from penstock.runtime.supervisor.services import Services
     from penstock.runtime.supervisor.topics import Topics
     from penstock.runtime.supervisor.versions import Versions
 
@@ -185,6 +186,13 @@ class Supervisor:
         from penstock.runtime.supervisor.topics import Topics
 
         return Topics(self)
+
+    @cached_property
+    def services(self) -> Services:
+        """What callers are told; made when one asks."""
+        from penstock.runtime.supervisor.services import Services
+
+        return Services(self)
 
     @property
     def has_topics(self) -> bool:

@@ -16,6 +16,7 @@ from penstock.errors import UserError
 from penstock.observe import durations, page
 from penstock.pipeline.plan import SERVICE, StagePlan
 from penstock.runtime.policy import deployment, stimulus
+from penstock.runtime.policy.placement import FIRST_LABEL
 from penstock.runtime.policy.roster import Stage, stage_of
 
 if TYPE_CHECKING:
@@ -138,6 +139,11 @@ async def deploy(supervisor: Supervisor, service: str, stage: Document, share: f
         raise UserError(f"that is no plan of a service: {error}") from None
     if planned.kind != SERVICE:
         raise UserError(f"{planned.code} is no service; put `@service` above it")
+    if planned.hosts not in {None, FIRST_LABEL}:
+        raise UserError(
+            f"{planned.name} says hosts={planned.hosts!r}, and other hosts have the code of when they joined:"
+            " it can only be deployed on the first one, or with the next run"
+        )
     _refuse(deployment.refusal(supervisor.roster, service, planned.name, share))
     if planned.env is not None and planned.env not in supervisor.environments:
         alone = msgspec.structs.replace(supervisor.plan, stages=[planned], links=[], routes=[])
@@ -146,7 +152,7 @@ async def deploy(supervisor: Supervisor, service: str, stage: Document, share: f
     supervisor.extend(planned)
     if supervisor.versions is None:
         supervisor.versions = Versions(supervisor)
-    seats = stage_of(supervisor.plan, planned)._replace(of=service)
+    seats = stage_of(supervisor.plan, planned)._replace(of=service, stays=True)
     supervisor.tell(stimulus.Deploy(seats, share))
     supervisor.versions.begin(service)
     return rows(supervisor)

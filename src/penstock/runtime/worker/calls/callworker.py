@@ -13,7 +13,7 @@ from typing import Any, Awaitable, Callable, List, Optional, Tuple
 
 from penstock.errors import PeerError, UserError
 from penstock.link.ear import Ear
-from penstock.link.peer import open_door
+from penstock.link.peer import Ends, open_door
 from penstock.observe import durations, page
 from penstock.runtime import control
 from penstock.runtime.worker import handler, outset, steward
@@ -37,8 +37,9 @@ class CallWorker:
         self._guard = Guard(self._steward_turn, steward.tick(assignment.workers))
         self._counter = Counter(time.monotonic)
         self._ear = Ear({channel.fileno(): self._obey, self._guard.wake_fd: self._guard.hear})
-        endpoint = control.callers(assignment.run_dir, assignment.number)
-        self._door = open_door(endpoint, self._ear, self._counter.greet)
+        ends = Ends(replica=assignment.number, curve=assignment.curve)
+        places = [control.callers(assignment.run_dir, assignment.number), assignment.listen]
+        self._doors = [open_door(at, self._ear, self._counter.greet, ends) for at in places if at]
         self._paused = assignment.paused
         self._draining = False
         self._stopping = False
@@ -47,7 +48,7 @@ class CallWorker:
 
     def run(self) -> int:
         """From Bound to Finished; the exit status."""
-        self._channel.say(bound())
+        self._channel.say(bound(self._doors[-1].address if self._assignment.listen else ""))
         try:
             self._load()
         except Exception as error:
@@ -64,7 +65,8 @@ class CallWorker:
         self._words[page.STATE] = page.FINISHED
         if broken is not None:
             return self._fail(broken, permanent=True)
-        self._door.close()
+        for door in self._doors:
+            door.close()
         self._channel.say(control.Finished())
         return 0
 
@@ -192,6 +194,9 @@ class CallWorker:
                 self._stopping |= isinstance(message, control.Stop)
                 self._draining = True
                 self._counter.leave()
+            elif isinstance(message, control.Gone):
+                for door in self._doors:
+                    door.lose(message.peer)
             elif isinstance(message, control.Pause):
                 self._paused = message.paused
             elif isinstance(message, control.Inquire):
