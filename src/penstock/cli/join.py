@@ -7,6 +7,7 @@ import os
 import re
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,9 @@ from penstock.cli.group import VerbCommand
 from penstock.cli.options import in_ports, in_seconds, terms_options
 from penstock.cli.towards import towards
 from penstock.errors import UserError
+
+if TYPE_CHECKING:
+    from penstock.patterns.endpoint import Endpoint
 
 MANY = 16
 """Workers that one core is not asked to have without a word: a typing error, or they mostly wait."""
@@ -100,14 +104,11 @@ def join(
     one ends them now; others do again what they had not finished.
     """
     from penstock.environments.store import Store
-    from penstock.patterns.endpoint import read
     from penstock.runtime.agent.agent import PATIENCE, Agent, Wish, run
     from penstock.runtime.supervisor.provision import Terms
     from penstock.settings import Settings
 
-    place = read(endpoint)
-    if place.transport != "tcp" or not place.port:
-        raise UserError(f"{endpoint} is not where a run listens: write tcp://HOST:PORT")
+    place = _listens(endpoint)
     if found and not ports:
         raise click.UsageError("--found-at leads to ports that were said: say --ports as well")
     ours = _ours(address) if address else ""
@@ -136,6 +137,20 @@ def join(
         patience=PATIENCE if patience is None else patience,
     )
     return run(agent)
+
+
+def _listens(endpoint: str) -> Endpoint:
+    """Where the run does.
+
+    Raises:
+        UserError: it cannot be there.
+    """
+    from penstock.patterns.endpoint import read
+
+    place = read(endpoint)
+    if place.transport != "tcp" or not place.port:
+        raise UserError(f"{endpoint} is not where a run listens: write tcp://HOST:PORT")
+    return place
 
 
 def _brings(stages: tuple[str, ...], groups: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
