@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from penstock.bench import ramp
-from penstock.bench.ends import BIND, INPROC, SIDES, End, asks, end
+from penstock.bench.ends import BIND, INPROC, OURS, SIDES, End, asks, squeezed
 from penstock.bench.histogram import Histogram
 from penstock.bench.meeting import START, await_far, greet, introduce, meet, place
 from penstock.bench.meter import Meter
@@ -181,6 +181,16 @@ def main(contender: str, pattern: str, transport: str, side: str) -> None:
         together(trial, contender, pattern)
     else:
         apart(trial, contender, pattern, transport, side)
+
+
+def end(trial: Trial, contender: str, pattern: str, side: str, endpoint: str) -> End:
+    """That end, with compression where the trial has it. (Imported is only what makes it: memory counts.)"""
+    if contender == OURS:
+        from penstock.bench.ownends import end
+    else:
+        from penstock.bench.plainzmq import end
+    made = end(trial, pattern, side, endpoint)
+    return squeezed(made, trial.squeeze) if trial.squeeze else made
 
 
 def together(trial: Trial, contender: str, pattern: str) -> None:

@@ -8,17 +8,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from penstock.bench.folder import folder, sweep
 from penstock.bench.road import LOOPBACK, Road
 from penstock.bench.trial import Trial
 from penstock.errors import PipelineFailed
@@ -144,26 +143,24 @@ class Stand:
         self.effort = effort
         self.broker = broker
         self.road = road
+        sweep()
 
     @contextlib.contextmanager
     def run(self, **fields: Any) -> Iterator[Run]:
         """A run with these fields of its trial; directory and processes are gone afterwards."""
         effort = self.effort
-        directory = tempfile.mkdtemp(prefix="penstock-bench-")
-        trial = Trial(
-            directory=directory,
-            stand=os.getpid(),
-            broker=self.broker,
-            warm=effort.warm,
-            seconds=effort.seconds,
-            samples=effort.samples,
-            **{"jobs": effort.jobs, **fields},
-        )
-        try:
+        with folder() as directory:
+            trial = Trial(
+                directory=directory,
+                stand=os.getpid(),
+                broker=self.broker,
+                warm=effort.warm,
+                seconds=effort.seconds,
+                samples=effort.samples,
+                **{"jobs": effort.jobs, **fields},
+            )
             with Run(trial) as run:
                 yield run
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
 
     def pipeline(self, app: str, **fields: Any) -> Reading:
         """Run a pipeline to its clean end and return what it reported."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,18 @@ def test_runs_keep_their_state_to_themselves(tmp_path: Path) -> None:
     with Run(trial) as run:
         run.start("-c", "import os, sys; sys.exit(os.environ['PENSTOCK_STATE_DIR'])").wait()
         assert run.output().strip() == trial.path("state")
+
+
+def test_what_a_benchmark_that_was_killed_has_left_goes_with_the_next_one() -> None:
+    holds = "import sys; from penstock.bench.stand import *\nwith Stand(QUICK).run() as run: "
+    tells = "print(run.trial.directory, flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", holds + tells]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        directory = killed.stdout.readline().strip()
+        Stand(QUICK)
+        assert os.path.isdir(directory), "it lives"
+        killed.kill()
+        killed.wait()
+        Stand(QUICK)
+        assert not os.path.exists(directory)
