@@ -28,12 +28,13 @@ main { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax
 section { min-width: 0; padding: 1rem; background: var(--card); border: 1px solid var(--rule);
   border-radius: .6rem; }
 h3 { margin: .9rem 0 .2rem; font-size: .85rem; font-weight: 600; color: var(--soft); }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; padding-bottom: .3rem; }
 table { border-collapse: collapse; width: 100%; font-size: .82rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .5rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--rule); }
 th { color: var(--soft); font-weight: 600; }
-th:first-child, td:first-child { padding-left: 0; text-align: left; }
+th:first-child, td:first-child { position: sticky; left: 0; padding-left: 0; text-align: left;
+  background: var(--card); border-right: 1px solid var(--rule); }
 .met { color: var(--good); } .missed { color: var(--bad); } .of { color: var(--soft); }
 svg { display: block; width: 100%; height: auto; }
 svg text { font: 11.5px system-ui, sans-serif; fill: var(--soft); }
@@ -80,8 +81,9 @@ def card(name: str, about: str, results: Sequence[Result]) -> str:
     """A case: its plots, and all its numbers."""
     peers = dict.fromkeys(result.peer_name for result in results)
     plots = "".join(plotted([each for each in results if each.peer_name == peer], peer) for peer in peers)
+    failed = "<p>It could not be run.</p>" if all(result.ours is None for result in results) else ""
     return (
-        f'<section id="{escape(name)}"><h2>{escape(name)}</h2><p>{escape(about)}</p>{plots}'
+        f'<section id="{escape(name)}"><h2>{escape(name)}</h2><p>{escape(about)}</p>{plots}{failed}'
         f'<div class="wide">{numbers(results)}</div></section>'
     )
 
@@ -89,7 +91,7 @@ def card(name: str, about: str, results: Sequence[Result]) -> str:
 def plotted(results: Sequence[Result], peer: str | None) -> str:
     """The plots of entries that have the same peer, each under its heading."""
     beside = f" beside {peer}" if peer else ""
-    found = [(f"{unit}{beside}", bars(unit, rows)) for unit, rows in rated(results).items()]
+    found = [(f"{unit}{beside}, logarithmic", bars(unit, rows)) for unit, rows in rated(results).items()]
     delays = [spread(result) for result in results if set(PERCENTILES) <= set(result.beside)]
     if delays:
         names = [name.removeprefix("us ") for name in PERCENTILES]
@@ -137,16 +139,19 @@ def ramp(result: Result) -> list[Line]:
 def numbers(results: Sequence[Result]) -> str:
     """The table."""
     beside = list(dict.fromkeys(name for result in results for name in result.beside))
-    head = ["", "ours", "peer", "ratio", "target", *beside]
-    rows = "".join(row(result, beside) for result in results)
+    peers = {result.peer_name for result in results}
+    only = next(iter(peers)) if len(peers) == 1 else None
+    head = ["", "ours", only or "peer", "ratio", "target", *beside]
+    rows = "".join(row(result, beside, named=only is None) for result in results)
     cells = "".join(f"<th>{escape(each)}</th>" for each in head)
     return f"<table><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def row(result: Result, beside: Sequence[str]) -> str:
-    """One entry."""
+def row(result: Result, beside: Sequence[str], *, named: bool) -> str:
+    """One entry; ``named``: with the name of its peer."""
     verdict = "met" if result.met else "missed"
-    peer = f' <span class="of">beside {escape(result.peer_name)}</span>' if result.peer_name else ""
+    of = result.peer_name if named else ""
+    peer = f' <span class="of">beside {escape(of)}</span>' if of else ""
     ratio = "-" if result.ratio is None else f"{result.ratio:.2f}x"
     target = f"{result.target:.2f}x" if result.peer_name else f"{result.target:g}"
     cells = [

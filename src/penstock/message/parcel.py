@@ -13,6 +13,7 @@ message says so.
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Union, cast
 
 import msgspec
@@ -44,6 +45,10 @@ class Failure(msgspec.Struct, frozen=True, array_like=True):
 
 
 pack = msgspec.msgpack.Encoder().encode
+_BIN = struct.Struct(">BH")
+"""What MessagePack writes before bytes, up to 64 KiB of them."""
+COPIED = 4096
+"""Bytes from which on it takes longer to copy them once more than not to."""
 _failures = msgspec.msgpack.Decoder(Failure)
 
 
@@ -70,6 +75,8 @@ class Packer(Encoder):
         if type(value) is bytes:
             if len(value) >= LARGE:
                 return [head, b"", value]
+            if head and len(value) > COPIED:
+                return b"".join((head, _BIN.pack(0xC5, len(value)), value))
             return head + pack(value) if head else pack(value)
         body = self.flat.encode(value)
         if body is None:

@@ -106,10 +106,12 @@ class _ReceivesBodies(_Receives[R, R]):
                 first = wire.pull(0)
             except Exception as error:  # noqa: BLE001  it is told by whoever knows ZeroMQ
                 raise wire.failed(error, timeout, receive=True) from None
-            try:
-                return self._quick(first)
-            except Exception:  # noqa: BLE001  no body alone
-                value: R = self._opened(first)
+            if first:
+                try:
+                    return self._quick(first)
+                except Exception:  # noqa: BLE001  no body alone
+                    """The long way says why."""
+            value: R = self._opened(first)
         else:
             value = self._opened(wire.take(timeout))
         return value if value is not REFUSED else self._run(self._receiving(timeout))

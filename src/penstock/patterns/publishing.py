@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Generic, NamedTuple, Unpack
 
 from penstock.errors import PeerError
+from penstock.message.parcel import COPIED
 from penstock.message.topics import written
 from penstock.patterns.core import REFUSED, Asked, Core, Options, V
 from penstock.patterns.keeper import Keeper
@@ -100,7 +101,8 @@ class SubscriberCore(Core[V]):
         name = self._names.get(first[:end])
         if name is None:
             return self._opened_at_length(first)
-        value = super()._opened(first[end + 1 :])
+        body = first if len(first) <= COPIED else memoryview(first)
+        value = super()._opened(body[end + 1 :])
         return value if value is REFUSED else Published(name, value)
 
     def _opened_at_length(self, first: bytes) -> Any:

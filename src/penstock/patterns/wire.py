@@ -245,14 +245,19 @@ class Wire:
             raise self.failed(error, timeout) from None
 
     def rest(self) -> list[Any]:
-        """The frames behind the one that was taken: with a message, all of it has come."""
+        """The frames behind the one that was taken: with a message, all of it has come. Those behind a body
+        are arrays, and are not copied."""
         frames: list[Any] = []
         more = self._get(_RCVMORE)
         while more:
-            frame = self.pull(0, copy=False)
-            more = frame.more
+            if frames and frames[0]:
+                frame = self.pull(0, copy=False)
+                more, part = frame.more, frame.buffer
+            else:
+                part = self.pull(0)
+                more = self._get(_RCVMORE)
             if len(frames) <= MOST_FRAMES:  # of more, only their number counts
-                frames.append(frame.buffer)
+                frames.append(part)
         return frames
 
     def next(self) -> Any:
@@ -355,10 +360,7 @@ class Wire:
         last = len(frames) - 1
         for at, frame in enumerate(frames):
             how = flags | (_MORE if at < last else 0)
-            if len(frame) < LARGE:
-                self.push(frame, how)
-            else:
-                self.raw.send(frame, how, copy=False)
+            self.push(frame, how, copy=len(frame) < LARGE)
 
     def _misused(self) -> UserError:
         if self.owner == NOBODY:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from penstock.errors import PeerError, UnsupportedType
 from penstock.message import codec
 from penstock.message.arena import Arena
+from penstock.message.arrays import LARGE
 from penstock.message.parcel import Failure, Opener, Packer, failed
 from tests.unit.message.values import anything, words
 
@@ -65,7 +66,8 @@ def test_an_array_may_be_changed_once_it_was_sent() -> None:
 
 
 def test_the_head_stands_before_all() -> None:
-    assert Packer().packed(1, b"head") == b"head" + pack(1)
+    for value in (1, b"", bytes(300), bytes(4097), bytes(LARGE - 1)):
+        assert Packer().packed(value, b"head") == b"head" + pack(value)
     assert Packer().packed(bytes(70_000), b"head")[:2] == [b"head", b""]
 
 

@@ -11,6 +11,7 @@ import pytest
 import zmq
 
 from penstock.errors import PeerGone, TimedOut, UserError
+from penstock.message.arrays import LARGE
 from penstock.patterns import Dealer, Pair, Published, Publisher, Router, Subscriber, Tuning
 
 LONG = 30.0
@@ -52,10 +53,11 @@ def test_large_values_are_published_too(endpoint: str) -> None:
     array = np.arange(100_000.0)
     with Publisher(endpoint) as publisher, Subscriber(publisher.endpoint) as subscriber:
         hears(publisher, subscriber, "a")
-        for value in (array, bytes(100_000), 1):
+        for value in (array, bytes(100_000), bytes(LARGE - 1), 1):
             publisher.send("big", value)
         np.testing.assert_array_equal(subscriber.receive(LONG).value, array)
         assert subscriber.receive(LONG).value == bytes(100_000)
+        assert subscriber.receive(LONG).value == bytes(LARGE - 1)
         assert subscriber.receive(LONG).value == 1
 
 
