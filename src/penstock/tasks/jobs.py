@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from typing import (
+    Any,
     Dict,
+    Generator,
     Generic,
     Iterable,
     Iterator,
@@ -18,7 +20,7 @@ from typing import (
     overload,
 )
 
-from penstock.errors import TimedOut
+from penstock.errors import BrokerFault, TimedOut
 from penstock.pipeline.duration import Duration, seconds
 from penstock.tasks.desk import Desk, JobState
 from penstock.tasks.handle import Job, Progress
@@ -74,6 +76,25 @@ class Jobs(Sequence[Job[R]], Generic[R]):
         bodies = self._desk.results([job.id for job in jobs])
         return (job.value(body) for job, body in zip(jobs, bodies))
 
+    def __await__(self) -> Generator[Any, None, List[R]]:
+        """``await jobs``: ``results`` for who has an event loop."""
+        return self._settled().__await__()
+
+    async def _settled(self) -> List[R]:
+        from asyncio import to_thread  # a desk may be far away, and the loop has others to serve
+
+        waiting, states = [job.id for job in self._jobs], None
+        with self._desk.watch() as watch:
+            while True:
+                states = await to_thread(self._looked, waiting, states)
+                if any(states.get(id) not in {*LIVE, "done"} for id in waiting):
+                    break  # ``results`` says what has become of it
+                waiting = [id for id in waiting if states[id] in LIVE]
+                if not waiting:
+                    break
+                await watch.heard()
+        return await to_thread(self.results)
+
     def as_completed(self, timeout: Optional[Duration] = None) -> Iterator[Job[R]]:
         """Each of them as it is done, dead or cancelled; first those that are already.
 
@@ -86,9 +107,10 @@ class Jobs(Sequence[Job[R]], Generic[R]):
         """Each as it is over, with its state; empty: it is not there any more."""
         until = None if timeout is None else time.monotonic() + seconds(timeout)
         waiting = {job.id: job for job in self._jobs}
+        states: Optional[Dict[str, str]] = None
         with self._desk.watch() as watch:
             while True:
-                states = {id: state for id, state, _ in self._states(waiting)}
+                states = self._looked(waiting, states)
                 over = [id for id in waiting if states.get(id) not in LIVE]
                 yield from [(waiting.pop(id), states.get(id, "")) for id in over]
                 if not waiting:
@@ -97,6 +119,15 @@ class Jobs(Sequence[Job[R]], Generic[R]):
                 if left is not None and left <= 0:
                     raise TimedOut(f"after {timeout} {len(waiting)} of {len(self)} jobs are not done")
                 watch.wait(left)
+
+    def _looked(self, ids: Iterable[str], seen: Optional[Dict[str, str]]) -> Dict[str, str]:
+        """How these stand. Who waits already waits on while nobody can say: for ``seen``, that is."""
+        try:
+            return {id: state for id, state, _ in self._states(ids)}
+        except BrokerFault:
+            if seen is None:
+                raise
+            return seen
 
     @property
     def counts(self) -> Dict[str, int]:

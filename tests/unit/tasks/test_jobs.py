@@ -1,9 +1,14 @@
 # mypy: disable-error-code="unused-awaitable"
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
 
 from penstock import JobCancelled, JobFailed, TimedOut, UserError, group, task
+from penstock.errors import BrokerFault
+from penstock.tasks.desk import JobState
 from penstock.tasks.freight import packed
 from penstock.tasks.job import Claim
 from penstock.tasks.local import LocalDesk
@@ -56,6 +61,46 @@ def test_the_first_failure_is_raised_though_others_still_run(jobs: LocalDesk) ->
     with pytest.raises(JobFailed, match="ValueError: odd"):
         submitted.results()
     assert submitted.counts == {"dead": 1, "ready": 2}
+
+
+def test_results_can_be_awaited_and_the_first_failure_is_raised(jobs: LocalDesk) -> None:
+    async def awaited(outcomes: Sequence[Outcome]) -> list[int]:
+        submitted = double.submit_many(double.call(number) for number in range(2))
+
+        async def wait() -> list[int]:
+            return await submitted
+
+        waiting = asyncio.ensure_future(wait())
+        for outcome in outcomes:
+            await asyncio.to_thread(lambda: close(jobs, claim(jobs), outcome))  # noqa: B023  awaited
+        return await waiting
+
+    assert asyncio.run(awaited([Done(packed(0)), Done(packed(2))])) == [0, 2]
+    with pytest.raises(JobFailed, match="ValueError: odd"):
+        asyncio.run(awaited([Failed("error", "ValueError: odd")]))
+
+
+def test_who_waits_already_waits_on_while_nobody_can_say(
+    jobs: LocalDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted = double.submit_many(double.call(number) for number in range(2))
+    coming = submitted.as_completed("30s")
+    close(jobs, claim(jobs), Done(packed(0)))
+    assert next(coming) == submitted[0]
+    looked = jobs.states
+
+    def away(ids: Sequence[str]) -> list[JobState]:
+        monkeypatch.setattr(jobs, "states", looked)
+        if not submitted[1].attempts:
+            close(jobs, claim(jobs), Done(packed(2)))
+        raise BrokerFault("nobody who keeps the store has answered")
+
+    monkeypatch.setattr(jobs, "states", away)
+    double.submit(2)  # there is news, so it looks again
+    assert list(coming) == [submitted[1]]
+    monkeypatch.setattr(jobs, "states", away)
+    with pytest.raises(BrokerFault):
+        submitted.results()
 
 
 def test_progress_counts_what_is_over_and_what_runs_as_far_as_it_is(jobs: LocalDesk) -> None:
