@@ -13,7 +13,7 @@ from typing import Any, Dict, Generator, Generic, Iterator, List, Mapping, Optio
 
 import msgspec
 
-from penstock.errors import TimedOut
+from penstock.errors import BrokerFault, TimedOut
 from penstock.pipeline.duration import Duration, seconds
 from penstock.pipeline.place import Place
 from penstock.tasks import freight
@@ -120,9 +120,11 @@ class Study(Generic[R]):
     async def _settled(self) -> List[Trial[R]]:
         from asyncio import to_thread
 
+        seen: Optional[List[Trial[R]]] = None
         with self._desk.watch() as watch:
             while True:
-                trials, has_new = await to_thread(self._advance)
+                trials, has_new = await to_thread(self._looked, seen)
+                seen = trials
                 if self._is_over(trials):
                     return trials
                 if not has_new:
@@ -131,9 +133,11 @@ class Study(Generic[R]):
     def _rounds(self, timeout: Optional[Duration]) -> Iterator[List[Trial[R]]]:
         """The trials, now and again after each change, until all are over."""
         until = None if timeout is None else time.monotonic() + seconds(timeout)
+        seen: Optional[List[Trial[R]]] = None
         with self._desk.watch() as watch:
             while True:
-                trials, has_new = self._advance()
+                trials, has_new = self._looked(seen)
+                seen = trials
                 yield trials
                 if self._is_over(trials):
                     return
@@ -143,6 +147,15 @@ class Study(Generic[R]):
                     raise TimedOut(f"after {timeout} {over} of {self.count} trials are over")
                 if not has_new:
                     watch.wait(left)
+
+    def _looked(self, seen: Optional[List[Trial[R]]]) -> Tuple[List[Trial[R]], bool]:
+        """As of ``_advance``. Who waits already waits on while nobody can say: for ``seen``, that is."""
+        try:
+            return self._advance()
+        except BrokerFault:
+            if seen is None:
+                raise
+            return seen, False
 
     def _is_over(self, trials: List[Trial[R]]) -> bool:
         return len(trials) >= self.count and all(each.is_over for each in trials)

@@ -13,7 +13,9 @@ import pytest
 import penstock
 import penstock.testing
 from penstock import Context, EnvironmentFault, Trial, UserError, between, sweep, task
+from penstock.errors import BrokerFault
 from penstock.tasks.filter import Filter
+from penstock.tasks.job import JobRow
 from penstock.tasks.study import Study
 from penstock.testing import InlineJobs
 
@@ -56,6 +58,25 @@ def test_one_that_is_dead_does_not_end_a_study(jobs: InlineJobs) -> None:
     study = sweep(train, {"lr": [-1.0, 0.3]}, metric="loss")
     assert [trial.state for trial in study.results()] == ["dead", "done"]
     assert [trial.number for trial in study] == [0, 1]
+
+
+def test_who_waits_for_a_study_waits_on_while_nobody_can_say(
+    jobs: InlineJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coming = iter(sweep(plain, {"x": range(3)}, parallel=1))
+    assert next(coming).number == 0
+    plain.options(delay="1m").submit(0.0)  # something else that happens, so that it looks again
+    looked = jobs.jobs
+
+    def away(*args: Any, **named: Any) -> list[JobRow]:
+        monkeypatch.setattr(jobs, "jobs", looked)
+        raise BrokerFault("nobody who keeps the store has answered")
+
+    monkeypatch.setattr(jobs, "jobs", away)
+    assert [trial.number for trial in coming] == [1, 2]
+    monkeypatch.setattr(jobs, "jobs", away)
+    with pytest.raises(BrokerFault):
+        sweep(plain, {"x": range(3)})
 
 
 def test_a_study_of_the_same_name_goes_on_where_it_was(jobs: InlineJobs) -> None:
