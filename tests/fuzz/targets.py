@@ -696,7 +696,7 @@ TARGETS = [
         delivered_near,
         [
             b"\1\xc1" + pack(near.Freight(1, [30, 70], b"word")),
-            b"\1\xc1" + pack(near.Freight(1, [30], b"")),
+            b"\1\xc1" + pack(near.Freight(1, [30, 0], b"")),
             b"\0" + pack(callwire.Cancel([1, 2])),
         ],
         (PeerError,),

@@ -123,39 +123,39 @@ class Rooms:
     """Memory that crates are copied into, used again when nobody looks at it any more: it is warm, too."""
 
     def __init__(self) -> None:
-        self._free: Deque[Any] = deque()
+        self._free: Deque[bytearray] = deque()
         self._lent: Dict[int, Any] = {}
 
     def take(self, size: int) -> Any:
         """As many bytes."""
         numpy = sys.modules.get("numpy")
-        if numpy is None:
+        if numpy is None or not size:
             return bytearray(size)
-        whole = self._fit(size)
-        if whole is None:
-            whole = numpy.empty(size, numpy.uint8)
-        room = whole[:size]
+        whole = self._fit(size) or bytearray(size)
+        # A view of this array has it as its base, and so has a view of that view: were the memory an array,
+        # too, NumPy would have all of them look at that, and this one be gone at once.
+        room = numpy.frombuffer(whole, numpy.uint8, size)
         key = id(room)
         self._lent[key] = weakref.ref(room, lambda _: self._give_back(key, whole))
         return room
 
-    def _fit(self, size: int) -> Any:
+    def _fit(self, size: int) -> Optional[bytearray]:
         for _ in range(len(self._free)):
             try:
                 whole = self._free.popleft()
             except IndexError:  # another thread has it
                 return None
-            if size <= whole.nbytes <= 2 * size:
+            if size <= len(whole) <= 2 * size:
                 return whole
             self._free.append(whole)
         return None
 
-    def _give_back(self, key: int, whole: Any) -> None:
+    def _give_back(self, key: int, whole: bytearray) -> None:
         # May run inside any of our own methods, in any thread.
         del self._lent[key]
         self._free.append(whole)
         try:
-            while sum([each.nbytes for each in self._free]) > KEPT_BYTES:
+            while sum([len(each) for each in self._free]) > KEPT_BYTES:
                 self._free.popleft()
         except (IndexError, RuntimeError):
             pass  # another thread is at it
