@@ -12,20 +12,21 @@ An agent holds the tree that it runs from. Beyond ``MOST`` bytes, what nobody ho
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import itertools
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 
 from penstock import lockfile
 from penstock.environments.store import size
 from penstock.errors import UserError
 from penstock.runtime.hosts import codebook
-from penstock.runtime.hostwire import Manifest
+from penstock.runtime.hostwire import PART, Manifest
 
 Fetch = Callable[[str, int], Awaitable[bytes]]
 """Gives what a path of the manifest holds from a byte on: a part, or nothing at its end."""
@@ -36,6 +37,8 @@ HELD = "held"
 """In a tree: locked by each agent that runs from it."""
 MOST = 1 << 30
 """Bytes to keep, of files and trees; as many more as are in use."""
+AT_ONCE = 64
+"""Files that are asked for before the first of them has come."""
 OLD = 24 * 3600.0
 """Seconds after which nobody finishes that any more."""
 
@@ -63,9 +66,11 @@ class Larder:
         while True:
             place, is_there = self._place(manifest)
             if not is_there:
-                for name, sha in manifest.files.items():
-                    if not self._has(sha):
-                        await self._get(name, sha, manifest.sizes[name], fetch)
+                missing = {sha: name for name, sha in manifest.files.items() if not self._has(sha)}
+                for some in _handfuls(missing, manifest.sizes):
+                    await asyncio.gather(
+                        *(self._get(missing[sha], sha, manifest.sizes[missing[sha]], fetch) for sha in some)
+                    )
                 self._plant(place, manifest, count)
             if self._hold(place):
                 break
@@ -149,6 +154,22 @@ class Larder:
             shutil.rmtree(draft, ignore_errors=True)
             if not os.path.isdir(place):  # another agent has made it meanwhile
                 raise
+
+
+def _handfuls(missing: Mapping[str, str], sizes: Mapping[str, int]) -> Iterator[list[str]]:
+    """Files that are asked for at once: one by one, a hundred would take a hundred times the way. Together
+    they are no more than a part, so that signs of life are not kept behind them on a slow line."""
+    some: list[str] = []
+    room = 0
+    for sha, name in missing.items():
+        room -= sizes[name]
+        if room < 0 or len(some) == AT_ONCE:
+            if some:
+                yield some
+            some, room = [], PART - sizes[name]
+        some.append(sha)
+    if some:
+        yield some
 
 
 def _is(path: str, sha: str) -> bool:

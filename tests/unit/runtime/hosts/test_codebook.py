@@ -12,7 +12,7 @@ import pytest
 from penstock.errors import UserError
 from penstock.pipeline.plan import Plan, StagePlan
 from penstock.pipeline.reference import Reference
-from penstock.runtime.agent.larder import Larder, matched
+from penstock.runtime.agent.larder import AT_ONCE, Larder, matched
 from penstock.runtime.hosts import codebook
 from penstock.runtime.hostwire import PART, Manifest
 
@@ -51,6 +51,25 @@ def test_a_tree_is_fetched_once_and_again_only_what_has_changed(app: Path, tmp_p
     assert matched(tree, codebook.survey([str(app)])) == tree
     with pytest.raises(UserError, match=r"app\.py is another"):
         matched(tree, manifest)
+
+
+def test_small_files_are_asked_for_together_and_not_all_at_once(app: Path, tmp_path: Path) -> None:
+    for number in range(200):
+        (app / f"s{number}.py").write_text(f"x = {number}\n")
+    waiting: list[str] = []
+    most = 0
+
+    async def fetch(path: str, at: int) -> bytes:
+        nonlocal most
+        waiting.append(path)
+        most = max(most, len(waiting))
+        await asyncio.sleep(0)
+        waiting.remove(path)
+        return (app / path.partition("/")[2]).read_bytes()[at : at + PART]
+
+    (tree,) = asyncio.run(Larder(str(tmp_path / "cache")).trees(codebook.survey([str(app)]), 1, fetch))
+    assert matched(tree, codebook.survey([str(app)])) == tree
+    assert most == AT_ONCE
 
 
 def test_a_tree_that_was_changed_is_made_anew_and_left_to_those_who_run_from_it(
