@@ -111,17 +111,14 @@ def join(
     place = _listens(endpoint)
     if found and not ports:
         raise click.UsageError("--found-at leads to ports that were said: say --ports as well")
-    ours = _ours(address) if address else ""
-    brings, cores = _brings(stages, groups), len(os.sched_getaffinity(0))
-    if (brought := sum(count for _, count in brings)) > MANY * cores:
-        terminal.talk(f"{brought} workers are to be here, on {cores} cores: each is a process of its own")
+    cores = len(os.sched_getaffinity(0))
     wish = Wish(
+        brings=_brings(stages, groups, cores),
+        address=_ours(address) if address else _address(place.place, place.port),
         endpoint=endpoint,
         towards=towards(endpoint, key_file, server),
         name=name or re.sub(r"[^\w.-]", "-", socket.gethostname()) or "host",
         labels=labels,
-        brings=brings,
-        address=ours or _address(place.place, place.port),
         found=found,
         ports=ports,
         code=str(Path(code).resolve()) if code else None,
@@ -153,7 +150,7 @@ def _listens(endpoint: str) -> Endpoint:
     return place
 
 
-def _brings(stages: tuple[str, ...], groups: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+def _brings(stages: tuple[str, ...], groups: tuple[str, ...], cores: int) -> tuple[tuple[str, int], ...]:
     found: dict[str, int] = {}
     for text in stages:
         name, sign, count = text.partition("=")
@@ -162,6 +159,8 @@ def _brings(stages: tuple[str, ...], groups: tuple[str, ...]) -> tuple[tuple[str
         found[name] = found.get(name, 0) + int(count or 1)
     for name in groups:
         found[name] = found.get(name, 0) + 1
+    if (brought := sum(found.values())) > MANY * cores:
+        terminal.talk(f"{brought} workers are to be here, on {cores} cores: each is a process of its own")
     return tuple(found.items())
 
 

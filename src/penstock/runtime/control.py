@@ -1,4 +1,4 @@
-"""The words that pass between a supervisor and its workers (known to both processes).
+"""The words that pass between a supervisor and its workers, who import this file and never each other.
 
 They travel as length-prefixed msgpack over one unix socket pair per worker, made before the worker
 is started, so the kernel itself tells each side of the other's death (end of file):
@@ -6,8 +6,6 @@ is started, so the kernel itself tells each side of the other's death (end of fi
     +----------------+------------------------------+
     | length, u32 LE | msgpack of one tagged struct |
     +----------------+------------------------------+
-
-Supervisor and worker import this file and never each other.
 """
 
 from __future__ import annotations
@@ -173,7 +171,6 @@ class Hear(msgspec.Struct, frozen=True, tag="hear"):
     peer: int
     label: str
     endpoint: str
-    """Within a host ``ipc://...``, to another ``tcp://...``."""
 
 
 class Mute(msgspec.Struct, frozen=True, tag="mute"):
@@ -264,10 +261,9 @@ class Bound(msgspec.Struct, frozen=True, tag="bound"):
 
 
 class Publishing(msgspec.Struct, frozen=True, tag="publishing"):
-    """Worker -> supervisor: I publish; subscribers may connect."""
+    """Worker -> supervisor: I publish; subscribers may connect, those of other hosts by ``tcp``."""
 
     tcp: str = ""
-    """Where those of other hosts do; empty: nowhere."""
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
@@ -310,10 +306,9 @@ class Recorded(msgspec.Struct, frozen=True, tag="recorded"):
 
 
 class Position(msgspec.Struct, frozen=True, tag="position"):
-    """Worker -> supervisor: a source on another host has come so far."""
+    """Worker -> supervisor: so far has come a source on another host; no data: it begins anew."""
 
     data: bytes
-    """What it would keep in a file; nothing: it begins anew."""
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -403,13 +398,3 @@ def topic_paths(run_dir: str, number: object) -> Tuple[str, str]:
 def paths(run_dir: str, number: int) -> Tuple[str, str, str]:
     """Socket, arena and status page of worker ``number`` in its run directory."""
     return f"{run_dir}/{number}.sock", f"{run_dir}/{number}.arena", f"{run_dir}/{number}.page"
-
-
-def position_path(state_dir: str, stage: str, replica: int) -> str:
-    """Where the position of a source is kept."""
-    return f"{state_dir}/positions/{stage}.{replica}"
-
-
-def callers(run_dir: str, number: int) -> str:
-    """Where worker ``number``, of a service, takes callers of its host."""
-    return f"unix://{paths(run_dir, number)[0]}"

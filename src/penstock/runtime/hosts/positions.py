@@ -26,7 +26,7 @@ class Positions:
 
     def heard(self, member: Member, data: bytes) -> None:
         """A source has come so far; no data: it begins anew."""
-        path = control.position_path(self._supervisor.state_dir.path, member.stage, member.replica)
+        path = _path(self._supervisor.state_dir.path, member.stage, member.replica)
         try:
             _write(path, data)
             self._failed = False
@@ -37,6 +37,11 @@ class Positions:
                 )
                 self._supervisor.report(member.noticed(control.Notice("warning", text)))
             self._failed = True
+
+
+def _path(state_dir: str, stage: str, replica: int) -> str:
+    """As a source on the first host has it: see ``PositionFile``."""
+    return f"{state_dir}/positions/{stage}.{replica}"
 
 
 def _write(path: str, data: bytes) -> None:
@@ -53,7 +58,7 @@ def _write(path: str, data: bytes) -> None:
 
 def kept(assignment: control.Assignment) -> bytes:
     """The position from which a source may go on; nothing: none is kept."""
-    path = control.position_path(assignment.state_dir, assignment.stage, assignment.replica)
+    path = _path(assignment.state_dir, assignment.stage, assignment.replica)
     try:
         with open(path, "rb") as file:
             return file.read()

@@ -92,7 +92,7 @@ class Services:
     def _seat(self, worker: Worker, member: Member, host: str) -> list[Any]:
         stage = self._supervisor.plan.stage(worker.stage)
         endpoint = self._supervisor.endpoint(
-            lambda run_dir: control.callers(run_dir, worker.number),
+            lambda run_dir: f"unix://{control.paths(run_dir, worker.number)[0]}",
             member.tcp,
             home=member.child.host,
             host=host,

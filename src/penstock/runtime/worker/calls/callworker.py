@@ -38,7 +38,7 @@ class CallWorker:
         self._counter = Counter(time.monotonic)
         self._ear = Ear({channel.fileno(): self._obey, self._guard.wake_fd: self._guard.hear})
         ends = Ends(replica=assignment.number, curve=assignment.curve)
-        places = [control.callers(assignment.run_dir, assignment.number), assignment.listen]
+        places = [f"unix://{control.paths(assignment.run_dir, assignment.number)[0]}", assignment.listen]
         self._doors = [open_door(at, self._ear, self._counter.greet, ends) for at in places if at]
         self._paused = assignment.paused
         self._draining = False

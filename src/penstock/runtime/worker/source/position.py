@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, Optional
 import msgspec
 
 from penstock.errors import EnvironmentFault, UserError
-from penstock.runtime.control import Assignment, Position, position_path
+from penstock.runtime.control import Assignment, Position
 from penstock.runtime.worker.source.progress import Mark
 
 
@@ -44,7 +44,7 @@ class PositionFile:
 
     def __init__(self, state_dir: str, stage: str, replica: int, *, run: str) -> None:
         """Nothing is touched yet."""
-        self.path = position_path(state_dir, stage, replica)
+        self.path = f"{state_dir}/positions/{stage}.{replica}"
         self._run = run
 
     def read(self, *, also_of_others: bool) -> Optional[Mark]:
