@@ -76,6 +76,9 @@ def test_code_that_cannot_be_loaded_leaves_the_old_workers_in_place(rig: Rig) ->
 
 
 def test_only_who_has_imported_the_file_is_renewed(rig: Rig) -> None:
+    (rig.desk / "code").mkdir()
+    both = "import edition\n\ndef work(number):\n    return number, edition.NUMBER\n"  # whoever gets an item
+    (rig.desk / "code" / "edited.py").write_text(both)
     run = start(rig, 100)
     before = {worker.label: worker.pid for worker in run.until_whole()}
     run.open("count", 10)
