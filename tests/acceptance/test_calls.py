@@ -171,6 +171,8 @@ def test_what_is_sent_is_what_arrives_and_what_returns(shared: Path) -> None:
     image = np.arange(40_000, dtype="f4").reshape(200, 200)
     told, attempt = judge.call(image)
     assert attempt == 1 and told.dtype == image.dtype and (told == image).all()
+    kept = [judge.call(np.full(100_000, number, np.uint8))[0][1:] for number in range(5)]
+    assert [set(each.tolist()) for each in kept] == [{number} for number in range(5)]
     assert judge.call((1, "two", None, b"\0" * 2_000_000)) == [(1, "two", None, b"\0" * 2_000_000), 1]
     assert norm.call(Point(3, 4))["sum"] == 7
 
