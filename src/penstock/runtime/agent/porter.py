@@ -39,11 +39,12 @@ class Porter:
         self._seen = 0
         for path in letter.list_requeued(self._dead):  # the first host has them still, and asks again
             path.unlink(missing_ok=True)
-        for folder in self._state.parent.glob("*/dead"):
-            self._offer_letters(folder)
+        self._left = list(self._state.parent.glob("*/dead"))
 
     def look(self) -> None:
-        """Offer what is new."""
+        """Offer what is new; the first time, what earlier stays have left, too."""
+        while self._left:
+            self._offer_letters(self._left.pop())
         with suppress(OSError):
             changed = os.stat(self._dead).st_mtime_ns
             if changed != self._seen:
