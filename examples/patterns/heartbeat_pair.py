@@ -39,4 +39,5 @@ def other(endpoint: str = "ipc://pair.sock") -> None:
 
 
 if __name__ == "__main__":
-    {"one": one, "other": other}[sys.argv[1]](*sys.argv[2:])
+    role, *words = sys.argv[1:] or sys.exit("say which role: one or other")
+    {"one": one, "other": other}[role](*words)

@@ -19,4 +19,5 @@ def client(endpoint: str = "ipc://hello.sock", name: str = "world") -> None:
 
 
 if __name__ == "__main__":
-    {"server": server, "client": client}[sys.argv[1]](*sys.argv[2:])
+    role, *words = sys.argv[1:] or sys.exit("say which role: server or client")
+    {"server": server, "client": client}[role](*words)

@@ -21,4 +21,5 @@ def client(endpoint: str = "tcp://127.0.0.1:5555", keys: str = "client-keys", te
 
 
 if __name__ == "__main__":
-    {"server": server, "client": client}[sys.argv[1]](*sys.argv[2:])
+    role, *words = sys.argv[1:] or sys.exit("say which role: server or client")
+    {"server": server, "client": client}[role](*words)

@@ -33,4 +33,5 @@ def sink(results: str = "ipc://results.sock") -> None:
 
 
 if __name__ == "__main__":
-    {"ventilator": ventilator, "worker": worker, "sink": sink}[sys.argv[1]](*sys.argv[2:])
+    role, *words = sys.argv[1:] or sys.exit("say which role: ventilator, worker or sink")
+    {"ventilator": ventilator, "worker": worker, "sink": sink}[role](*words)

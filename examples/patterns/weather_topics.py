@@ -27,4 +27,5 @@ def client(endpoint: str = "ipc://weather.sock", topics: str = "weather.no.*", c
 
 
 if __name__ == "__main__":
-    {"station": station, "client": client}[sys.argv[1]](*sys.argv[2:])
+    role, *words = sys.argv[1:] or sys.exit("say which role: station or client")
+    {"station": station, "client": client}[role](*words)
