@@ -389,6 +389,25 @@ def test_who_is_not_told_of_services_gets_one_sentence(tmp_path: Path) -> None:
         thread.join(30)
 
 
+def test_a_run_that_has_ended_is_known_to_have_though_much_was_said_before(tmp_path: Path) -> None:
+    listing = b'{"ok": true, "result": {"services": {}, "gone": {}, "curve": null}}\n'
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(tmp_path / "control.sock"))
+        door.listen()
+
+        def tell() -> None:
+            with door.accept()[0] as line:
+                line.recv(1000)
+                line.sendall(listing * 2000)
+
+        thread = threading.Thread(target=tell)
+        thread.start()
+        directory = Directory(str(tmp_path), "short")
+        _until(lambda: not directory.read()[1], "it never ended")
+        thread.join(30)
+        directory.close()
+
+
 def test_what_is_not_there_is_said_in_one_sentence(shared: Path) -> None:
     with pytest.raises(UserError, match="the pipeline served has no service 'juge'; did you mean 'judge'"):
         penstock.connect_service("served", "juge").call(1)

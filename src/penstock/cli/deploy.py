@@ -10,7 +10,7 @@ import click
 from penstock.cli import figures, terminal
 from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
-from penstock.cli.options import json_option, pipeline_option
+from penstock.cli.options import json_option, run_option
 from penstock.cli.table import table
 from penstock.errors import UserError
 from penstock.runtime import client
@@ -46,7 +46,7 @@ def _share(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -
 @click.option("--share", metavar="PERCENT", callback=_share, help="Its part of the calls.  [default: 10%]")
 @click.option("--all", "outcome", flag_value="all", help="It gets all calls; the older one ends.")
 @click.option("--none", "outcome", flag_value="none", help="It ends; the older one gets all calls.")
-@pipeline_option
+@run_option
 @json_option
 def deploy(
     what: str | None, share: float | None, outcome: str | None, name: str | None, as_json: bool
@@ -91,6 +91,11 @@ def _begun(run: Run, service: str, code: str, share: float) -> Answer:
 
     from penstock.cli import appfile
 
+    if client.is_afar():
+        raise UserError(
+            f"{code} is deployed on the machine of the run, where the code is; from here go --share, --all"
+            " and --none"
+        )
     found = appfile.service(code, run.app)
     stage = msgspec.structs.replace(found.plan(), name=f"{service}@{_label(service, code)}")
     return client.call(run, "deploy", service=service, stage=msgspec.to_builtins(stage), share=share)

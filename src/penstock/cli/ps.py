@@ -12,6 +12,7 @@ from penstock.cli.document import document
 from penstock.cli.group import VerbCommand
 from penstock.cli.options import json_option, run_option
 from penstock.cli.table import table
+from penstock.cli.topic import topic_table
 from penstock.errors import NotRunning
 from penstock.pipeline.plan import GROUP, SERVICE
 from penstock.runtime import client
@@ -21,6 +22,8 @@ COUNTS = ("FAILED", "RESTARTS", "PID")
 WIDE = ("ITEMS", "PYTHON")
 LINKS = ("LINK", "SENT", "DONE", "IN FLIGHT", "WAITING", "AGAIN", "DEAD")
 HOSTS = ("HOST", "STATE", "CORES", "WORKERS", "ADDRESS", "LABELS")
+MOST_LINES = 24
+"""Of topics."""
 WHERE_ANY = ("given_back", "unfinished", "lost", "senders_lost", "requeued", "unmatched", "duplicates")
 """Counts that have a column where one of them is not 0, as in the ledger of a run."""
 FLOW = ("ITEMS/S", "DATA/S", "FILL", "OLDEST", "BY")
@@ -88,6 +91,7 @@ def ps(name: str | None, wide: bool, quiet: bool, as_json: bool) -> int:
 def about(answer: Answer, *, wide: bool = False) -> str:
     """One pipeline for people: its workers, its links, what they wait for, the line that adds up."""
     lines = [head(answer), "", *stage_table(answer, wide=wide), *shared(answer), *host_table(answer)]
+    lines += published(answer)
     if all(stage["kind"] in {GROUP, SERVICE} for stage in answer["stages"]):
         return "\n".join(lines)  # what becomes of jobs is told by `penstock queues`
     lines += ["", *link_table(answer), ""]
@@ -126,6 +130,13 @@ def host_table(answer: Answer) -> list[str]:
         for each in answer.get("hosts", [])
     ]
     return ["", *table(rows, HOSTS, right=(2, 3))] if rows else []
+
+
+def published(answer: Answer) -> list[str]:
+    """Topics, and who gets them; none: nothing. Of very many the first, as `penstock topic list` has all."""
+    lines = topic_table(answer)
+    more = [f"... {len(lines) - MOST_LINES} lines more: penstock topic list"]
+    return ["", *lines[:MOST_LINES], *(more if len(lines) > MOST_LINES else ())] if lines else []
 
 
 def shared(answer: Answer) -> list[str]:

@@ -122,7 +122,8 @@ def _look_at_files(ask: Ask, terminal: Terminal) -> None:
     assert "Save gets them again now" in ask("owner", "dead", "requeue", "--yes").stderr
     until(lambda: not ask("owner", "dead", "list", "-q").stdout, "it is done")
     assert "there is no dead letter" not in ask("owner", "dead", "discard", "--yes", code=3).stderr
-    for words in (["record", "-o", "rec"], ["record", "--stop"], ["debug", "gate"]):
+    assert ask("observer", "deploy").stdout == "gated has no service\n"
+    for words in (["deploy", "a=b"], ["record", "-o", "rec"], ["record", "--stop"], ["debug", "gate"]):
         assert "on the machine of the run" in ask("owner", *words, code=4).stderr
 
 

@@ -86,13 +86,15 @@ class Directory:
         return self._line.fileno()
 
     def read(self) -> Tuple[bool, bool]:
-        """Take in what has come: whether something has changed, and whether the run is still there."""
+        """Take in all that has come: whether something has changed, and whether the run is still there."""
+        changed = False
         try:
-            return self._more(), True
+            while True:
+                changed |= self._more()
         except (BlockingIOError, InterruptedError):
-            return False, True
+            return changed, True
         except OSError:
-            return False, False
+            return changed, False
 
     def close(self) -> None:
         """Hang up."""

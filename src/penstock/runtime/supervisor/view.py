@@ -48,6 +48,7 @@ class View:
         ]
         hosts = self._supervisor.hosts
         found["hosts"] = [] if hosts is None else hosts.view()
+        found.update(self._published())
         found["bottleneck"] = sights.bottleneck._asdict() if sights.bottleneck else None
         return found
 
