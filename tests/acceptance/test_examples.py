@@ -96,6 +96,13 @@ def test_frames_are_compared_side_by_side(tmp_path: Path) -> None:
     assert rows == ["plain zmq, send_pyobj", "plain zmq, copy=False", "penstock", "penstock, in place"]
 
 
+def test_a_model_is_called_watched_and_replaced_while_it_works(tmp_path: Path) -> None:
+    ended = run(tmp_path, str(EXAMPLES / "services/demo.py"))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "locate: 80%   locate@newer: 20%" in ended.stdout
+    assert "0 lost, 0 dead" in ended.stdout, ended.stdout
+
+
 def test_training_goes_on_where_it_was_killed_and_a_wrong_path_is_put_right(tmp_path: Path) -> None:
     ended = run(tmp_path, str(EXAMPLES / "training/demo.py"), PENSTOCK_JOBS=str(tmp_path / "jobs.db"))
     assert ended.returncode == 0, ended.stdout + ended.stderr
