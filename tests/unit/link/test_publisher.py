@@ -232,7 +232,7 @@ def _status_in_a_fork(publisher: Publisher) -> int:
 
 
 def test_a_fork_is_told_that_it_cannot_publish_also_of_topics_that_are_known(stage: Stage) -> None:
-    publisher, log = stage.publisher(), stage.hearing("log/0", "loss")
+    publisher, log = stage.publisher(Mailing("log/0", ["loss"])), stage.hearing("log/0", "loss")
     publisher.publish("loss", 0, last=True)
     publisher.publish("loss", 1)
     with publisher._lock:  # another thread may have had it at the fork
