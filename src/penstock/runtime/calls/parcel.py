@@ -12,8 +12,7 @@ from penstock.message.source import Source
 
 
 class Nowhere:
-    """An arena without room. A call is answered in a moment, by whoever asks for nothing else: to lend it
-    shared memory, and to get that back from callers that come and go, would cost more than it saves."""
+    """An arena without room: large arrays of calls are frames (which within a host go by ``link.crate``)."""
 
     map = b""
 
