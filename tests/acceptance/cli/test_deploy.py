@@ -54,9 +54,9 @@ def classify(number: int) -> list:
     return [number, "later"]
 """
 CALLS = 400
-STRAYS = 12
-"""Calls by which a count of answers may be off its share: what the account of a version lets it be ahead or
-behind, and what each of three callers has under way when the count begins and when it ends."""
+STRAYS = 2 * (4 + 3)
+"""Calls by which a count of answers may be off its share, at its begin and at its end: what the account of a
+version lets it be ahead or behind, and what each of three callers has under way."""
 
 
 class Traffic:
