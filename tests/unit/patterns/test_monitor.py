@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,16 +39,21 @@ class Events(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.seen: queue.SimpleQueue[SocketEvent] = queue.SimpleQueue()
+        self._passed: list[SocketEvent] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         self.seen.put(record.event)  # type: ignore[attr-defined]  # put there by `monitor`
 
     def until(self, kind: type[SocketEvent], name: str) -> SocketEvent:
-        """The next event of that kind at a socket of that name."""
+        """The next event of that kind at a socket of that name. Others are kept: each socket has a thread to
+        tell of it, so what happened first may be told last."""
+        end = time.monotonic() + LONG
         while True:
-            event = self.seen.get(timeout=LONG)
-            if type(event) is kind and event.socket.startswith(name):
-                return event
+            for event in self._passed:
+                if type(event) is kind and event.socket.startswith(name):
+                    self._passed.remove(event)
+                    return event
+            self._passed.append(self.seen.get(timeout=max(0.0, end - time.monotonic())))
 
 
 @pytest.fixture
