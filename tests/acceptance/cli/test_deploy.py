@@ -16,6 +16,7 @@ import pytest
 import penstock
 from penstock.runtime import client
 from tests.acceptance.cli.terminal import LIMIT, Terminal, finish
+from tests.conftest import WorkerPython
 
 APP = """
 import time
@@ -47,12 +48,14 @@ def plain(number: int) -> int:
 pipeline = Pipeline("models", classify)
 """
 LATER = """
+import sys
 from penstock import service
 
-@service(window=100)
+@service(window=100, env="old")
 def classify(number: int) -> list:
-    return [number, "later"]
+    return [number, "later" if sys.version_info[:2] == (3, 9) else sys.version]
 """
+"""In an environment of its own, of which the run has needed nothing so far."""
 CALLS = 400
 STRAYS = 2 * (4 + 3)
 """Calls by which a count of answers may be off its share, at its begin and at its end: what the account of a
@@ -135,10 +138,11 @@ def fails_once() -> bool:
 
 
 @pytest.fixture
-def models(terminal: Terminal, tmp_path: Path) -> Iterator[Terminal]:
+def models(terminal: Terminal, tmp_path: Path, worker_python: WorkerPython) -> Iterator[Terminal]:
     name = tmp_path.name.replace("_", "-")[-20:].lstrip("-")  # connections are kept, by name
     terminal.write("app.py", APP.replace("models", name))
     terminal.write("later.py", LATER)
+    terminal.write("penstock.toml", f'[envs.old]\npython = "{worker_python("3.9")}"\n')
     process = terminal.run()
     terminal.type("wait", "--for", "ready")
     yield terminal
