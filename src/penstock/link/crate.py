@@ -80,6 +80,8 @@ class Crate:
         Raises:
             OSError: there is no room.
         """
+        if not parts:
+            return []
         views = [memoryview(part).cast("B") for part in parts]
         sizes = [len(view) for view in views]
         end = FIRST + sum(sizes)
@@ -97,7 +99,7 @@ class Crate:
         """Copies of the parts of those sizes.
 
         Raises:
-            PeerError: they are not there.
+            PeerError: they are not there, or not to be had.
         """
         if not sizes:
             return []
@@ -108,7 +110,10 @@ class Crate:
             self.token()
             if end > os.fstat(self.fd).st_size:
                 raise PeerError("a crate does not hold what its sender says")
-            self._map = mmap.mmap(self.fd, end)
+            try:
+                self._map = mmap.mmap(self.fd, end)
+            except OSError as error:  # it is sealed, or there are no descriptors
+                raise PeerError(f"a crate cannot be mapped: {error}") from None
         parts: List[Any] = []
         at, whole = FIRST, memoryview(self._map)
         for size in sizes:

@@ -90,6 +90,8 @@ class Near(abc.ABC):
         self._unsent: Deque[Tuple[bytes, Optional[Crate]]] = deque()
         self._crates: Dict[int, Crate] = {}
         """By the calls with which they went, or came."""
+        self._fault: Optional[PeerError] = None
+        """Why it is at its end, when we have ended it."""
         self.is_open = True
         ear.listen(line.fileno(), self.take)
 
@@ -118,7 +120,9 @@ class Near(abc.ABC):
 
     def _keep(self, packet: bytes, crate: Optional[Crate]) -> bool:
         if len(self._unsent) >= MOST_UNSENT:
-            self._end(PeerError("it takes no answers"))
+            self._fault = PeerError("it takes no answers")
+            self._unsent.clear()
+            self._line.shutdown(socket.SHUT_RDWR)  # of which ``take`` hears: somebody is amid an answer here
             return False
         self._unsent.append((packet, crate))
         return True
@@ -146,7 +150,7 @@ class Near(abc.ABC):
         except ConnectionError:  # he has not taken all of ours; what he had said comes next, and then his end
             return True
         if not packet:
-            self._end(None)
+            self.end(self._fault)
             return False
         try:
             if rights or packet[0] == _TAG:
@@ -154,7 +158,7 @@ class Near(abc.ABC):
             else:
                 self.heard(packet, ())
         except PeerError as error:
-            self._end(error)
+            self.end(error)
         return True
 
     def _opened(self, packet: bytes, came: Optional[Crate]) -> Tuple[Any, List[Any]]:
@@ -172,7 +176,8 @@ class Near(abc.ABC):
     def _parts(self, head: Freight, came: Optional[Crate]) -> List[Any]:
         """Those of freight that has come, with a crate or without."""
 
-    def _end(self, error: Optional[PeerError]) -> None:
+    def end(self, error: Optional[PeerError]) -> None:
+        """He is gone, or to blame."""
         if self.is_open:
             try:
                 self.gone(error)
@@ -311,6 +316,7 @@ class Door:
         self._line.bind(path)
         self._line.listen(BACKLOG)
         self._line.setblocking(False)
+        self._spare = os.dup(self._line.fileno())
         ear.listen(self._line.fileno(), self._let_in)
 
     def _let_in(self) -> None:
@@ -318,8 +324,23 @@ class Door:
             line, _ = self._line.accept()
         except BlockingIOError:
             return
+        except OSError as error:
+            self._turn_away(PeerError(f"nobody more can be let in: {error}"))
+            return
         line.setblocking(True)  # what must not wait says so each time
         self._greet(Replica(line, self._ear))
+
+    def _turn_away(self, why: PeerError) -> None:
+        """There are no descriptors, but one that is kept to say so: who is not let in would wait for ever."""
+        os.close(self._spare)
+        try:
+            peer = Replica(self._line.accept()[0], self._ear)
+            self._greet(peer)
+            peer.end(why)
+        except OSError:
+            pass  # he has gone
+        finally:
+            self._spare = os.dup(self._line.fileno())
 
     def lose(self, caller: int) -> None:
         """That caller has ended: the kernel tells that in its place."""
@@ -328,6 +349,7 @@ class Door:
         """Let nobody in any more."""
         self._ear.dismiss(self._line.fileno())
         self._line.close()
+        os.close(self._spare)
         os.unlink(self._path)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
+import resource
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,13 +124,14 @@ def test_what_was_said_before_a_death_is_heard_and_then_the_death(ends: Ends) ->
         (b"\xc1" + near._pack(near.Freight(1, [10], b"w")), 3, "does not hold what"),
         (b"\xc1" + near._pack(near.Freight(1, [], b"")), 1, "without a word"),
         (b"\xc1" + near._pack(near.Freight(1, [1], b"w")), -1, "no crate"),
+        (b"\xc1" + near._pack(near.Freight(1, [1], b"w")), -2, "cannot be mapped"),
     ],
 )
 def test_what_is_none_of_the_protocol_ends_the_connection_and_leaves_no_descriptor(
     ends: Ends, tmp_path: Path, packet: bytes, files: int, why: str
 ) -> None:
     crates = [crate.made() for _ in range(files)]
-    pipe = os.pipe() if files < 0 else ()
+    pipe = os.pipe() if files == -1 else [_sealed()] if files == -2 else ()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
         stranger.connect(str(tmp_path / "door"))
         socket.send_fds(stranger, [packet], [*(each.fd for each in crates), *pipe])
@@ -136,6 +140,44 @@ def test_what_is_none_of_the_protocol_ends_the_connection_and_leaves_no_descript
         assert stranger.recv(10) == b""
     for each in pipe:
         os.close(each)
+
+
+def _sealed() -> int:
+    """A crate into which nobody may write."""
+    file = os.memfd_create("sealed", os.MFD_ALLOW_SEALING)
+    os.ftruncate(file, 1000)
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_WRITE)
+    return file
+
+
+def test_who_takes_nothing_is_hung_up_on_after_the_answer_in_hand(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(near, "MOST_UNSENT", 10)
+    while ends.replica.send(b"answer" * 1000):
+        pass
+    assert not ends.ends and not ends.replica.send(b"another")
+    ends.replica.take()
+    assert [(name, str(error)) for name, error in ends.ends] == [("replica", "it takes no answers")]
+
+
+def test_without_descriptors_who_comes_is_turned_away(ends: Ends, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
+        stranger.connect(str(tmp_path / "door"))
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        taken = [os.dup(0)]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 1, limits[1]))
+        try:
+            with contextlib.suppress(OSError):
+                while True:
+                    taken.append(os.dup(0))
+            ends.turn()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            for each in taken:
+                os.close(each)
+        assert stranger.recv(10) == b"" and "Too many open files" in str(ends.ends[-1][1])
+    assert ends.caller.send(b"on") and ends.told() == [("replica", b"on", [])]
 
 
 def test_a_python_of_an_older_system_makes_crates_too(monkeypatch: pytest.MonkeyPatch) -> None:

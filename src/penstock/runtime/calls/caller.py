@@ -185,7 +185,10 @@ class Caller:
 
     def _give_way(self) -> None:
         self._sweep()
-        self.turnstile.give_way()
+        if self.leading:
+            self.turnstile.give_way()
+        else:
+            self.turnstile.hear()
 
     @staticmethod
     def _left(pending: Pending) -> Optional[float]:
@@ -244,9 +247,10 @@ class Caller:
     # What comes in ---------------------------------------------------------------------------------------
 
     def drain(self) -> None:
-        """Take all that is there."""
+        """Take all that is there. Nobody is let in meanwhile: who then leads would not let us back."""
         while not self.ended and self._ear.turn(0):
             pass
+        self.turnstile.remind()
 
     def _hear(self, desk: Desk, number: int, word: Any, frames: Any) -> None:
         told = callwire.from_replica(word)
@@ -338,6 +342,7 @@ class Caller:
 
     def _lose(self, desk: Desk, number: int) -> None:
         """A replica is no more: what it had goes to others, of the same version where they have room."""
+        desk.picker.close(number)  # what it has said makes room, which is to be nobody's
         peer = self._peers.pop(number)
         while peer.take():  # what it has said before it went
             pass

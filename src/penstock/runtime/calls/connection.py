@@ -162,6 +162,8 @@ def _beside(service: str) -> Tuple[str, str]:
 
 
 def _disown() -> None:
+    global _making  # noqa: PLW0603  of all threads
+    _making = threading.Lock()  # another thread may have had it, who is not here to let go of it
     for each in _known.values():
         each.disown()
     _known.clear()

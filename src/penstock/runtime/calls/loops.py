@@ -68,7 +68,8 @@ class Loops:
         if caller.leading:
             return
         with caller.turnstile:
-            caller.drain()
+            if not caller.leading:  # somebody may have begun to, and made way for us
+                caller.drain()
 
 
 def _tell(loop: asyncio.AbstractEventLoop, answered: asyncio.Event) -> None:

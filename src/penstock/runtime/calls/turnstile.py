@@ -51,12 +51,22 @@ class Turnstile:
         except BlockingIOError:
             pass  # it can be read already
 
-    def give_way(self) -> None:
-        """Somebody has knocked: let those have it who want to, and take it back."""
+    def hear(self) -> None:
+        """Somebody has knocked, and has to wait; after that, ``remind``."""
         try:
             os.read(self.wake_fd, 4096)
         except BlockingIOError:
             pass
+
+    def remind(self) -> None:
+        """Knock for who waits, lest another is before him and keeps it."""
+        if self._gate.locked():
+            self.knock()
+
+    def give_way(self) -> None:
+        """Somebody has knocked: let those have it who want to, and take it back. Only of who has it while all
+        others just come and go; else one of them may keep it."""
+        self.hear()
         self._lock.release()
         try:
             with self._gate:
