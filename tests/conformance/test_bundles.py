@@ -35,7 +35,7 @@ def fails(number: int) -> int:
 def train(ctx: JobContext, rate: float) -> dict[str, float]:
     for step in range(1, 10_000 if rate > 1 else 20):
         ctx.progress(min(step, 19), 20, loss=rate)
-        time.sleep(0.02)
+        time.sleep(0.05)
     return {"loss": rate}
 """
 

@@ -17,7 +17,7 @@ from tests.house.pages import Command, differences
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 150.0
 """Seconds a command may take: the first `make demo` makes three environments."""
-GOODBYE = 0.5
+GOODBYE = 3.0
 """Seconds in which what runs beside may end by itself, when its page is over and it has said all."""
 LOOPBACK = re.compile(r"(?<=tcp://127\.0\.0\.1:)\d+")
 """Ports of this machine that a page names: somebody else may have them here."""
