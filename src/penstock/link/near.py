@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -269,10 +270,19 @@ class Replica(Near):
 
 
 def loaded(crate: Crate, call: int, word: bytes, frames: Sequence[Any]) -> bytes:
-    """A packet for what is now in ``crate``."""
+    """A packet for what is now in ``crate``.
+
+    Raises:
+        OSError: there is no room in the one or the other.
+    """
     if len(word) <= LARGEST:
-        return _HEAD + _pack(Freight(call, crate.load(frames), word))
-    return _HEAD + _pack(Freight(call, crate.load([word, *frames]), b""))
+        head = Freight(call, crate.load(frames), word)
+    else:
+        head = Freight(call, crate.load([word, *frames]), b"")
+    packet = _HEAD + _pack(head)
+    if len(packet) > _PACKET:  # the other side would get the half of it
+        raise OSError(errno.EMSGSIZE, f"{len(frames):,} large arrays are too many at once")
+    return packet
 
 
 def _crate(rights: Sequence[Tuple[int, int, bytes]]) -> Optional[Crate]:

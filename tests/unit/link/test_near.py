@@ -161,6 +161,12 @@ def test_who_takes_nothing_is_hung_up_on_after_the_answer_in_hand(
     assert [(name, str(error)) for name, error in ends.ends] == [("replica", "it takes no answers")]
 
 
+def test_more_arrays_than_a_packet_can_name_are_refused_where_they_are(ends: Ends) -> None:
+    with pytest.raises(OSError, match="70,000 large arrays are too many"):
+        ends.caller.send(b"word", [b""] * 70_000, 1)
+    assert ends.caller.send(b"on") and ends.told() == [("replica", b"on", [])]
+
+
 def test_without_descriptors_who_comes_is_turned_away(ends: Ends, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
         stranger.connect(str(tmp_path / "door"))
