@@ -92,6 +92,8 @@ class Desk:
 
     def _start(self, command: Command) -> _Running:
         text = LOOPBACK.sub(self._port, command.text.removesuffix("&").strip())
+        if command.beside:
+            return _Running(text, self._here, self._environment)
         # The shell's last word is where it stands: a `cd` holds for the rest of the page.
         script = f"{text}\nstatus=$?\npwd > {self._place}\nexit $status"
         return _Running(script, self._here, self._environment)
