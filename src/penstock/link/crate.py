@@ -17,6 +17,7 @@ By its token who has mapped it before knows it again.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import mmap
 import os
@@ -218,8 +219,9 @@ class Stock:
     def give(self, crate: Crate) -> None:
         """It is used no more, by anybody."""
         self._crates.append(crate)
-        while len(self._crates) > KEPT or sum(each.size for each in list(self._crates)) > KEPT_BYTES:
-            self._crates.popleft()
+        with contextlib.suppress(IndexError):  # another thread has it
+            while len(self._crates) > KEPT or sum(each.size for each in list(self._crates)) > KEPT_BYTES:
+                self._crates.popleft()
 
 
 stock = Stock()

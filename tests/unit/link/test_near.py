@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import gc
 import os
 import resource
 import socket
@@ -59,6 +60,7 @@ class Ends:
 @pytest.fixture
 def ends(tmp_path: Path) -> Iterator[Ends]:
     crate.stock.__init__()  # type: ignore[misc]  # what other tests have left
+    gc.collect()  # and that
     before = len(os.listdir("/proc/self/fd"))
     both = Ends(tmp_path)
     yield both

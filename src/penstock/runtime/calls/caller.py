@@ -47,6 +47,10 @@ class Desk:
         self.waiting: Deque[Pending] = deque()
         """Calls for which no replica has room."""
         self.max_failures = 0
+        self.unmet: Dict[int, Seat] = {}
+        """Replicas that are there, by number; but we had no descriptor for them, or they no room."""
+        self.fault: Optional[OSError] = None
+        """Why, of the last of them."""
 
 
 class Caller:
@@ -97,12 +101,15 @@ class Caller:
             NotRunning: the run has ended, or this caller is closed.
             UserError: there is no such service.
             UnsupportedType: ``value`` cannot travel.
+            EnvironmentFault: nothing can be connected to any replica.
         """
         if self.ended or self._pid != os.getpid():
             raise NotRunning(self.ended or "a connection to services does not survive a fork; make a new one")
         desk = self._desks.get(service)
         if desk is None:
             raise UserError(refusal(self._directory, service))
+        if desk.unmet:
+            self._meet_again(desk)
         body, frames = self._parcels.pack(value, bare=waits)
         self._number += 1
         due = None if seconds is None else time.monotonic() + seconds
@@ -319,6 +326,7 @@ class Caller:
 
     def _seat(self, desk: Desk, listing: Listing) -> None:
         desk.max_failures = listing.max_failures
+        desk.unmet.clear()
         desk.picker.share(listing.shares)
         there = {seat.number for seat in listing.seats}
         for number in [each for each in desk.picker.numbers if each not in there]:
@@ -332,13 +340,24 @@ class Caller:
     def _meet(self, desk: Desk, seat: Seat) -> None:
         try:
             peer = connect(seat.endpoint, self._ear, Ends(self._name, seat.number, self._directory.curve))
-        except (OSError, PeerError):
-            return  # it has just gone, and we shall hear of it; or is looked for again with the next listing
+        except (ConnectionRefusedError, FileNotFoundError, PeerError):
+            return  # it has just gone, and we shall hear of it
+        except OSError as error:
+            desk.unmet[seat.number], desk.fault = seat, error
+            return
         peer.heard = functools.partial(self._hear, desk, seat.number)
         peer.gone = functools.partial(self._part, desk, seat.number)
         desk.picker.add(seat.number, seat.version, seat.window)
         self._peers[seat.number] = peer
         peer.send(callwire.pack(callwire.Hello(callwire.VERSION, self._name)))
+
+    def _meet_again(self, desk: Desk) -> None:
+        """Those who could not be met: it may be better now."""
+        unmet, desk.unmet = desk.unmet, {}
+        for seat in unmet.values():
+            self._meet(desk, seat)
+        if desk.unmet and not desk.picker.numbers:
+            raise EnvironmentFault(f"no replica of {desk.name} can be reached from here: {desk.fault}")
 
     def _lose(self, desk: Desk, number: int) -> None:
         """A replica is no more: what it had goes to others, of the same version where they have room."""

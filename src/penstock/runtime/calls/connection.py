@@ -141,6 +141,8 @@ def _to(path: str, pipeline: str) -> Connection:
         if known is None or not known.is_open:
             if known is not None and known.pid == os.getpid():
                 known.close()
+            for over in [each for each in _known if not _known[each].is_open]:
+                del _known[over]
             known = _known[path] = Connection(path, pipeline)
         return known
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from typing import Any
 
 
 class Turnstile:
@@ -74,7 +75,7 @@ class Turnstile:
         finally:  # also after Ctrl-C
             self._lock.acquire()
 
-    def close(self) -> None:
-        """Let go of its files."""
-        os.close(self.wake_fd)
-        os.close(self._knock)
+    def __del__(self, close: Any = os.close) -> None:
+        # Not before: what is forgotten late still knocks (``Caller.abandon``).
+        close(self.wake_fd)
+        close(self._knock)

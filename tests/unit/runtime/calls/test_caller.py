@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
 import threading
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from penstock.errors import NotRunning
+from penstock.errors import EnvironmentFault, NotRunning
 from penstock.link import peer
 from penstock.link.ear import Ear
 from penstock.runtime.calls.caller import Caller
@@ -26,7 +27,7 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.ear = Ear({})
         self.counter = Counter(time.monotonic)
-        self._seat = [1, "judge/0", "1", f"unix://{path / 'replica'}", True, 2]
+        self.seat = [1, "judge/0", "1", f"unix://{path / 'replica'}", True, 2]
         self._door = peer.open_door(f"unix://{path / 'replica'}", self.ear, self.counter.greet)
         with socket.socket(socket.AF_UNIX) as door:
             door.bind(str(path / CONTROL))
@@ -39,7 +40,7 @@ class Run:
     def _welcome(self, door: socket.socket) -> None:
         self._line, _ = door.accept()
         self._line.recv(1000)
-        self.tell([self._seat])
+        self.tell([self.seat])
 
     def tell(self, seats: list[Any]) -> None:
         """The directory is now that."""
@@ -70,6 +71,25 @@ def run(tmp_path: Path) -> Iterator[Run]:
     run = Run(tmp_path)
     yield run
     run.close()
+
+
+def test_a_replica_is_met_later_for_which_there_was_no_descriptor(run: Run) -> None:
+    caller = run.caller
+    with caller.turnstile:
+        run.tell([])
+        caller.read_directory()
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+        try:
+            run.tell([run.seat])
+            caller.read_directory()
+            with pytest.raises(EnvironmentFault, match=r"no replica of judge can be reached.*Too many open"):
+                caller.begin("judge", 1, None)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        pending = caller.begin("judge", 1, None)
+        run.answer()
+        assert caller.wait(pending) == 1
 
 
 def test_answers_that_are_read_after_their_replica_is_gone_send_nothing_to_it(run: Run) -> None:
