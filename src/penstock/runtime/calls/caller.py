@@ -29,28 +29,13 @@ from penstock.errors import (
 from penstock.link import callwire
 from penstock.link.ear import Ear
 from penstock.link.peer import Ends, Peer, connect
-from penstock.link.picker import Picker
 from penstock.message.codec import Decoder
 from penstock.runtime.calls import outcome
+from penstock.runtime.calls.desk import Desk
 from penstock.runtime.calls.directory import Directory, Gone, Listing, Seat, refusal
 from penstock.runtime.calls.parcel import Parcels
 from penstock.runtime.calls.pending import Pending
 from penstock.runtime.calls.turnstile import Turnstile
-
-
-class Desk:
-    """One service, as this process knows it."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.picker = Picker()
-        self.waiting: Deque[Pending] = deque()
-        """Calls for which no replica has room."""
-        self.max_failures = 0
-        self.unmet: Dict[int, Seat] = {}
-        """Replicas that are there, by number; but we had no descriptor for them, or they no room."""
-        self.fault: Optional[OSError] = None
-        """Why, of the last of them."""
 
 
 class Caller:
