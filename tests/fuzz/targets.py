@@ -8,7 +8,9 @@ a fault. A module that decodes and is in no row has to be in ``TRUSTED``, with t
 from __future__ import annotations
 
 import asyncio
+import atexit
 import functools
+import shutil
 import socket
 import struct
 import tempfile
@@ -50,6 +52,7 @@ from penstock.tasks import freight as arguments
 Errors = tuple[type[BaseException], ...]
 HEAP = Path(tempfile.mkdtemp(prefix="pf-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 """Where files lie for the readers of files."""
+atexit.register(shutil.rmtree, HEAP, ignore_errors=True)
 pack = msgspec.msgpack.encode
 
 

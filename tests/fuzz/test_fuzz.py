@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import gc
 import random
-import shutil
 import time
 import tracemalloc
 import warnings
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.targets import HEAP, TARGETS, Target, bombs
+from tests.fuzz.targets import TARGETS, Target, bombs
 
 MOST_MEMORY = 16 << 20
 """Bytes that a reader may take for what has at most 50 kB."""
@@ -23,12 +21,6 @@ LONGEST = 5.0
 BATCH = 1000
 LONG = 10.0
 """Seconds of each target in the long form."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def heap() -> Iterator[None]:
-    yield
-    shutil.rmtree(HEAP, ignore_errors=True)
 
 
 def feed(target: Target, data: bytes) -> None:

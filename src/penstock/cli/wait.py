@@ -52,7 +52,10 @@ def wait(goal: str, timeout: float | None, name: str | None, as_json: bool) -> N
     began = time.monotonic()
     run = _appear(name, timeout or PATIENCE) if goal in COMING else client.find(name)
     left = None if timeout is None else max(0.0, round(timeout - (time.monotonic() - began), 2))
-    answer = _wait(run, goal, left)
+    try:
+        answer = _wait(run, goal, left)
+    except TimedOut:
+        raise TimedOut(f"{run.pipeline} was not {goal} within {timeout:g} s") from None
     if as_json:
         terminal.data(document("wait", **{key: value for key, value in answer.items() if key != "schema"}))
     else:

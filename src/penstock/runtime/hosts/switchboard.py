@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,9 @@ LONGEST = 1 << 16
 """Bytes of a question, as on the control socket."""
 REVOKED = "nothing is answered: that key is trusted no longer"
 LAST_WORDS = 1.0
-"""Seconds for answers that are under way when the run ends."""
+"""Seconds for answers that are under way when the run ends, and for who has ended it to ask how it was."""
+ENDING = ("penstock.drain/1", "penstock.stop/1")
+"""Answers to who ends it."""
 
 Answer = Callable[[Role, bytes], Awaitable[Document]]
 Post = Callable[[list[bytes]], bool]
@@ -63,6 +66,10 @@ class Switchboard:
         self._timeout = timeout
         self._clock = clock
         self._calls: dict[bytes, Call] = {}
+        self._asked = asyncio.Event()
+        """Somebody has asked something new."""
+        self._ending: dict[str, float] = {}
+        """Who has told the run to end, and asked nothing since; when that was."""
         self.post: Post = lambda _: False
         """Sends a message."""
 
@@ -98,13 +105,23 @@ class Switchboard:
 
     async def close(self) -> None:
         """The run is over: those who wait get their last answer."""
+        self._asked.clear()
+        if (left := self._about_to_ask()) > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), left)
         tasks = {call.task for call in self._calls.values() if call.task is not None}
         if tasks:
             await asyncio.wait(tasks, timeout=LAST_WORDS)
         for key in list(self._calls):
             self._forget(key)
 
+    def _about_to_ask(self) -> float:
+        """Seconds for which who has told the run to end may still ask how it was."""
+        return max(self._ending.values()) + LAST_WORDS - self._clock() if self._ending else 0.0
+
     def _begin(self, user: str, key: bytes, line: bytes) -> Call:
+        self._asked.set()
+        self._ending.pop(user, None)
         call = self._calls[key] = Call(user, b"", self._clock())
         if why := self._refusal(user):
             call.answer = answer.line(answer.refused(UserError(why)))
@@ -129,7 +146,10 @@ class Switchboard:
         failed = answer.refused(PenstockError("the run failed to answer; what it prints says why"))
         found = answer.line(failed)
         try:
-            found = answer.line(await self._reply(role_of(call.user), line))
+            told = await self._reply(role_of(call.user), line)
+            found = answer.line(told)
+            if told["ok"] and told["result"].get("schema") in ENDING:
+                self._ending[call.user] = self._clock()
         except Exception as error:  # a fault of ours: it is printed, and who asks is told so
             what = {"message": "a question from another machine failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(what)

@@ -25,6 +25,8 @@ class Board:
         self.sent: list[list[bytes]] = []
         self.done: list[tuple[Role, bytes]] = []
         self.go = asyncio.Event()
+        self.answered = asyncio.Event()
+        self.result: dict[str, Any] = {}
         self.board = Switchboard(
             self.reply, stands=lambda _: self.trusted, timeout=10.0, clock=lambda: self.now
         )
@@ -32,12 +34,14 @@ class Board:
 
     def post(self, message: list[bytes]) -> bool:
         self.sent.append(message)
+        if message[2]:
+            self.answered.set()
         return True
 
     async def reply(self, role: Role, line: bytes) -> dict[str, Any]:
         self.done.append((role, line))
         await self.go.wait()
-        return {"ok": True, "result": {}}
+        return {"ok": True, "result": self.result}
 
     def ask(self, number: int, user: str = "owner:me", line: bytes = b"{}") -> None:
         assert self.board.take(user, [ROUTE, bytes([number]) * 16, line])
@@ -70,6 +74,21 @@ def test_a_question_that_is_said_again_is_done_once_and_its_answer_is_told_again
         one.ask(2)
         assert len(one.done) == 2
         assert len(one.answers()) == 3
+
+    run(test)
+
+
+def test_who_has_told_the_run_to_end_may_still_ask_how_it_was() -> None:
+    async def test(one: Board) -> None:
+        one.result = {"schema": "penstock.stop/1"}
+        one.go.set()
+        one.ask(1)
+        await one.answered.wait()
+        closing = asyncio.ensure_future(one.board.close())
+        await asyncio.sleep(0)
+        one.ask(2)
+        await closing
+        assert len(one.answers()) == 2
 
     run(test)
 
