@@ -246,10 +246,6 @@ class Channel:
         """Have messages of that key come to the queue."""
         await self._answered(self._underneath.queue_bind(queue, exchange, key, timeout=faults.ANSWER))
 
-    async def unbind(self, queue: str, exchange: str, key: str) -> None:
-        """No longer."""
-        await self._answered(self._underneath.queue_unbind(queue, exchange, key, timeout=faults.ANSWER))
-
     async def delete_queue(self, name: str) -> None:
         """With all that is in it."""
         await self._answered(self._underneath.queue_delete(name, timeout=faults.ANSWER))

@@ -60,10 +60,6 @@ class Management:
         """Make it, or make it so."""
         self._ask("PUT", path, body)
 
-    def delete(self, *path: str) -> None:
-        """Remove it."""
-        self._ask("DELETE", path, None)
-
     def _ask(self, method: str, path: tuple[str, ...], body: object) -> Any:
         *others, last = self.url.apis
         for api in others:

@@ -7,9 +7,6 @@ from typing import Any, Mapping, NamedTuple
 
 import msgspec
 
-OF_BROKER = ("x-death", "x-delivery-count", "x-acquired-count")
-FIRST_AND_LAST = ("x-first-death-", "x-last-death-")
-
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """What is published. It outlives the broker."""
@@ -66,16 +63,3 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         4.x."""
         count = self.message.headers.get("x-delivery-count", 0)
         return count if isinstance(count, int) else 0
-
-
-def stripped(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Without those of the broker.
-
-    To be used by whoever publishes again what has come. Before 4.0 a broker believes an ``x-death`` that a
-    client sends: it takes the message to go round in a circle, and swallows it (celery#9867).
-    """
-    return {
-        name: value
-        for name, value in headers.items()
-        if name not in OF_BROKER and not name.startswith(FIRST_AND_LAST)
-    }

@@ -149,6 +149,7 @@ def _verdict(stage: Stage, worker: Worker, record: Record, why: str, death: Deat
         tries = "" if record.total == 1 else f" {record.total} times"
         return Failure(f"{where}{worker.label} failed to start{tries}: {why}{last}", worker.traceback)
     if record.spent(stage.max_restarts):
-        deaths = f"died {len(record.deaths)} times within a minute of work, the last time of"
+        many = len(record.deaths)
+        deaths = "died" if many == 1 else f"died {many} times within a minute of work, the last time of"
         return Failure(f"{where}{worker.label} {deaths}: {why}{last}", worker.traceback)
     return None

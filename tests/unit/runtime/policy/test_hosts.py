@@ -130,7 +130,7 @@ def test_a_host_where_a_worker_dies_too_often_is_sent_away_and_only_the_first_on
     there = next(one for one in run.roster.members("work") if one.host == "h2")
     run.feed(stimulus.Died(there.number, crashed))
     assert run.roster.failure is None
-    cause = "work/1 died 1 times within a minute of work, the last time of: killed (SIGSEGV)"
+    cause = "work/1 died: killed (SIGSEGV)"
     assert run.said(events.HostUnfit) == [events.HostUnfit(host="h2", cause=cause)]
     assert run.where() == [FIRST]
     run.feed(stimulus.Died(next(run.roster.members("work")).number, crashed))
