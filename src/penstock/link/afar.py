@@ -2,7 +2,7 @@
 
 A cut takes nothing away and ends nothing: what was said is said again when the line is back. So nobody sees
 from here that the other side is gone for good. Of replicas the directory tells it, as ever; of callers the
-supervisor tells the replicas (``Door.lose``), since it knows whose line to it has ended.
+supervisor tells the replicas (``Listener.lose``), since it knows whose line to it has ended.
 
 A message is its word, and each array a frame of its own. Arrays are copied once: they may have to be sent
 again when those whose they are have changed them.
@@ -75,7 +75,7 @@ class Bell:
 
 
 class Caller:
-    """The end of who calls; see ``peer.Peer``."""
+    """The end of who calls; see ``callpeer.CallPeer``."""
 
     def __init__(self, line: FarDealer, ear: Ear) -> None:
         self.heard: Callable[[Any, Sequence[Any]], None]
@@ -85,7 +85,7 @@ class Caller:
         self._bell = Bell(ear, [line.descriptor(), line.watch.descriptor()], self._look)
 
     def send(self, word: bytes, frames: Sequence[Any] = (), call: int = 0) -> bool:
-        """See ``peer.Peer``: it is there until the directory says otherwise."""
+        """See ``callpeer.CallPeer``: it is there until the directory says otherwise."""
         if self._is_open:
             self._line.send(word, [bytes(each) for each in frames])
             self._look_later()
@@ -107,7 +107,7 @@ class Caller:
         self._look_later()
 
     def take(self) -> bool:
-        """See ``peer.Peer``."""
+        """See ``callpeer.CallPeer``."""
         if not self._is_open or not self._line.waits:
             return False
         try:
@@ -125,7 +125,7 @@ class Caller:
             self.close()
 
     def close(self) -> None:
-        """See ``peer.Peer``."""
+        """See ``callpeer.CallPeer``."""
         if self._is_open:
             self._is_open = False
             self._bell.close()
@@ -133,20 +133,20 @@ class Caller:
 
 
 class Replica:
-    """The end of a replica, of one caller; see ``peer.Peer``."""
+    """The end of a replica, of one caller; see ``callpeer.CallPeer``."""
 
-    def __init__(self, door: Door, name: bytes) -> None:
+    def __init__(self, listener: Listener, name: bytes) -> None:
         self.heard: Callable[[Any, Sequence[Any]], None]
         self.gone: Callable[[Optional[PeerError]], None]
-        self._door = door
+        self._listener = listener
         self._name = name
 
     def send(self, word: bytes, frames: Sequence[Any] = (), call: int = 0) -> bool:
-        """See ``peer.Peer``."""
-        return self._door.say(self._name, word, frames)
+        """See ``callpeer.CallPeer``."""
+        return self._listener.say(self._name, word, frames)
 
     def take(self) -> bool:
-        """See ``peer.Peer``: the door takes what is for all."""
+        """See ``callpeer.CallPeer``: the listener takes what is for all."""
         return False
 
     def end(self, error: Optional[PeerError]) -> None:
@@ -157,12 +157,12 @@ class Replica:
             self.close()
 
     def close(self) -> None:
-        """See ``peer.Peer``."""
-        self._door.forget(self._name)
+        """See ``callpeer.CallPeer``."""
+        self._listener.forget(self._name)
 
 
-class Door:
-    """Where callers of other hosts come to; see ``peer.Door``."""
+class Listener:
+    """Where callers of other hosts come to; see ``callpeer.Listener``."""
 
     def __init__(
         self,

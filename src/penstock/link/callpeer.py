@@ -34,7 +34,7 @@ NOBODY = Ends()
 """On a way on which the kernel knows who it is."""
 
 
-class Peer(Protocol):
+class CallPeer(Protocol):
     """The other side."""
 
     heard: Callable[[bytes, Sequence[Any]], None]
@@ -57,7 +57,7 @@ class Peer(Protocol):
         """Hang up. What was said before arrives. Twice is fine. In a child of a fork, let go of our copy."""
 
 
-class Door(Protocol):
+class Listener(Protocol):
     """Where peers come to."""
 
     address: str
@@ -70,7 +70,7 @@ class Door(Protocol):
         """Let nobody in any more; those who are stay."""
 
 
-def connect(endpoint: str, ear: Ear, ends: Ends = NOBODY) -> Peer:
+def connect(endpoint: str, ear: Ear, ends: Ends = NOBODY) -> CallPeer:
     """To the replica there; who calls this sets ``heard`` and ``gone``.
 
     Raises:
@@ -85,7 +85,7 @@ def connect(endpoint: str, ear: Ear, ends: Ends = NOBODY) -> Peer:
     return afar.connect(endpoint, ear, caller=ends.caller, replica=ends.replica, curve=ends.curve)
 
 
-def open_door(endpoint: str, ear: Ear, greet: Callable[[Any], object], ends: Ends = NOBODY) -> Door:
+def listen(endpoint: str, ear: Ear, greet: Callable[[Any], object], ends: Ends = NOBODY) -> Listener:
     """For callers; ``greet`` is called with each that comes, and sets its ``heard`` and ``gone``.
 
     Raises:
@@ -94,7 +94,7 @@ def open_door(endpoint: str, ear: Ear, greet: Callable[[Any], object], ends: End
     """
     scheme, _, place = endpoint.partition("://")
     if scheme == "unix":
-        return near.Door(place, ear, greet)
+        return near.Listener(place, ear, greet)
     from penstock.link import afar
 
-    return afar.Door(endpoint, ear, greet, replica=ends.replica, curve=ends.curve)
+    return afar.Listener(endpoint, ear, greet, replica=ends.replica, curve=ends.curve)

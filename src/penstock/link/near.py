@@ -145,7 +145,7 @@ class Near(abc.ABC):
         if self._unsent:
             self._flush()
         try:
-            packet, rights, _, _ = self._receive(_PACKET, _SPACE, _TAKE)
+            packet, rights, flags, _ = self._receive(_PACKET, _SPACE, _TAKE)
         except BlockingIOError:
             return False
         except ConnectionError:  # he has not taken all of ours; what he had said comes next, and then his end
@@ -154,6 +154,10 @@ class Near(abc.ABC):
             self.end(self._fault)
             return False
         try:
+            if flags & socket.MSG_CTRUNC and not rights:
+                raise PeerError(
+                    "this process has no descriptor left for the arrays that came (see ulimit -n)"
+                )
             if rights or packet[0] == _TAG:
                 self.heard(*self._opened(packet, _crate(rights)))
             else:
@@ -204,7 +208,7 @@ class Caller(Near):
         """Whether answers were large of late: then calls bring a crate for them, though they need none."""
 
     def send(self, word: bytes, frames: Sequence[Any] = (), call: int = 0) -> bool:
-        """See ``peer.Peer``."""
+        """See ``callpeer.CallPeer``."""
         mine: Optional[Crate] = None
         if frames or len(word) > LARGEST:
             mine = crate.stock.take()
@@ -237,7 +241,7 @@ class Replica(Near):
         """Crates that have come of late, by their tokens."""
 
     def send(self, word: bytes, frames: Sequence[Any] = (), call: int = 0) -> bool:
-        """See ``peer.Peer``."""
+        """See ``callpeer.CallPeer``."""
         his = self._crates.get(call)
         if his is not None:
             packet = loaded(his, call, word, frames)
@@ -309,7 +313,7 @@ def connect(path: str, ear: Ear) -> Caller:
     return Caller(line, ear)
 
 
-class Door:
+class Listener:
     """Where callers come to."""
 
     def __init__(self, path: str, ear: Ear, greet: Callable[[Replica], object]) -> None:

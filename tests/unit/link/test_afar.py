@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from penstock.errors import PeerError
-from penstock.link import peer
+from penstock.link import callpeer
+from penstock.link.callpeer import CallPeer, Ends
 from penstock.link.ear import Ear
-from penstock.link.peer import Ends, Peer
 from penstock.security.curve import new_pair
 from tests.proxy import proxy
 
@@ -25,25 +25,25 @@ class Talk:
     def __init__(self) -> None:
         pair = new_pair()
         self.curve = pair.public, pair.secret
-        self.ear, self.come = Ear({}), list[Peer]()
+        self.ear, self.come = Ear({}), list[CallPeer]()
         self.heard: dict[str, list[tuple[bytes, list[bytes]]]] = {}
         self.ends: list[tuple[str, PeerError | None]] = []
-        self.door = peer.open_door(
+        self.door = callpeer.listen(
             "tcp://127.0.0.1:*", self.ear, self._greet, Ends(replica=REPLICA, curve=self.curve)
         )
         self.port = int(self.door.address.rpartition(":")[2])
         self.refused: list[str] = []
-        self.callers: list[Peer] = []
+        self.callers: list[CallPeer] = []
 
-    def caller(self, name: str, port: int, *, replica: int = REPLICA, number: int = CALLER) -> Peer:
-        made = peer.connect(f"tcp://127.0.0.1:{port}", self.ear, Ends(number, replica, self.curve))
+    def caller(self, name: str, port: int, *, replica: int = REPLICA, number: int = CALLER) -> CallPeer:
+        made = callpeer.connect(f"tcp://127.0.0.1:{port}", self.ear, Ends(number, replica, self.curve))
         self.callers.append(made)
         return self._listening(name, made)
 
-    def _greet(self, who: Peer) -> None:
+    def _greet(self, who: CallPeer) -> None:
         self.come.append(self._listening("replica", who))
 
-    def _listening(self, name: str, who: Peer) -> Peer:
+    def _listening(self, name: str, who: CallPeer) -> CallPeer:
         self.heard[name] = []
         who.heard = lambda word, frames: self.heard[name].append((bytes(word), [bytes(f) for f in frames]))
         who.gone = lambda error: self.ends.append((name, error))

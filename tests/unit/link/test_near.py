@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from penstock.errors import PeerError
-from penstock.link import crate, near, peer
+from penstock.link import callpeer, crate, near
 from penstock.link.ear import Ear
 
 LARGE = np.arange(100_000, dtype=np.uint8)
@@ -30,16 +30,16 @@ class Ends:
         self.ear = Ear({})
         self.heard: list[tuple[str, bytes, list[bytes]]] = []
         self.ends: list[tuple[str, PeerError | None]] = []
-        self.come: list[peer.Peer] = []
-        self.door = peer.open_door(f"unix://{path / 'door'}", self.ear, self._greet)
-        self.caller = self._listening("caller", peer.connect(f"unix://{path / 'door'}", self.ear))
+        self.come: list[callpeer.CallPeer] = []
+        self.door = callpeer.listen(f"unix://{path / 'door'}", self.ear, self._greet)
+        self.caller = self._listening("caller", callpeer.connect(f"unix://{path / 'door'}", self.ear))
         self.turn()
         self.replica = self.come[0]
 
-    def _greet(self, who: peer.Peer) -> None:
+    def _greet(self, who: callpeer.CallPeer) -> None:
         self.come.append(self._listening("replica", who))
 
-    def _listening(self, name: str, who: peer.Peer) -> peer.Peer:
+    def _listening(self, name: str, who: callpeer.CallPeer) -> callpeer.CallPeer:
         def hear(word: Any, frames: Any) -> None:
             self.heard.append((name, bytes(word), [bytes(each) for each in frames]))
 
@@ -169,23 +169,36 @@ def test_more_arrays_than_a_packet_can_name_are_refused_where_they_are(ends: End
     assert ends.caller.send(b"on") and ends.told() == [("replica", b"on", [])]
 
 
+@contextlib.contextmanager
+def no_descriptors() -> Iterator[None]:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = [os.dup(0)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 1, limits[1]))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for each in taken:
+            os.close(each)
+
+
 def test_without_descriptors_who_comes_is_turned_away(ends: Ends, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
         stranger.connect(str(tmp_path / "door"))
-        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-        taken = [os.dup(0)]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 1, limits[1]))
-        try:
-            with contextlib.suppress(OSError):
-                while True:
-                    taken.append(os.dup(0))
+        with no_descriptors():
             ends.turn()
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-            for each in taken:
-                os.close(each)
         assert stranger.recv(10) == b"" and "Too many open files" in str(ends.ends[-1][1])
     assert ends.caller.send(b"on") and ends.told() == [("replica", b"on", [])]
+
+
+def test_a_crate_for_which_there_is_no_descriptor_is_named_as_that(ends: Ends) -> None:
+    ends.caller.send(b"word", [LARGE], 1)
+    with no_descriptors():
+        ends.turn()
+    assert "has no descriptor left for the arrays" in str(ends.ends[0][1])
 
 
 def test_a_python_of_an_older_system_makes_crates_too(monkeypatch: pytest.MonkeyPatch) -> None:

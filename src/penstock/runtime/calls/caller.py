@@ -27,8 +27,8 @@ from penstock.errors import (
     UserError,
 )
 from penstock.link import callwire
+from penstock.link.callpeer import CallPeer, Ends, connect
 from penstock.link.ear import Ear
-from penstock.link.peer import Ends, Peer, connect
 from penstock.message.codec import Decoder
 from penstock.runtime.calls import outcome
 from penstock.runtime.calls.desk import Desk
@@ -61,7 +61,7 @@ class Caller:
         self._parcels = Parcels()
         self._decoder = Decoder()
         self._desks: Dict[str, Desk] = {}
-        self._peers: Dict[int, Peer] = {}
+        self._peers: Dict[int, CallPeer] = {}
         """Replicas, by number."""
         self._hand: Dict[int, Pending] = {}
         """Calls without an outcome, by number."""

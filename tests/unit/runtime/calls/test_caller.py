@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from penstock.errors import EnvironmentFault, NotRunning
-from penstock.link import peer
+from penstock.link import callpeer
 from penstock.link.ear import Ear
 from penstock.runtime.calls.caller import Caller
 from penstock.runtime.rundir import CONTROL
@@ -28,7 +28,7 @@ class Run:
         self.ear = Ear({})
         self.counter = Counter(time.monotonic)
         self.seat = [1, "judge/0", "1", f"unix://{path / 'replica'}", True, 2]
-        self._door = peer.open_door(f"unix://{path / 'replica'}", self.ear, self.counter.greet)
+        self._door = callpeer.listen(f"unix://{path / 'replica'}", self.ear, self.counter.greet)
         with socket.socket(socket.AF_UNIX) as door:
             door.bind(str(path / CONTROL))
             door.listen()

@@ -12,8 +12,8 @@ import time
 from typing import Any, Awaitable, Callable, List, Optional, Tuple
 
 from penstock.errors import PeerError, UserError
+from penstock.link.callpeer import Ends, listen
 from penstock.link.ear import Ear
-from penstock.link.peer import Ends, open_door
 from penstock.observe import durations, page
 from penstock.runtime import control
 from penstock.runtime.worker import handler, outset, steward
@@ -39,7 +39,7 @@ class CallWorker:
         self._ear = Ear({channel.fileno(): self._obey, self._guard.wake_fd: self._guard.hear})
         ends = Ends(replica=assignment.number, curve=assignment.curve)
         places = [f"unix://{control.paths(assignment.run_dir, assignment.number)[0]}", assignment.listen]
-        self._doors = [open_door(at, self._ear, self._counter.greet, ends) for at in places if at]
+        self._listeners = [listen(at, self._ear, self._counter.greet, ends) for at in places if at]
         self._paused = assignment.paused
         self._draining = False
         self._stopping = False
@@ -48,7 +48,7 @@ class CallWorker:
 
     def run(self) -> int:
         """From Bound to Finished; the exit status."""
-        self._channel.say(bound(self._doors[-1].address if self._assignment.listen else ""))
+        self._channel.say(bound(self._listeners[-1].address if self._assignment.listen else ""))
         try:
             self._load()
         except Exception as error:
@@ -65,8 +65,8 @@ class CallWorker:
         self._words[page.STATE] = page.FINISHED
         if broken is not None:
             return self._fail(broken, permanent=True)
-        for door in self._doors:
-            door.close()
+        for listener in self._listeners:
+            listener.close()
         self._channel.say(control.Finished())
         return 0
 
@@ -195,8 +195,8 @@ class CallWorker:
                 self._draining = True
                 self._counter.leave()
             elif isinstance(message, control.Gone):
-                for door in self._doors:
-                    door.lose(message.peer)
+                for listener in self._listeners:
+                    listener.lose(message.peer)
             elif isinstance(message, control.Pause):
                 self._paused = message.paused
             elif isinstance(message, control.Inquire):

@@ -8,7 +8,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Sequence
 
 from penstock.errors import PeerError
 from penstock.link import callwire
-from penstock.link.peer import Peer
+from penstock.link.callpeer import CallPeer
 
 
 class Customer:
@@ -16,7 +16,7 @@ class Customer:
 
     __slots__ = ("calls", "gone", "name", "peer")
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: CallPeer) -> None:
         self.peer = peer
         self.name: Optional[int] = None
         """Its number; None: it has not introduced itself."""
@@ -64,7 +64,7 @@ class Counter:
         self._clock = clock
         self._customers: List[Customer] = []
 
-    def greet(self, peer: Peer) -> None:
+    def greet(self, peer: CallPeer) -> None:
         """Somebody comes."""
         customer = Customer(peer)
         peer.heard = functools.partial(self._hear, customer)
